@@ -1,0 +1,47 @@
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.NOTPARALLEL:
+.PHONY: build demo test check bench fuzz deps
+
+GO       ?= go
+PKG      ?= ./...
+BENCH    ?= .
+FUZZTIME ?= 30s
+TOOL     := $(GO) tool -modfile=tools/go.mod
+
+# The commit is stamped into the binary where git can tell it.
+VCS  := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
+# The race detector needs a C compiler; asked when the tests start, for deps may just have brought one.
+RACE  = $(shell command -v gcc >/dev/null && echo -race)
+
+build: ## the one binary
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(VCS) -o bin/busbar ./cmd/busbar
+
+demo: deps build ## the whole walking path in one process
+	bin/busbar demo --once
+
+test: deps ## all tests, those against real peers too
+	@[ -n "$(RACE)" ] || echo 'SKIP race detector: package gcc is not installed' >&2
+	$(GO) test $(RACE) -shuffle=on ./...
+	$(GO) test $(RACE) -shuffle=on -tags interop ./interop/...
+
+check: ## format, vet, staticcheck, import policy, tidy modules
+	@out=$$(gofmt -l .); [ -z "$$out" ] || { printf 'not formatted, run gofmt -w:\n%s\n' "$$out" >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags interop ./...
+	$(TOOL) staticcheck ./...
+	$(TOOL) staticcheck -tags interop ./...
+	$(GO) test ./internal/arch
+	$(GO) mod tidy -diff
+	$(GO) -C tools mod tidy -diff
+
+bench: ## each benchmark five times, then median and spread; BENCH and PKG choose
+	@out=$$(mktemp); trap 'rm -f "$$out"' EXIT; \
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count 5 $(PKG) | tee "$$out"; \
+	$(TOOL) benchstat "$$out"
+
+fuzz: ## each fuzz target for FUZZTIME; PKG chooses
+	FUZZTIME=$(FUZZTIME) .ci/fuzz $(PKG)
+
+deps: ## the Debian packages that tests use, where they can be installed
+	@.ci/deps
