@@ -38,7 +38,7 @@ check: ## format, vet, staticcheck, import policy, tidy modules
 bench: ## each benchmark five times, then median and spread; BENCH and PKG choose
 	@out=$$(mktemp); trap 'rm -f "$$out"' EXIT; \
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count 5 $(PKG) | tee "$$out"; \
-	$(TOOL) benchstat "$$out"
+	$(TOOL) benchstat -confidence 0.9 busbar="$$out"
 
 fuzz: ## each fuzz target for FUZZTIME; PKG chooses
 	FUZZTIME=$(FUZZTIME) .ci/fuzz $(PKG)
