@@ -1,0 +1,89 @@
+package xmltok
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// A qname is a qualified name that was checked. It is immutable.
+type qname struct {
+	raw    string
+	prefix string // "" for none
+	local  string
+}
+
+// A names table keeps the qualified names that an input repeats, so that a scanner checks and allocates each but once. It is
+// a set-associative cache: when a set is full its oldest entry gives way. So it stays as large as it is whatever the peer
+// sends, and the worst that a peer gains by names that collide is an allocation for each.
+type names [nameSets][nameWays]*qname
+
+const (
+	nameSets    = 64 // a power of two
+	nameWays    = 4
+	maxInterned = 64 // octets; what is longer is not kept
+)
+
+// set returns the set where raw belongs.
+func (t *names) set(raw []byte) *[nameWays]*qname {
+	var a, z uint64
+	switch n := len(raw); {
+	case n >= 8:
+		a, z = binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[n-8:])
+	case n >= 4:
+		a, z = uint64(binary.LittleEndian.Uint32(raw)), uint64(binary.LittleEndian.Uint32(raw[n-4:]))
+	case n > 0:
+		a, z = uint64(raw[0]), uint64(raw[n/2])<<8|uint64(raw[n-1])
+	}
+	h := (a ^ bits.RotateLeft64(z, 29) ^ uint64(len(raw))) * 0x9E3779B97F4A7C15
+	return &t[h>>58%nameSets]
+}
+
+// get returns the checked form of raw.
+func (t *names) get(raw []byte) (*qname, problem) {
+	set := t.set(raw)
+	for _, q := range set {
+		if q == nil {
+			break
+		}
+		if q.raw == string(raw) {
+			return q, problem{}
+		}
+	}
+	colon, p := splitName(raw)
+	if p.kind != 0 {
+		return nil, p
+	}
+	q := &qname{raw: string(raw)}
+	q.local = q.raw
+	if colon > 0 {
+		q.prefix, q.local = q.raw[:colon], q.raw[colon+1:]
+	}
+	if len(raw) <= maxInterned {
+		copy(set[1:], set[:nameWays-1])
+		set[0] = q
+	}
+	return q, problem{}
+}
+
+// A uris table does the same for namespace names, of which a connection knows few.
+type uris struct {
+	known [16]string
+	next  int // the one to be replaced next
+}
+
+func (t *uris) get(raw []byte) string {
+	if len(raw) == 0 {
+		return ""
+	}
+	for _, u := range &t.known {
+		if u == string(raw) {
+			return u
+		}
+	}
+	u := string(raw)
+	if len(raw) <= 2*maxInterned {
+		t.known[t.next] = u
+		t.next = (t.next + 1) % len(t.known)
+	}
+	return u
+}

@@ -1,0 +1,157 @@
+package xmltok
+
+// A Writer appends XML in the canonical form of end-to-end security: no prefixes, a default namespace declared only where it
+// changes and never undeclared, at most one attribute per element and none beside a declaration, single quotes, <x/> for an
+// element without content, the five predefined references in text and values, no CR. It does not allocate while its slice has
+// room and elements nest no deeper than 24. Names are the caller's to get right. The first error stays; what is written after
+// it is lost. The zero Writer starts with an empty slice, in no namespace.
+type Writer struct {
+	dst    []byte
+	begin  int
+	outer  string
+	err    error
+	open   bool // the last start tag lacks its '>'
+	full   bool // that tag has a declaration or an attribute
+	depth  int
+	frames [24]frame
+	deep   []frame
+}
+
+// A frame is an open element.
+type frame struct{ space, local string }
+
+// NewWriter returns a Writer that appends to dst, in no namespace.
+func NewWriter(dst []byte) Writer {
+	return Writer{dst: dst, begin: len(dst)}
+}
+
+// Reset makes w append to dst, in the default namespace outerNS, as if nothing had been written.
+func (w *Writer) Reset(dst []byte, outerNS string) {
+	w.dst, w.begin, w.outer, w.err = dst, len(dst), outerNS, nil
+	w.open, w.full, w.depth = false, false, 0
+	w.deep = w.deep[:0]
+}
+
+// Start begins an element in namespace space.
+func (w *Writer) Start(space, local string) {
+	w.closeTag()
+	current := w.outer
+	if w.depth > 0 {
+		current = w.top().space
+	}
+	w.dst = append(append(w.dst, '<'), local...)
+	w.open, w.full = true, space != current
+	if w.full {
+		if space == "" {
+			w.fail("element without a namespace in one that has")
+		}
+		w.dst = append(w.dst, " xmlns='"...)
+		writeValue(w, space)
+	}
+	if w.depth < len(w.frames) {
+		w.frames[w.depth] = frame{space, local}
+	} else {
+		w.deep = append(w.deep, frame{space, local})
+	}
+	w.depth++
+}
+
+// Attr adds an attribute to the element that Start has just begun.
+func (w *Writer) Attr(local, value string) { writeAttr(w, local, value) }
+
+func writeAttr[T string | []byte](w *Writer, local string, value T) {
+	if !w.open || w.full {
+		w.fail("attribute out of place, beside another, or beside a namespace declaration")
+	}
+	w.full = true
+	w.dst = append(append(append(w.dst, ' '), local...), "='"...)
+	writeValue(w, value)
+}
+
+// Text adds character data.
+func (w *Writer) Text(s string) { writeText(w, s) }
+
+// TextBytes adds character data.
+func (w *Writer) TextBytes(b []byte) { writeText(w, b) }
+
+func writeText[T string | []byte](w *Writer, s T) {
+	if len(s) == 0 {
+		return
+	}
+	w.closeTag()
+	dst, bad := escape(w.dst, s, canonicalText)
+	if w.dst = dst; bad {
+		w.fail("CR, a character that XML forbids, or not UTF-8")
+	}
+}
+
+// writeValue adds what follows the quote of an attribute value.
+func writeValue[T string | []byte](w *Writer, v T) {
+	dst, bad := escape(w.dst, v, canonicalValue)
+	if w.dst = append(dst, '\''); bad {
+		w.fail("attribute value with white space other than blanks, a character that XML forbids, or not UTF-8")
+	}
+}
+
+// Raw adds octets that are canonical content already.
+func (w *Writer) Raw(b []byte) {
+	if len(b) > 0 {
+		w.closeTag()
+		w.dst = append(w.dst, b...)
+	}
+}
+
+// End ends the innermost element.
+func (w *Writer) End() {
+	if w.depth == 0 {
+		w.fail("end without a start")
+		return
+	}
+	f := w.top()
+	w.depth--
+	if w.depth >= len(w.frames) {
+		w.deep = w.deep[:w.depth-len(w.frames)]
+	}
+	if w.open {
+		w.open = false
+		w.dst = append(w.dst, "/>"...)
+		return
+	}
+	w.dst = append(append(append(w.dst, "</"...), f.local...), '>')
+}
+
+// Bytes returns the slice with what was appended, or the first error, which is a *SyntaxError.
+func (w *Writer) Bytes() ([]byte, error) {
+	if w.depth > 0 {
+		w.fail("element without an end")
+	}
+	if w.err != nil {
+		return nil, w.err
+	}
+	return w.dst, nil
+}
+
+func (w *Writer) top() frame {
+	if i := w.depth - 1 - len(w.frames); i >= 0 {
+		return w.deep[i]
+	}
+	return w.frames[w.depth-1]
+}
+
+func (w *Writer) closeTag() {
+	if w.open {
+		w.open = false
+		w.dst = append(w.dst, '>')
+	}
+}
+
+// dropText takes back text of the innermost element, which has nothing else; at is where it began.
+func (w *Writer) dropText(at int) {
+	w.dst, w.open = w.dst[:at], true
+}
+
+func (w *Writer) fail(msg string) {
+	if w.err == nil {
+		w.err = &SyntaxError{Kind: NotCanonical, Offset: int64(len(w.dst) - w.begin), Msg: msg}
+	}
+}
