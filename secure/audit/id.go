@@ -137,13 +137,16 @@ const (
 	RoleWithdrawn ID = "x-busbar:R3"
 )
 
-// Events that answer no attack.
+// Events that the catalogue has no row for.
 const (
 	E2EEstablished ID = "x-busbar:e2e-established"
 	E2EEnded       ID = "x-busbar:e2e-ended"
 	E2ERejected    ID = "x-busbar:e2e-rejected"
 	StreamOpened   ID = "x-busbar:stream-opened"
 	StreamReplaced ID = "x-busbar:stream-replaced"
+	StreamSlow     ID = "x-busbar:stream-slow"
+	SenderSpoofed  ID = "x-busbar:sender-spoofed"
+	ValueWritten   ID = "x-busbar:value-written"
 )
 
 type entry struct {
@@ -230,6 +233,9 @@ var table = map[ID]entry{
 	E2ERejected:    {"association rejected by the peer", Warning},
 	StreamOpened:   {"stream opened", Notice},
 	StreamReplaced: {"stream replaced by a newer one", Warning},
+	StreamSlow:     {"stream ended because its peer reads too slowly", Warning},
+	SenderSpoofed:  {"stanza stamped with another's address", Alarm},
+	ValueWritten:   {"value written", Notice},
 }
 
 // Mnemonic returns what the ID stands for in a few words, or the ID itself
