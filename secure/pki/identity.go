@@ -1,0 +1,75 @@
+package pki
+
+import (
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+)
+
+// An Identity is a private key and the certificates that vouch for it. It must
+// not be changed once it is in use; it may then be used by several goroutines.
+type Identity struct {
+	Chain []*x509.Certificate // the own certificate first, then its CA's and so on, without the root
+	Key   crypto.Signer       // *ecdsa.PrivateKey or *rsa.PrivateKey, or what keeps one elsewhere
+}
+
+// LoadIdentity reads an identity from two PEM files. It refuses a key file that
+// group or others may read, an encrypted key, and a key that is not the
+// certificate's.
+func LoadIdentity(certFile, keyFile string) (*Identity, error) {
+	chain, err := loadCertificates(certFile)
+	if err != nil {
+		return nil, err
+	}
+	data, err := readFile(keyFile, true)
+	if err != nil {
+		return nil, fmt.Errorf("reading the private key: %w", err)
+	}
+	defer clear(data)
+	key, err := parseKey(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading the private key of %s: %w", keyFile, err)
+	}
+	id := &Identity{Chain: chain, Key: key}
+	if err := id.check(); err != nil {
+		return nil, fmt.Errorf("the key in %s does not belong to the first certificate in %s: %w", keyFile, certFile, err)
+	}
+	return id, nil
+}
+
+// check reports whether the key is that of the first certificate.
+func (id *Identity) check() error {
+	own, ok := id.Key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if len(id.Chain) == 0 || !ok || !own.Equal(id.Chain[0].PublicKey) {
+		return errors.New("the public keys differ")
+	}
+	return nil
+}
+
+// Save writes the identity to two PEM files, each as a whole or not at all, the
+// key with mode 0600.
+func (id *Identity) Save(certFile, keyFile string) error {
+	key, err := encodeKey(id.Key)
+	if err != nil {
+		return fmt.Errorf("encoding the private key: %w", err)
+	}
+	defer clear(key)
+	if err := writeFile(keyFile, key, 0o600); err != nil {
+		return fmt.Errorf("writing the private key: %w", err)
+	}
+	if err := writeFile(certFile, encodeCertificates(id.Chain), 0o644); err != nil {
+		return fmt.Errorf("writing the certificate: %w", err)
+	}
+	return nil
+}
+
+// TLSCertificate returns the identity in the form that crypto/tls takes.
+func (id *Identity) TLSCertificate() tls.Certificate {
+	c := tls.Certificate{PrivateKey: id.Key, Leaf: id.Chain[0]}
+	for _, cert := range id.Chain {
+		c.Certificate = append(c.Certificate, cert.Raw)
+	}
+	return c
+}

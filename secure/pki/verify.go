@@ -1,0 +1,344 @@
+package pki
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"slices"
+	"time"
+
+	"busbar.example/secure/audit"
+)
+
+// A purpose is what a certificate is verified for.
+type purpose uint8
+
+const (
+	forServer purpose = iota + 1
+	forClient
+	forE2E
+)
+
+// event returns the ID of what has none of its own in this purpose.
+func (p purpose) event() audit.ID {
+	switch p {
+	case forServer:
+		return audit.ServerCertificate
+	case forClient:
+		return audit.ClientCertificate
+	}
+	return audit.E2ECertificate
+}
+
+const (
+	maxCertificate = 8192 // octets of one certificate (IEC 62351-3)
+	maxChain       = 8    // certificates that a peer may present
+	minRSA         = 2048 // bits
+	maxRSA         = 8192 // bits, beyond which a check costs too much
+	minCurve       = 256  // bits
+)
+
+// verify is the one way to a Verified. Cheap checks come first.
+func (t *Trust) verify(chain []*x509.Certificate, p purpose, domain string, now time.Time) (*Verified, error) {
+	leaf, ns, fault := p.checkPresented(chain)
+	if fault != nil {
+		return nil, fault
+	}
+	if t == nil {
+		return nil, p.fault(RuleUnknownCA, leaf, "", "no trust anchor is configured")
+	}
+	paths, err := leaf.Verify(x509.VerifyOptions{
+		Roots:         t.roots,
+		Intermediates: poolOf(chain[1:]),
+		CurrentTime:   now,
+		KeyUsages:     p.extKeyUsages(),
+	})
+	if err != nil {
+		return nil, t.explain(err, p, leaf, chain[1:], now)
+	}
+	path, warnings, fault := t.choosePath(paths, p, now)
+	if fault != nil {
+		return nil, fault
+	}
+	v := &Verified{purpose: p, domain: domain, chain: path, names: ns, warnings: warnings}
+	switch p {
+	case forServer:
+		fault = p.checkDomain(leaf, ns, domain)
+	case forE2E:
+		fault = v.readRoles()
+	}
+	if fault != nil {
+		return nil, fault
+	}
+	return v, nil
+}
+
+// checkPresented checks what the peer presents before any signature is, and
+// returns the peer's own certificate and its names.
+func (p purpose) checkPresented(chain []*x509.Certificate) (*x509.Certificate, names, *VerifyError) {
+	if len(chain) == 0 {
+		return nil, names{}, p.fault(RuleNoCertificate, nil, "", "the peer presents no certificate")
+	}
+	if len(chain) > maxChain {
+		return nil, names{}, p.fault(RulePath, chain[0], "", "%d certificates are presented, %d are allowed", len(chain), maxChain)
+	}
+	for _, c := range chain {
+		if fault := p.checkStrength(c); fault != nil {
+			return nil, names{}, fault
+		}
+	}
+	ns, err := namesOf(chain[0])
+	if err != nil {
+		return nil, names{}, p.fault(RuleExtension, chain[0], "", "%v", err)
+	}
+	leaf := withHandledSAN(chain[0])
+	return leaf, ns, p.checkUsage(leaf, ns)
+}
+
+// withHandledSAN returns the certificate, whose names have been read, without
+// the mark that crypto/x509 leaves on a critical subjectAltName in which it
+// found no name that it reads.
+func withHandledSAN(cert *x509.Certificate) *x509.Certificate {
+	c := *cert
+	c.UnhandledCriticalExtensions = nil
+	for _, id := range cert.UnhandledCriticalExtensions {
+		if !id.Equal(oidSAN) {
+			c.UnhandledCriticalExtensions = append(c.UnhandledCriticalExtensions, id)
+		}
+	}
+	return &c
+}
+
+var strongSignatures = []x509.SignatureAlgorithm{
+	x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512,
+	x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
+	x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
+}
+
+// checkStrength checks size, key and signature algorithm of one certificate.
+// What a root signed itself with counts for nothing.
+//
+// IEC 62351-3
+func (p purpose) checkStrength(c *x509.Certificate) *VerifyError {
+	if len(c.Raw) > maxCertificate {
+		return p.fault(RuleSize, c, "", "it has %d octets, %d are allowed", len(c.Raw), maxCertificate)
+	}
+	const hint = "issue it anew with a P-256 key: busbar pki issue"
+	switch key := c.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		if bits := key.Params().BitSize; bits < minCurve {
+			return p.fault(RuleKeySize, c, hint, "its key on %s is too short", key.Params().Name)
+		}
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < minRSA || bits > maxRSA {
+			return p.fault(RuleKeySize, c, hint, "its RSA key has %d bits, %d to %d are allowed", bits, minRSA, maxRSA)
+		}
+	default:
+		return p.fault(RuleAlgorithm, c, hint, "its key is neither ECDSA nor RSA (%s)", c.PublicKeyAlgorithm)
+	}
+	if !slices.Contains(strongSignatures, c.SignatureAlgorithm) && !isSelfIssued(c) {
+		return p.fault(RuleAlgorithm, c, "issue it anew: busbar pki issue", "it is signed with %s", c.SignatureAlgorithm)
+	}
+	return nil
+}
+
+func (p purpose) extKeyUsages() []x509.ExtKeyUsage {
+	switch p {
+	case forServer:
+		return []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	case forClient:
+		return []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	}
+	return []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
+}
+
+// checkUsage checks that the certificate was made for the purpose: TLS demands
+// its extended key usage by name, E2E refuses those of TLS, so that neither
+// certificate can stand for the other.
+func (p purpose) checkUsage(c *x509.Certificate, ns names) *VerifyError {
+	if c.IsCA {
+		return p.fault(RuleUsage, c, "", "it is a CA's own certificate")
+	}
+	if p == forE2E {
+		return p.checkE2EUsage(c, ns)
+	}
+	if !slices.Contains(c.ExtKeyUsage, p.extKeyUsages()[0]) {
+		hint := ""
+		if c.KeyUsage&x509.KeyUsageKeyAgreement != 0 && len(c.ExtKeyUsage) == 0 {
+			hint = "this looks like an E2E certificate: take the TLS one"
+		}
+		return p.fault(RuleUsage, c, hint, "its extended key usage lacks %s", map[purpose]string{forServer: "serverAuth", forClient: "clientAuth"}[p])
+	}
+	if c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+		return p.fault(RuleUsage, c, "", "its key usage lacks digitalSignature")
+	}
+	return nil
+}
+
+func (p purpose) checkE2EUsage(c *x509.Certificate, ns names) *VerifyError {
+	if isTLSUsage(c) {
+		return p.fault(RuleUsage, c, "this looks like a TLS certificate: take the E2E one", "its extended key usage is for TLS")
+	}
+	const need = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyAgreement
+	if c.KeyUsage&need != need {
+		return p.fault(RuleUsage, c, "", "its key usage lacks digitalSignature or keyAgreement")
+	}
+	if len(ns.xmpp) != 1 || !isBareJID(ns.xmpp[0]) {
+		return p.fault(RuleName, c, "", "it must name exactly one bare JID (id-on-xmppAddr), it names %q", ns.xmpp)
+	}
+	return nil
+}
+
+// isTLSUsage reports whether a certificate, or what a CA's certificate allows,
+// is meant for TLS.
+func isTLSUsage(c *x509.Certificate) bool {
+	return slices.ContainsFunc(c.ExtKeyUsage, func(u x509.ExtKeyUsage) bool {
+		return u == x509.ExtKeyUsageServerAuth || u == x509.ExtKeyUsageClientAuth || u == x509.ExtKeyUsageAny
+	})
+}
+
+func (p purpose) checkDomain(c *x509.Certificate, ns names, domain string) *VerifyError {
+	switch {
+	case !isDomain(domain):
+		return p.fault(RuleName, c, "write an internationalised domain with its A-labels (xn--…)", "%q is not a DNS name", domain)
+	case ns.serves(domain):
+		return nil
+	case len(ns.dns)+len(ns.srv) == 0:
+		return p.fault(RuleName, c, "", "it names no server in its subjectAltName (a common name does not count), wanted %s", domain)
+	}
+	return p.fault(RuleName, c, "the name that counts is the domain of the JID, not the host that is connected to",
+		"it is for %q, wanted %s", append(slices.Clone(ns.dns), ns.srv...), domain)
+}
+
+// readRoles fills in the grants.
+func (v *Verified) readRoles() *VerifyError {
+	grants, err := grantsOf(v.chain[0])
+	if err != nil {
+		return v.purpose.fault(RuleRoles, v.chain[0], "", "%v", err)
+	}
+	v.grants = grants
+	return nil
+}
+
+// choosePath returns the first path on which nothing is revoked or weak, and
+// what there is to warn of; or else the fault of the first path.
+func (t *Trust) choosePath(paths [][]*x509.Certificate, p purpose, now time.Time) ([]*x509.Certificate, []*VerifyError, *VerifyError) {
+	var first *VerifyError
+	for _, path := range paths {
+		warnings, fault := t.checkPath(path, p, now)
+		if fault == nil {
+			return path, warnings, nil
+		}
+		if first == nil {
+			first = fault
+		}
+	}
+	return nil, nil, first
+}
+
+func (t *Trust) checkPath(path []*x509.Certificate, p purpose, now time.Time) (warnings []*VerifyError, fault *VerifyError) {
+	set := t.crls.Load()
+	for i, c := range path {
+		if fault := p.checkStrength(c); fault != nil {
+			return nil, fault
+		}
+		if p == forE2E && isTLSUsage(c) {
+			return nil, p.fault(RuleUsage, c, "E2M and E2E need separate roots", "a CA for TLS does not vouch for E2E")
+		}
+		if i == len(path)-1 {
+			break
+		}
+		switch w := set.check(c, path[i+1], p, now); {
+		case w == nil:
+		case w.Rule == RuleRevoked || t.FailClosed:
+			return nil, w
+		default:
+			warnings = append(warnings, w)
+		}
+	}
+	return warnings, nil
+}
+
+// explain turns an error of crypto/x509 into the rule that was broken.
+func (t *Trust) explain(err error, p purpose, leaf *x509.Certificate, others []*x509.Certificate, now time.Time) *VerifyError {
+	var invalid x509.CertificateInvalidError
+	var unhandled x509.UnhandledCriticalExtension
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &unknown):
+		return t.explainUnknown(p, leaf, others, now)
+	case errors.As(err, &unhandled):
+		return p.fault(RuleExtension, leaf, "", "it has a critical extension that is not known here")
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return p.checkTime(invalid.Cert, now)
+	case errors.As(err, &invalid) && (invalid.Reason == x509.IncompatibleUsage || invalid.Reason == x509.CANotAuthorizedForExtKeyUsage):
+		return p.fault(RuleUsage, leaf, "", "its CA may not issue certificates for this purpose")
+	}
+	return p.fault(RulePath, leaf, "", "its path to the trust anchor is refused: %v", err)
+}
+
+// explainUnknown walks from the leaf up and says where the path breaks off:
+// crypto/x509 knows no more than that none was found.
+func (t *Trust) explainUnknown(p purpose, leaf *x509.Certificate, others []*x509.Certificate, now time.Time) *VerifyError {
+	c := leaf
+	for range maxChain {
+		issuer := issuerOf(c, t.anchors)
+		if issuer == nil {
+			issuer = issuerOf(c, others)
+		}
+		if issuer == nil || issuer == c {
+			break
+		}
+		var constraint x509.ConstraintViolationError
+		if err := c.CheckSignatureFrom(issuer); errors.As(err, &constraint) {
+			return p.fault(RulePath, issuer, "", "it may not issue certificates")
+		} else if err != nil {
+			return p.fault(RuleSignature, c, "", "the signature is not that of its CA %s", describeSubject(issuer))
+		}
+		if fault := p.checkTime(issuer, now); fault != nil {
+			return fault
+		}
+		if slices.Contains(t.anchors, issuer) {
+			return p.fault(RulePath, leaf, "", "its path to %s is longer than a CA in it allows, or a CA in it is not one", describeSubject(issuer))
+		}
+		c = issuer
+	}
+	return p.fault(RuleUnknownCA, c, "is it from another site? The trust anchors are the root certificates of this one",
+		"its CA %s is not among the trust anchors", printable(c.Issuer.String()))
+}
+
+// issuerOf returns the candidate that c names as its issuer.
+func issuerOf(c *x509.Certificate, candidates []*x509.Certificate) *x509.Certificate {
+	for _, i := range candidates {
+		if bytes.Equal(c.RawIssuer, i.RawSubject) && sameKeyID(c.AuthorityKeyId, i.SubjectKeyId) {
+			return i
+		}
+	}
+	return nil
+}
+
+// sameKeyID reports whether two key identifiers do not contradict each other.
+func sameKeyID(authority, subject []byte) bool {
+	return len(authority) == 0 || len(subject) == 0 || bytes.Equal(authority, subject)
+}
+
+func (p purpose) checkTime(c *x509.Certificate, now time.Time) *VerifyError {
+	const layout = "2006-01-02 15:04:05 MST"
+	switch {
+	case now.Before(c.NotBefore):
+		return p.fault(RuleNotYetValid, c, "check the clocks of both sides", "it is not valid before %s", c.NotBefore.UTC().Format(layout))
+	case now.After(c.NotAfter):
+		return p.fault(RuleExpired, c, "issue it anew, and check the clock: busbar pki issue", "it expired on %s", c.NotAfter.UTC().Format(layout))
+	}
+	return nil
+}
+
+func poolOf(certs []*x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, c := range certs {
+		pool.AddCert(c)
+	}
+	return pool
+}
