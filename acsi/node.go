@@ -46,6 +46,7 @@ type Node struct {
 	Basic    string  // of a leaf: its type's name in SCL where it is known (FLOAT32, Quality, Enum)
 	Enum     *Enum   // of a leaf of an enumerated type, where it is known
 	Desc     string  // what the engineer wrote about it, if anything
+	ReadOnly bool    // of an attribute: no service writes it, whatever its FC; it does not travel on MMS
 	Children []*Node // in the order of the model
 }
 
@@ -61,7 +62,28 @@ type EnumValue struct {
 	Name string
 }
 
-// Child is the part of n that is called name, or nil.
+// ByName is the value called name; ok is false where there is none.
+func (e *Enum) ByName(name string) (v EnumValue, ok bool) {
+	for _, v := range e.Values {
+		if v.Name == name {
+			return v, true
+		}
+	}
+	return EnumValue{}, false
+}
+
+// ByOrd is the value of the number ord; ok is false where there is none.
+func (e *Enum) ByOrd(ord int64) (v EnumValue, ok bool) {
+	for _, v := range e.Values {
+		if int64(v.Ord) == ord {
+			return v, true
+		}
+	}
+	return EnumValue{}, false
+}
+
+// Child is the first part of n that is called name, or nil. An attribute under several functional constraints is
+// several parts: Under chooses.
 func (n *Node) Child(name string) *Node {
 	for _, c := range n.Children {
 		if c.Name == name {
@@ -69,6 +91,52 @@ func (n *Node) Child(name string) *Node {
 		}
 	}
 	return nil
+}
+
+// Under is what n holds under fc: n itself where it is an attribute of that functional constraint, else a copy
+// without what is under another, or nil where nothing is left.
+func (n *Node) Under(fc FC) *Node {
+	if n.Kind == DataAttributeNode || n.Kind == BasicDataAttributeNode {
+		if n.FC == fc {
+			return n
+		}
+		return nil
+	}
+	var children []*Node
+	for _, c := range n.Children {
+		if c = c.Under(fc); c != nil {
+			children = append(children, c)
+		}
+	}
+	if children == nil {
+		return nil
+	}
+	under := *n
+	under.Children = children
+	return &under
+}
+
+// FCs lists the functional constraints under which n holds anything, in their order.
+func (n *Node) FCs() []FC {
+	var seen uint32
+	n.collectFCs(&seen)
+	var fcs []FC
+	for fc := ST; int(fc) < len(fcNames); fc++ {
+		if seen&(1<<fc) != 0 {
+			fcs = append(fcs, fc)
+		}
+	}
+	return fcs
+}
+
+func (n *Node) collectFCs(seen *uint32) {
+	if n.FC != 0 {
+		*seen |= 1 << n.FC
+		return
+	}
+	for _, c := range n.Children {
+		c.collectFCs(seen)
+	}
 }
 
 // IsLeaf reports whether n holds a value of a basic type, or an array of such values.

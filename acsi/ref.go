@@ -57,6 +57,9 @@ func ParseRef(s string) (Ref, error) {
 //
 // IEC 61850-8-1, 7.3.
 func ParseItem(ld, item string) (Ref, error) {
+	if item == "" || strings.IndexByte(item, '.') >= 0 {
+		return Ref{}, refError(ld+"/"+item, "the MMS spelling is LN$FC$DO$DA, without points")
+	}
 	ln, rest, more := strings.Cut(item, "$")
 	if !more {
 		return NewRef(ld, ln, 0)

@@ -1,0 +1,241 @@
+package acsi
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"busbar.example/value"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestQualityOnTheWireAndInWords(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		q    Quality
+		bits string
+		text string
+		json string
+	}{
+		{"good", QualityGood, "0000000000000", "good", `{"validity":"good","detail":[]}`},
+		{"invalid", QualityInvalid, "0100000000000", "invalid", `{"validity":"invalid","detail":[]}`},
+		{"reserved", QualityReserved, "1000000000000", "reserved", `{"validity":"reserved","detail":[]}`},
+		{"details in the order of their bits", QualityQuestionable | QualityOverflow | QualityOldData | QualityInaccurate,
+			"1110000101000", "questionable overflow oldData inaccurate",
+			`{"validity":"questionable","detail":["overflow","oldData","inaccurate"]}`},
+		{"flags at the end", QualitySubstituted | QualityTest | QualityOperatorBlocked, "0000000000111",
+			"good substituted test operatorBlocked",
+			`{"validity":"good","detail":[],"source":"substituted","test":true,"operatorBlocked":true}`},
+		{"every detail", 0xff << 3, "0011111111000",
+			"good overflow outOfRange badReference oscillatory failure oldData inconsistent inaccurate",
+			`{"validity":"good","detail":["overflow","outOfRange","badReference","oscillatory","failure","oldData","inconsistent","inaccurate"]}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := tc.q.Value().BitText(); got != tc.bits {
+				t.Errorf("bits of %v: got %s, want %s", tc.q, got, tc.bits)
+			}
+			if got := tc.q.String(); got != tc.text {
+				t.Errorf("text: got %s, want %s", got, tc.text)
+			}
+			got, err := json.Marshal(tc.q)
+			if err != nil || string(got) != tc.json {
+				t.Errorf("JSON: got %s %v, want %s", got, err, tc.json)
+			}
+			for _, in := range []string{tc.bits, tc.text} {
+				if q, err := ParseQuality(in); err != nil || q != tc.q {
+					t.Errorf("ParseQuality(%q): got %v %v, want %v", in, q, err, tc.q)
+				}
+			}
+			for _, in := range []string{tc.json, `"` + tc.text + `"`} {
+				var q Quality
+				if err := json.Unmarshal([]byte(in), &q); err != nil || q != tc.q {
+					t.Errorf("Unmarshal %s: got %v %v, want %v", in, q, err, tc.q)
+				}
+			}
+			if q, ok := QualityOf(tc.q.Value()); !ok || q != tc.q {
+				t.Errorf("QualityOf: got %v %t, want %v", q, ok, tc.q)
+			}
+		})
+	}
+}
+
+func TestQualityRefusesWhatIsNone(t *testing.T) {
+	for _, in := range []string{"", "good invalid", "overflow", "fine", "010", "00000000000000"} {
+		if q, err := ParseQuality(in); err == nil {
+			t.Errorf("ParseQuality(%q): got %v, want an error", in, q)
+		}
+	}
+	for _, in := range []string{`{}`, `{"validity":"good","detail":["x"]}`, `3`, `{"validity":"good","source":"x"}`} {
+		var q Quality
+		if err := json.Unmarshal([]byte(in), &q); err == nil {
+			t.Errorf("Unmarshal %s: got %v, want an error", in, q)
+		}
+	}
+	for _, v := range []value.Value{{}, value.Int(0), value.Bits(12, nil), value.Booleans(13, nil)} {
+		if q, ok := QualityOf(v); ok {
+			t.Errorf("QualityOf(%v): got %v, want none", v, q)
+		}
+	}
+	if q, ok := QualityOf(value.Bits(16, []byte{0x40, 0x0f})); !ok || q != QualityInvalid|QualityOperatorBlocked {
+		t.Errorf("16 bits: got %v %t, want the first 13 to count", q, ok)
+	}
+}
+
+func TestTimestampKeepsItsQuality(t *testing.T) {
+	in := Timestamp{Time: time.Date(2026, 11, 22, 10, 0, 0, 500_000_000, time.UTC), Quality: LeapSecondsKnown | ClockNotSynchronized | AccuracyMillisecond}
+	got, ok := TimestampOf(in.Value())
+	if !ok || !got.Time.Equal(in.Time) || got.Quality != in.Quality {
+		t.Errorf("got %v %t, want %v", got, ok, in)
+	}
+	if want := "2026-11-22T10:00:00.5Z leapSecondsKnown clockNotSynchronized accuracy=10"; got.String() != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if _, ok := TimestampOf(value.BinTime(0, 0)); ok {
+		t.Error("a binary time is taken for a timestamp")
+	}
+	for _, tc := range []struct {
+		q       TimeQuality
+		acc     time.Duration
+		trusted bool
+		text    string
+	}{
+		{AccuracyMillisecond, 976562, true, "accuracy=10"},
+		{AccuracyUnspecified, 0, true, "accuracy=unspecified"},
+		{ClockFailure | 25, 0, false, "clockFailure accuracy=25"},
+		{ClockNotSynchronized, time.Second, false, "clockNotSynchronized accuracy=0"},
+	} {
+		if tc.q.Accuracy() != tc.acc || tc.q.Trusted() != tc.trusted || tc.q.String() != tc.text {
+			t.Errorf("%#x: got %v %t %q, want %v %t %q", uint8(tc.q), tc.q.Accuracy(), tc.q.Trusted(), tc.q, tc.acc, tc.trusted, tc.text)
+		}
+	}
+}
+
+func TestStandardEnumsByName(t *testing.T) {
+	for _, tc := range []struct {
+		do, attr string
+		ord      int64
+		want     string
+	}{
+		{"Beh", "stVal", 5, "off"},
+		{"Mod", "ctlVal", 1, "on"},
+		{"PhyHealth", "stVal", 3, "Alarm"},
+		{"Pos", "ctlModel", 4, "sbo-with-enhanced-security"},
+		{"Pos", "orCat", 3, "remote-control"},
+		{"TotW", "SIUnit", 62, "Watts"},
+		{"TotW", "SIUnit", 38, "W"},
+		{"TotW", "SIUnit", 23, "°C"},
+		{"TotW", "SIUnit", 85, "min"},
+		{"TotW", "multiplier", 3, "k"},
+		{"TotW", "multiplier", -3, "m"},
+		{"TotW", "multiplier", 0, ""},
+		{"Str", "dirGeneral", 2, "backward"},
+		{"GnOpSt", "stVal", 99, "Other"},
+	} {
+		e := StandardEnum(tc.do, tc.attr)
+		if e == nil {
+			t.Errorf("%s.%s: none", tc.do, tc.attr)
+			continue
+		}
+		v, ok := e.ByOrd(tc.ord)
+		if !ok || v.Name != tc.want {
+			t.Errorf("%s.%s %d: got %q %t, want %q", tc.do, tc.attr, tc.ord, v.Name, ok, tc.want)
+		}
+		if back, ok := e.ByName(tc.want); !ok || int64(back.Ord) != tc.ord {
+			t.Errorf("%s.%s %q: got %d %t, want %d", tc.do, tc.attr, tc.want, back.Ord, ok, tc.ord)
+		}
+	}
+	if e := StandardEnum("Beh", "q"); e != nil {
+		t.Errorf("Beh.q: got %s, want none", e.ID)
+	}
+}
+
+func TestCodedEnumNeedsTwoBits(t *testing.T) {
+	two, want := Type{Kind: value.BitString, Size: -2}, map[string]string{"stVal": "Dbpos", "ctlVal": "Tcmd", "Check": ""}
+	for name, id := range want {
+		got := ""
+		if e := CodedEnum(&Node{Name: name, Type: two}); e != nil {
+			got = e.ID
+		}
+		if got != id {
+			t.Errorf("%s: got %q, want %q", name, got, id)
+		}
+	}
+	if CodedEnum(&Node{Name: "stVal", Type: two, Basic: "Check"}) != nil {
+		t.Error("Check is taken for a position")
+	}
+	if CodedEnum(&Node{Name: "stVal", Type: Type{Kind: value.BitString, Size: -13}}) != nil {
+		t.Error("13 bits are taken for a position")
+	}
+}
+
+// tree is a logical node with a data object under two functional constraints, one under SP only and an empty one.
+func tree() *Node {
+	leaf := func(name string, fc FC, k value.Kind) *Node {
+		return &Node{Name: name, Kind: DataAttributeNode, FC: fc, Type: Type{Kind: k}}
+	}
+	return &Node{Name: "GGIO1", Kind: LogicalNodeNode, Children: []*Node{
+		{Name: "Ind", Kind: DataObjectNode, Children: []*Node{leaf("stVal", ST, value.Boolean), leaf("d", DC, value.VisibleString)}},
+		{Name: "Set", Kind: DataObjectNode, Children: []*Node{leaf("setVal", SP, value.Integer)}},
+		{Name: "None", Kind: DataObjectNode},
+	}}
+}
+
+func TestUnderKeepsWhatTheConstraintHolds(t *testing.T) {
+	n := tree()
+	if d := cmp.Diff([]FC{ST, SP, DC}, n.FCs()); d != "" {
+		t.Errorf("FCs (-want +got):\n%s", d)
+	}
+	got := n.Under(DC)
+	want := &Node{Name: "GGIO1", Kind: LogicalNodeNode, Children: []*Node{
+		{Name: "Ind", Kind: DataObjectNode, Children: []*Node{n.Children[0].Children[1]}},
+	}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("Under(DC) (-want +got):\n%s", d)
+	}
+	if got := n.Under(MX); got != nil {
+		t.Errorf("Under(MX): got %v, want nothing", got)
+	}
+	if len(n.Children) != 3 || len(n.Children[0].Children) != 2 {
+		t.Error("Under changed the tree")
+	}
+	if leaf := n.Children[0].Children[0]; leaf.Under(ST) != leaf || leaf.Under(MX) != nil {
+		t.Error("an attribute is under its own functional constraint only")
+	}
+}
+
+func TestModelFindsItsPartsByName(t *testing.T) {
+	ln := &LogicalNode{Node: tree()}
+	m := &Model{LDs: []*LogicalDevice{{Name: "A"}, {Name: "B", LNs: []*LogicalNode{ln}}}}
+	if got := m.LD("B").LN("GGIO1"); got != ln {
+		t.Errorf("got %v", got)
+	}
+	if m.LD("C") != nil || m.LD("A").LN("GGIO1") != nil {
+		t.Error("something is found that is not there")
+	}
+	if ln.Node.Child("Set") != ln.Node.Children[1] || ln.Node.Child("x") != nil {
+		t.Error("Child finds the wrong part")
+	}
+}
+
+func TestErrorsCompareByCode(t *testing.T) {
+	err := Errorf(TypeInconsistent, "it is %d bits", 3)
+	if !err.Is(&Error{Code: TypeInconsistent, Remote: true}) || err.Is(&Error{Code: HardwareFault}) {
+		t.Error("Is does not go by the code alone")
+	}
+	if got, want := err.Error(), "type-inconsistent: it is 3 bits"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := (&Error{Code: ObjectValueInvalid}).Error(); got != "object-value-invalid" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestServiceSetNamesItsServices(t *testing.T) {
+	set := GetServerDirectory | SetDataValues
+	if got := set.String(); got != "GetServerDirectory SetDataValues" {
+		t.Errorf("got %q", got)
+	}
+	if !set.Has(SetDataValues) || set.Has(SetDataValues|GetDataValues) {
+		t.Error("Has does not ask for all")
+	}
+}

@@ -1,0 +1,138 @@
+package acsi
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseRefReadsBothSpellings(t *testing.T) {
+	for _, tc := range []struct {
+		in, want     string
+		fc           FC
+		ld, ln, name string
+		depth        int
+	}{
+		{"PV1LD0", "PV1LD0", 0, "PV1LD0", "", "PV1LD0", 1},
+		{"PV1LD0/MMXU1", "PV1LD0/MMXU1", 0, "PV1LD0", "MMXU1", "MMXU1", 2},
+		{"PV1LD0/MMXU1[MX]", "PV1LD0/MMXU1[MX]", MX, "PV1LD0", "MMXU1", "MMXU1", 2},
+		{"PV1LD0/MMXU1.TotW.mag.f[MX]", "PV1LD0/MMXU1.TotW.mag.f[MX]", MX, "PV1LD0", "MMXU1", "f", 5},
+		{"PV1LD0/MMXU1$MX$TotW$mag$f", "PV1LD0/MMXU1.TotW.mag.f[MX]", MX, "PV1LD0", "MMXU1", "f", 5},
+		{"PV1LD0/MMXU1$MX", "PV1LD0/MMXU1[MX]", MX, "PV1LD0", "MMXU1", "MMXU1", 2},
+		{"A/MHAI1.HA.phsAHar(3).cVal[MX]", "A/MHAI1.HA.phsAHar(3).cVal[MX]", MX, "A", "MHAI1", "cVal", 5},
+		{"A/B.C.D(0)", "A/B.C.D(0)", 0, "A", "B", "D(0)", 4},
+		{"A/B$SP$C$D(12)", "A/B.C.D(12)[SP]", SP, "A", "B", "D(12)", 4},
+	} {
+		r, err := ParseRef(tc.in)
+		if err != nil {
+			t.Errorf("ParseRef(%q): %v", tc.in, err)
+			continue
+		}
+		if r.String() != tc.want || r.FC() != tc.fc || r.LD() != tc.ld || r.LN() != tc.ln || r.Name() != tc.name || r.Depth() != tc.depth {
+			t.Errorf("ParseRef(%q): got %s FC=%s LD=%s LN=%s name=%s depth=%d, want %+v", tc.in, r, r.FC(), r.LD(), r.LN(), r.Name(), r.Depth(), tc)
+		}
+	}
+}
+
+func TestParseRefRefuses(t *testing.T) {
+	for name, in := range map[string]string{
+		"nothing":                      "",
+		"nothing before the slash":     "/LLN0",
+		"nothing behind the slash":     "LD/",
+		"two slashes":                  "LD/LN/DO",
+		"an empty part":                "LD/LN..stVal",
+		"a point at the end":           "LD/LN.Beh.",
+		"an index on the node":         "LD/LN(1)",
+		"an index on the device":       "LD(1)/LN",
+		"an index with leading zero":   "LD/LN.A(01)",
+		"an index that is too long":    "LD/LN.A(1234567)",
+		"an empty index":               "LD/LN.A()",
+		"an open index":                "LD/LN.A(1",
+		"text behind an index":         "LD/LN.A(1)b",
+		"a sign in an index":           "LD/LN.A(-1)",
+		"an unknown constraint":        "LD/LN.A[XX]",
+		"a constraint in small":        "LD/LN.A[mx]",
+		"an open constraint":           "LD/LN.A[MX",
+		"text behind a constraint":     "LD/LN.A[MX]b",
+		"a device with constraint":     "LD[MX]",
+		"two constraints":              "LD/LN$MX$A[MX]",
+		"an unknown one in MMS":        "LD/LN$XX$A",
+		"a $ at the end":               "LD/LN$",
+		"nothing behind the last $":    "LD/LN$MX$",
+		"points and $":                 "LD/LN.A$MX$b",
+		"points behind $":              "LD/LN$MX$A.b",
+		"a letter that is not allowed": "LD/LN.Grün",
+		"white space":                  "LD/LN. A",
+		"129 octets and one":           "LD/" + strings.Repeat("a", 62) + "." + strings.Repeat("b", 64),
+		"a name of 65":                 strings.Repeat("a", 65),
+	} {
+		if r, err := ParseRef(in); err == nil {
+			t.Errorf("%s: ParseRef(%q): got %s, want an error", name, in, r)
+		}
+	}
+}
+
+func TestRefChild(t *testing.T) {
+	r, names := Ref{}, []string{"LD", "LN", "DO", "SDO(2)", "da"}
+	for _, name := range names {
+		var err error
+		if r, err = r.Child(name); err != nil {
+			t.Fatal(err)
+		}
+		if name == "LN" {
+			r = r.WithFC(MX)
+		}
+	}
+	if got, want := r.String(), "LD/LN.DO.SDO(2).da[MX]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if r.WithFC(0).String() != r.Path() || r.Path() != "LD/LN.DO.SDO(2).da" || r.Item() != "LN.DO.SDO(2).da" {
+		t.Errorf("got path %s item %s", r.Path(), r.Item())
+	}
+	if ld := MustRef("LD"); ld.WithFC(MX) != ld {
+		t.Error("a device takes a functional constraint")
+	}
+	if _, err := r.Child("a.b/c"); err == nil {
+		t.Error("a name with a slash is taken")
+	}
+	if (Ref{}).Depth() != 0 || !(Ref{}).IsZero() {
+		t.Error("the zero Ref names something")
+	}
+}
+
+func TestRefKeysAMap(t *testing.T) {
+	m := map[Ref]int{MustRef("A/B$MX$C$d"): 1}
+	if m[MustRef("A/B.C.d[MX]")] != 1 || m[MustRef("A/B.C.d")] != 0 {
+		t.Error("the two spellings are two keys, or the functional constraint does not count")
+	}
+}
+
+func FuzzRef(f *testing.F) {
+	for _, s := range []string{"A", "A/B", "A/B.C.d[MX]", "A/B$MX$C$d", "A/B.C(3).d", "A/B$CO$Pos$Oper$ctlVal", "[MX]", "A/[", "A/B$", "A/B(1)"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := ParseRef(s)
+		if err != nil {
+			return
+		}
+		back, err := ParseRef(r.String())
+		if err != nil || back != r {
+			t.Fatalf("%q parses to %q, which parses to %q %v", s, r, back, err)
+		}
+		if len(r.Path()) > MaxRefLen {
+			t.Fatalf("%q is accepted with %d octets", s, len(r.Path()))
+		}
+		if r.Item() != "" {
+			ref, err := NewRef(r.LD(), r.Item(), r.FC())
+			if err != nil || ref != r {
+				t.Fatalf("%q: its parts make %q %v", s, ref, err)
+			}
+		}
+		if r.FC() != 0 {
+			item := strings.Replace(strings.ReplaceAll(r.Item(), ".", "$"), r.LN(), r.LN()+"$"+r.FC().String(), 1)
+			if mms, err := ParseItem(r.LD(), item); err != nil || mms != r {
+				t.Fatalf("%q: the MMS spelling %q is %q %v", s, item, mms, err)
+			}
+		}
+	})
+}
