@@ -130,6 +130,16 @@ func (j JID) Local() string { return j.text[:j.local] }
 // Domain returns the domainpart: U-labels in lower case, or an IP address.
 func (j JID) Domain() string { return j.text[j.domainStart():j.domain] }
 
+// ASCIIDomain returns the domainpart with A-labels in place of U-labels, as the DNS and certificates have it.
+func (j JID) ASCIIDomain() string {
+	d := j.Domain()
+	if d == "" || d[0] == '[' || domainIsPrepared(d) {
+		return d
+	}
+	d, _ = hostNames.ToASCII(d) // it could be done when j was made
+	return d
+}
+
 // Resource returns the resourcepart, or "".
 func (j JID) Resource() string {
 	if !j.IsFull() {

@@ -170,6 +170,24 @@ func TestJIDForms(t *testing.T) {
 	}
 }
 
+func TestASCIIDomain(t *testing.T) {
+	for in, want := range map[string]string{
+		"a@dso.example/r":         "dso.example",
+		"a@bücher.example":        "xn--bcher-kva.example",
+		"BÜCHER.example":          "xn--bcher-kva.example",
+		"a@xn--bcher-kva.example": "xn--bcher-kva.example",
+		"a@[2001:db8::1]/r":       "[2001:db8::1]",
+		"a@192.0.2.1":             "192.0.2.1",
+	} {
+		if got := MustParse(in).ASCIIDomain(); got != want {
+			t.Errorf("ASCIIDomain of %q = %q, want %q", in, got, want)
+		}
+	}
+	if got := (JID{}).ASCIIDomain(); got != "" {
+		t.Errorf("ASCIIDomain of no address = %q, want nothing", got)
+	}
+}
+
 // RFC 7622, Section 3.1: preparation of prepared ASCII is the identity, so the fast path may skip it.
 func TestFastPathAgreesWithPRECIS(t *testing.T) {
 	for c := byte(1); c < 128; c++ {
