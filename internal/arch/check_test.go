@@ -23,13 +23,13 @@ type rule struct {
 	modules []string // modules of third parties
 }
 
-// allows tells whether the import at p is covered, and by which entry.
-func (r rule) allows(p string) (entry string, ok bool) {
-	if slices.Contains(r.ours, p) {
-		return p, true
+// allows tells whether an import is covered, and by which entry.
+func (r rule) allows(i imported) (entry string, ok bool) {
+	if i.ours {
+		return i.path, slices.Contains(r.ours, i.path)
 	}
 	for _, m := range r.modules {
-		if p == m || strings.HasPrefix(p, m+"/") {
+		if i.path == m || strings.HasPrefix(i.path, m+"/") {
 			return m, true
 		}
 	}
@@ -85,11 +85,17 @@ func parsePolicy(text string) (map[string]rule, error) {
 
 // A goFile is what the checks need of one source file.
 type goFile struct {
-	name    string   // slash-separated, below the module's root
-	pkgName string   // of its package clause
-	comment string   // its package comment
-	imports []string // of this module: the path below its root; others: as written
+	name    string // slash-separated, below the module's root
+	pkgName string // of its package clause
+	comment string // its package comment
+	imports []imported
 	test    bool
+}
+
+// An imported package of this module is named by its path below the module's root.
+type imported struct {
+	path string
+	ours bool
 }
 
 // readTree parses the head of each Go file below the module's root, whatever its build constraints: a file that is
@@ -123,7 +129,7 @@ func readTree(tree fs.FS, module string) (map[string][]goFile, error) {
 		}
 		f := goFile{name: name, pkgName: parsed.Name.Name, comment: parsed.Doc.Text(), test: strings.HasSuffix(name, "_test.go")}
 		for _, spec := range parsed.Imports {
-			f.imports = append(f.imports, importPath(spec, module))
+			f.imports = append(f.imports, importOf(spec, module))
 		}
 		pkgs[path.Dir(name)] = append(pkgs[path.Dir(name)], f)
 		return nil
@@ -131,33 +137,28 @@ func readTree(tree fs.FS, module string) (map[string][]goFile, error) {
 	return pkgs, err
 }
 
-func importPath(spec *ast.ImportSpec, module string) string {
+func importOf(spec *ast.ImportSpec, module string) imported {
 	p, err := strconv.Unquote(spec.Path.Value)
 	if err != nil {
-		return spec.Path.Value // the parser has refused it before
+		p = spec.Path.Value // the parser has refused it before
 	}
 	if p == module {
-		return "."
+		return imported{".", true}
 	}
-	if own, ok := strings.CutPrefix(p, module+"/"); ok {
-		return own
-	}
-	return p
+	own, ok := strings.CutPrefix(p, module+"/")
+	return imported{own, ok}
+}
+
+// standard tells whether an import is of the standard library: no module's path begins with a word without a dot.
+func (i imported) standard() bool {
+	first, _, _ := strings.Cut(i.path, "/")
+	return !i.ours && !strings.Contains(first, ".")
 }
 
 // free tells whether a package is outside the policy.
 func free(pkg string) bool {
 	city, _, _ := strings.Cut(pkg, "/")
 	return city == "examples" || city == "interop"
-}
-
-// standard tells whether an import is of the standard library: it has no dot in its first element and is not a package
-// of this tree.
-func standard(imp string, pkgs map[string][]goFile, policy map[string]rule) bool {
-	first, _, _ := strings.Cut(imp, "/")
-	_, inTree := pkgs[imp]
-	_, inPolicy := policy[imp]
-	return imp != "." && !inTree && !inPolicy && !strings.Contains(first, ".")
 }
 
 // checkImports compares the tree with the policy, both ways.
@@ -172,7 +173,7 @@ func checkImports(pkgs map[string][]goFile, policy map[string]rule) []string {
 		code := false
 		for _, f := range pkgs[pkg] {
 			if f.test {
-				if slices.Contains(f.imports, testbed) && !strings.HasSuffix(f.pkgName, "_test") {
+				if slices.Contains(f.imports, imported{testbed, true}) && !strings.HasSuffix(f.pkgName, "_test") {
 					faults = append(faults, fmt.Sprintf("%s: imports %s from package %s; only an external test package (%s_test) may",
 						f.name, testbed, f.pkgName, f.pkgName))
 				}
@@ -180,12 +181,12 @@ func checkImports(pkgs map[string][]goFile, policy map[string]rule) []string {
 			}
 			code = true
 			for _, imp := range f.imports {
-				if standard(imp, pkgs, policy) {
+				if imp.standard() {
 					continue
 				}
 				entry, ok := r.allows(imp)
 				if !ok && listed {
-					faults = append(faults, fmt.Sprintf("%s: imports %s; the policy allows %s only: %s", f.name, imp, pkg, r))
+					faults = append(faults, fmt.Sprintf("%s: imports %s; the policy allows %s only: %s", f.name, imp.path, pkg, r))
 				}
 				used[entry] = true
 			}
