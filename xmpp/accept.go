@@ -1,0 +1,100 @@
+package xmpp
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"net"
+	"time"
+
+	"busbar.example/secure/audit"
+	"busbar.example/secure/pki"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/sasl"
+)
+
+// Accept takes a client's connection through TLS, SASL and resource binding. It
+// blocks until that is done or has failed, at most for the negotiation timeout
+// or until ctx ends, and starts the goroutine that writes.
+//
+// It owns nc: an error, which is a *NegotiationError, comes after the client was
+// told as much as it may know, and the connection was closed.
+//
+// RFC 6120, Sections 4 to 7; XEP-0178, Section 2.
+func Accept(ctx context.Context, nc net.Conn, cfg ServerConfig) (*Conn, error) {
+	domain, err := jid.Parse(cfg.Domain)
+	if err != nil || domain.Local() != "" || domain.IsFull() || cfg.Identity == nil || cfg.Bind == nil {
+		nc.Close()
+		return nil, &NegotiationError{Step: StepConnect, Err: errors.New("the ServerConfig lacks a valid Domain, an Identity or Bind")}
+	}
+	c := newConn(nc, cfg.settings())
+	m := newMachine(domain.Domain())
+	m.servers = []sasl.Server{sasl.ExternalServer(cfg.Allowed)}
+	m.limits = c.limits
+	m.newID = rand.Text
+	s := &shell{Conn: c, m: m}
+	s.secure = func() (sasl.Channel, error) { return s.secureServer(cfg.Identity, cfg.Trust) }
+	s.bind = func(ctx context.Context, resource string) error {
+		id, err := cfg.Bind(ctx, c, resource)
+		if err != nil {
+			return err
+		}
+		if !id.IsFull() || id.Bare() != m.id {
+			return errors.New("Bind returned an address that is not the account's")
+		}
+		c.setJID(id)
+		return nil
+	}
+	c.ping = func() { c.answer(pingRequest(m.domain, c.JID(), rand.Text())) }
+	c.trace.Connected(nc.LocalAddr(), nc.RemoteAddr())
+	if err := s.negotiate(ctx); err != nil {
+		return nil, err
+	}
+	c.trace.Bound(c.JID())
+	c.record(audit.StreamOpened, c.info.Mechanism+" over "+tls.VersionName(c.info.TLS.Version), nil)
+	go c.run()
+	return c, nil
+}
+
+// secureServer does the server's side of the TLS handshake and judges the
+// client's certificate. What it finds wrong is SASL's to say to the client.
+//
+// RFC 6120, Sections 5.4.3.3 and 13.7.2.2.
+func (s *shell) secureServer(id *pki.Identity, trust *pki.Trust) (sasl.Channel, error) {
+	t := tls.Server(s.nc, pki.ServerTLS(id))
+	if err := t.Handshake(); err != nil {
+		return sasl.Channel{}, err
+	}
+	s.secured(t, id)
+	ch := sasl.Channel{Domain: s.m.domain}
+	peer, err := trust.VerifyClient(s.info.TLS.PeerCertificates, time.Now())
+	var refused *pki.VerifyError
+	switch {
+	case errors.As(err, &refused):
+		s.record(refused.ID, "", err)
+	case err != nil:
+		return sasl.Channel{}, err
+	default:
+		s.verified(peer)
+		ch.Certified, ch.Addresses = true, peer.XMPPAddrs()
+	}
+	s.trace.Secured(s.info.TLS, s.info.Peer)
+	return ch, nil
+}
+
+// secured turns to the TLS connection.
+func (s *shell) secured(t *tls.Conn, own *pki.Identity) {
+	s.stream = t
+	s.w = newWriter(t, s.settings.write, s.queue)
+	s.info.TLS, s.info.Local = t.ConnectionState(), own.Chain[0]
+}
+
+// verified notes the peer's certificate, and what there is to warn of.
+func (s *shell) verified(peer *pki.Verified) {
+	s.info.Peer = peer
+	for _, w := range peer.Warnings() {
+		s.record(w.ID, "", w)
+	}
+	s.record(audit.TLSEstablished, tls.VersionName(s.info.TLS.Version)+" "+tls.CipherSuiteName(s.info.TLS.CipherSuite), nil)
+}

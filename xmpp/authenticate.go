@@ -1,0 +1,218 @@
+package xmpp
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"busbar.example/internal/xmltok"
+	"busbar.example/secure/audit"
+	"busbar.example/xmpp/sasl"
+)
+
+// authentication is SASL. The initiator picks the first of its own mechanisms
+// that is offered, tries that one, and never another after a refusal.
+//
+// RFC 6120, Section 6.
+var authentication = feature{
+	name:   xmltok.Name{Space: nsSASL, Local: "mechanisms"},
+	during: StepSASL,
+	wanted: func(m *machine) bool { return m.secured && m.id.IsZero() },
+
+	announce: func(m *machine, dst []byte) []byte {
+		dst = append(dst, "<mechanisms xmlns='"+nsSASL+"'>"...)
+		for _, s := range m.servers {
+			dst = append(dst, "<mechanism>"+s.Name+"</mechanism>"...)
+		}
+		return append(dst, "</mechanisms>"...)
+	},
+	starts: func(el *element) bool { return el.is(nsSASL, "auth") },
+	serve:  serveSASL,
+	begin:  beginSASL,
+	answer: answerSASL,
+}
+
+// beginSASL starts an exchange with the best mechanism that is offered.
+func beginSASL(m *machine, offer *element) (step, error) {
+	var offered []string
+	if offer != nil {
+		for _, c := range offer.children {
+			if c.is(nsSASL, "mechanism") {
+				offered = append(offered, c.text)
+			}
+		}
+	}
+	for _, c := range m.clients {
+		for _, name := range offered {
+			if c.Name != name {
+				continue
+			}
+			m.becomeNegotiating(m.feature(nsSASL))
+			m.mechanism, m.clientStep, m.satisfied = c.Name, c.Start(), false
+			out, done, err := m.clientStep(nil)
+			if err != nil {
+				return step{}, err
+			}
+			m.satisfied = done
+			write := append([]byte("<auth xmlns='"+nsSASL+"' mechanism='"+c.Name+"'>"), encodeInitial(out)...)
+			return step{write: append(write, "</auth>"...)}, nil
+		}
+	}
+	return step{}, &NegotiationError{Step: StepSASL, Event: audit.SASLDowngrade,
+		Err:  fmt.Errorf("no acceptable mechanism among those that the server offers (%s)", printable(offered)),
+		Hint: "the server must offer EXTERNAL: check that it asks for client certificates"}
+}
+
+// answerSASL takes what the server says to an exchange of the initiator.
+func answerSASL(m *machine, el *element) (step, error) {
+	switch {
+	case el.is(nsSASL, "failure"):
+		return step{}, parseFailure(el)
+	case el.is(nsSASL, "challenge"):
+		in, err := decodeSASL(el.text)
+		if err != nil {
+			return step{}, err
+		}
+		out, done, err := m.clientStep(in)
+		if err != nil {
+			return step{write: []byte("<abort xmlns='" + nsSASL + "'/>")}, err
+		}
+		m.satisfied = done
+		write := append([]byte("<response xmlns='"+nsSASL+"'>"), base64.StdEncoding.EncodeToString(out)...)
+		return step{write: append(write, "</response>"...)}, nil
+	case el.is(nsSASL, "success"):
+		if el.text != "" {
+			in, err := decodeSASL(el.text)
+			if err != nil {
+				return step{}, err
+			}
+			if _, m.satisfied, err = m.clientStep(in); err != nil {
+				return step{}, err
+			}
+		}
+		if !m.satisfied {
+			return step{}, errors.New("the server declares success before it has proved itself")
+		}
+		p := m.proven
+		p.id = m.account
+		return m.becomeOpening(p), nil
+	}
+	return m.unexpected(el)
+}
+
+// serveSASL takes an element of an exchange that a client has started.
+func serveSASL(m *machine, el *element) (step, error) {
+	var in []byte
+	switch {
+	case m.serverStep == nil && el.is(nsSASL, "auth"):
+		m.mechanism = el.attr("mechanism")
+		for _, s := range m.servers {
+			if s.Name == m.mechanism {
+				m.serverStep = s.Start(m.channel)
+			}
+		}
+		if m.serverStep == nil {
+			return m.refuseSASL(&sasl.Failure{Condition: sasl.InvalidMechanism, Detail: "asked for " + printable([]string{m.mechanism})})
+		}
+		if el.text == "" { // no initial response, which is not an empty one
+			return m.stepSASL(nil)
+		}
+	case m.serverStep != nil && el.is(nsSASL, "response"):
+	case m.serverStep != nil && el.is(nsSASL, "abort"):
+		return m.refuseSASL(&sasl.Failure{Condition: sasl.Aborted, Detail: "aborted by the client"})
+	default:
+		return m.unexpected(el)
+	}
+	in, err := decodeSASL(el.text)
+	if err != nil {
+		return m.refuseSASL(&sasl.Failure{Condition: sasl.IncorrectEncoding, Detail: err.Error()})
+	}
+	return m.stepSASL(in)
+}
+
+// stepSASL advances the exchange of a client by one message.
+func (m *machine) stepSASL(in []byte) (step, error) {
+	out, id, err := m.serverStep(in)
+	if err != nil {
+		return m.refuseSASL(err)
+	}
+	if id.IsZero() {
+		write := append([]byte("<challenge xmlns='"+nsSASL+"'>"), base64.StdEncoding.EncodeToString(out)...)
+		return step{write: append(write, "</challenge>"...)}, nil
+	}
+	write := []byte("<success xmlns='" + nsSASL + "'>")
+	if out != nil {
+		write = append(write, encodeInitial(out)...)
+	}
+	p := m.proven
+	p.id = id
+	m.serverStep = nil
+	m.becomeOpening(p)
+	return step{write: append(write, "</success>"...)}, nil
+}
+
+// refuseSASL tells the client no. It hears the condition and nothing else.
+func (m *machine) refuseSASL(err error) (step, error) {
+	condition := sasl.TemporaryAuthFailure
+	var f *sasl.Failure
+	if errors.As(err, &f) {
+		condition = f.Condition
+	}
+	m.serverStep = nil
+	return step{
+		write: appendFailure(nil, condition),
+		event: &event{audit.ClientCertificate, err.Error()},
+	}, m.refused()
+}
+
+func appendFailure(dst []byte, c sasl.Condition) []byte {
+	dst = append(dst, "<failure xmlns='"+nsSASL+"'><"...)
+	dst = append(dst, c...)
+	return append(dst, "/></failure>"...)
+}
+
+// parseFailure reads the server's refusal.
+func parseFailure(el *element) error {
+	f := &sasl.Failure{Condition: sasl.NotAuthorized, Remote: true}
+	for _, c := range el.children {
+		if c.name.Local == "text" {
+			f.Detail = c.text
+		} else {
+			f.Condition = sasl.Condition(c.name.Local)
+		}
+	}
+	return f
+}
+
+// encodeInitial encodes a message that may be empty without being absent.
+//
+// RFC 6120, Section 6.4.2.
+func encodeInitial(b []byte) string {
+	if len(b) == 0 {
+		return "="
+	}
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+// decodeSASL decodes a message. The result is not nil.
+//
+// RFC 6120, Section 6.4.2; RFC 4648, Section 3.
+func decodeSASL(text string) ([]byte, error) {
+	if text == "=" || text == "" {
+		return []byte{}, nil
+	}
+	return base64.StdEncoding.Strict().DecodeString(strings.TrimSuffix(text, "\n"))
+}
+
+// printable lists names that a peer has sent, for an error message.
+func printable(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	s := strings.Join(names, ", ")
+	if len(s) > 128 {
+		s = s[:128] + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}

@@ -1,0 +1,200 @@
+package xmpp
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"net"
+	"time"
+
+	"busbar.example/internal/xmltok"
+	"busbar.example/secure/audit"
+	"busbar.example/secure/pki"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/stanza"
+)
+
+// Config says how a client connects. JID, Identity and Trust are needed; every
+// other field's zero value is its default. Dial copies it.
+type Config struct {
+	// JID is the account. With a resourcepart it is the full address that the
+	// session must have; without one the server chooses the resource.
+	JID jid.JID
+	// Address is where the server listens, host:port. Default: port 5222 of
+	// JID's domain. It never decides whose certificate is accepted.
+	Address string
+	// Dialer replaces the TCP connection to Address.
+	Dialer func(ctx context.Context) (net.Conn, error)
+
+	Identity *pki.Identity // certificate and key for TLS; its certificate names JID
+	Trust    *pki.Trust    // anchors for the server's certificate
+
+	// Handler receives, in order, every stanza that is not a reply to SendIQ, a
+	// ping or a roster push. It runs on the reading goroutine: it must not block
+	// and must not call Close. It answers IQ requests itself; with a nil Handler
+	// they are answered with service-unavailable. It may run before Dial returns.
+	Handler func(stanza.Stanza)
+
+	NegotiationTimeout time.Duration // to set up the stream; default 10 s
+	WriteTimeout       time.Duration // for one write to make its way; default 10 s
+	QueueSize          int           // octets that may wait to be sent; default 1 MiB
+	Limits             Limits
+	KeepAlive          KeepAlive
+
+	Logger *slog.Logger // nil is silent
+	Audit  audit.Sink   // nil discards
+	Trace  *Trace       // optional hooks
+}
+
+// ServerConfig says how a server accepts streams. Domain, Identity, Trust and
+// Bind are needed; every other field's zero value is its default. Accept copies it.
+type ServerConfig struct {
+	Domain   string        // the one domain that is served
+	Identity *pki.Identity // certificate and key for TLS; its certificate names Domain
+	Trust    *pki.Trust    // anchors for the clients' certificates
+
+	// Allowed says whether an account of Domain may log in. Default: every
+	// account that a valid certificate names.
+	Allowed func(account jid.JID) bool
+	// Bind is called once the client has authenticated, as c.JID, and asks for
+	// a resource, "" if it leaves the choice to the server. It returns the full
+	// JID; what becomes of an older stream of that address is for it to decide.
+	// A *stanza.Error is the answer to the client, which may try again; any
+	// other error ends the stream. What is pushed to c from now on goes out
+	// behind the answer. If Accept fails after Bind has succeeded, c has ended.
+	Bind func(ctx context.Context, c *Conn, resource string) (jid.JID, error)
+
+	NegotiationTimeout time.Duration // to set up the stream; default 10 s
+	WriteTimeout       time.Duration // for one write to make its way; default 10 s
+	QueueSize          int           // octets that may wait to be sent; default 1 MiB
+	Limits             Limits
+	KeepAlive          KeepAlive
+
+	Logger *slog.Logger // nil is silent
+	Audit  audit.Sink   // nil discards
+	Trace  *Trace       // optional hooks
+}
+
+// Limits bounds what a peer may send. What exceeds one ends the stream with
+// policy-violation. A server announces the octets.
+//
+// RFC 6120, Section 13.12; XEP-0478.
+type Limits struct {
+	Unauthenticated int // octets of one element before authentication; default 16 KiB
+	Authenticated   int // octets of one stanza after it; default 256 KiB
+	Depth           int // of elements within the stream; default 64
+	Attrs           int // of one element; default 64
+}
+
+// KeepAlive says when a silent peer is asked for a sign of life, and when it is
+// given up. Silence is the time since the last octet from it.
+//
+// XEP-0199, Section 4.
+type KeepAlive struct {
+	Idle time.Duration // silence after which a ping is sent, and again; default 8 s; negative: never
+	Loss time.Duration // silence after which the stream ends; default 20 s; negative: never
+}
+
+// Trace holds optional hooks that are told of each step of setting up a stream,
+// and of its end. They run on the goroutine that negotiates or reads and must
+// not block. They are shown neither keys nor payloads.
+type Trace struct {
+	Connected     func(local, remote net.Addr)
+	Opened        func(from, id string)                            // the peer's stream header
+	Features      func(names []string)                             // what the server announces
+	Secured       func(state tls.ConnectionState, c *pki.Verified) // TLS is up; c is nil where the peer showed no valid certificate
+	Authenticated func(mechanism string, account jid.JID)
+	Bound         func(full jid.JID)
+	Ended         func(err error) // the stream that was set up has ended
+}
+
+// Info describes a stream that is set up.
+type Info struct {
+	TLS       tls.ConnectionState
+	Local     *x509.Certificate // shown to the peer
+	Peer      *pki.Verified     // the peer's verified certificate
+	Mechanism string            // of SASL
+	MaxStanza int               // octets of a stanza that the peer accepts; 0 if it does not say
+	StreamID  string            // of the last stream header, made by the server
+}
+
+// settings is what both configurations have in common, with the defaults in place.
+type settings struct {
+	negotiation, write time.Duration
+	queue              int
+	limits             Limits
+	keepAlive          KeepAlive
+	logger             *slog.Logger
+	audit              audit.Sink
+	trace              Trace
+}
+
+func (c *Config) settings() settings {
+	return settings{c.NegotiationTimeout, c.WriteTimeout, c.QueueSize, c.Limits, c.KeepAlive, c.Logger, c.Audit, traceOf(c.Trace)}.withDefaults()
+}
+
+func (c *ServerConfig) settings() settings {
+	return settings{c.NegotiationTimeout, c.WriteTimeout, c.QueueSize, c.Limits, c.KeepAlive, c.Logger, c.Audit, traceOf(c.Trace)}.withDefaults()
+}
+
+func (s settings) withDefaults() settings {
+	setDefault(&s.negotiation, 10*time.Second)
+	setDefault(&s.write, 10*time.Second)
+	setDefault(&s.queue, 1<<20)
+	setDefault(&s.limits.Unauthenticated, 16<<10)
+	setDefault(&s.limits.Authenticated, 256<<10)
+	setDefault(&s.limits.Depth, 64)
+	setDefault(&s.limits.Attrs, 64)
+	setDefault(&s.keepAlive.Idle, 8*time.Second)
+	setDefault(&s.keepAlive.Loss, 20*time.Second)
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if s.audit == nil {
+		s.audit = audit.Discard
+	}
+	return s
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// traceOf returns t with every hook set.
+func traceOf(t *Trace) Trace {
+	var all Trace
+	if t != nil {
+		all = *t
+	}
+	if all.Connected == nil {
+		all.Connected = func(net.Addr, net.Addr) {}
+	}
+	if all.Opened == nil {
+		all.Opened = func(string, string) {}
+	}
+	if all.Features == nil {
+		all.Features = func([]string) {}
+	}
+	if all.Secured == nil {
+		all.Secured = func(tls.ConnectionState, *pki.Verified) {}
+	}
+	if all.Authenticated == nil {
+		all.Authenticated = func(string, jid.JID) {}
+	}
+	if all.Bound == nil {
+		all.Bound = func(jid.JID) {}
+	}
+	if all.Ended == nil {
+		all.Ended = func(error) {}
+	}
+	return all
+}
+
+// scanner returns the limits of a scanner whose elements have at most size octets.
+func (l Limits) scanner(size int) xmltok.Limits {
+	return xmltok.Limits{Depth: l.Depth, Attrs: l.Attrs, MaxToken: int64(min(size, 64<<10)), MaxDocument: int64(size)}
+}

@@ -1,0 +1,363 @@
+package xmpp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"busbar.example/internal/xmltok"
+	"busbar.example/secure/audit"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/stanza"
+)
+
+const (
+	closeTimeout = 2 * time.Second // to send what is queued, and the end of the stream
+	lingerTime   = time.Second     // for the peer to read that, and to end its side
+	lingerOctets = 1 << 20         // that are read meanwhile and thrown away
+)
+
+// errBroken says that the connection ended without the stream's end.
+var errBroken = fmt.Errorf("xmpp: the connection broke: %w", net.ErrClosed)
+
+// errEnded stands inside this package for whatever has ended the connection.
+var errEnded = errors.New("xmpp: ended")
+
+// Conn is a stream that TLS, SASL and resource binding have set up. It dies once.
+//
+// One goroutine of its own writes. Next, Inner and Scanner are for one reading
+// goroutine, which belongs to the user; everything else is for any goroutine.
+type Conn struct {
+	settings
+	nc     net.Conn
+	stream net.Conn // nc, or the TLS connection over it
+	sc     *xmltok.Scanner
+	w      *writer
+	info   Info
+	live   bool      // set up: silence is watched
+	alive  keepAlive // of the reading goroutine
+	ping   func()    // sends one
+
+	mu    sync.Mutex
+	id    jid.JID
+	cause error         // why the connection ends, once it does
+	done  chan struct{} // closed when it has ended
+}
+
+// newConn returns a connection that is not set up yet. It owns nc.
+func newConn(nc net.Conn, s settings) *Conn {
+	c := &Conn{settings: s, nc: nc, stream: nc, done: make(chan struct{})}
+	c.sc = xmltok.NewScanner(source{c}, s.limits.scanner(s.limits.Unauthenticated))
+	return c
+}
+
+// JID returns the bound address. Within ServerConfig.Bind it is the account.
+func (c *Conn) JID() jid.JID {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.id
+}
+
+func (c *Conn) setJID(id jid.JID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.id = id
+}
+
+// Info describes the stream.
+func (c *Conn) Info() Info { return c.info }
+
+// RemoteAddr returns the network address of the peer.
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// Scanner returns the scanner of the stream, for the raw octets of a start tag.
+func (c *Conn) Scanner() *xmltok.Scanner { return c.sc }
+
+// Next returns the start tag of the next stanza: an iq, message or presence in
+// jabber:client. The token is valid until the next call of Next or Inner. What
+// was left of the stanza before it is skipped. An error is Err, and what the
+// peer has to hear of it is on its way.
+func (c *Conn) Next() (xmltok.Token, error) {
+	for {
+		if err := c.Err(); err != nil {
+			return xmltok.Token{}, err
+		}
+		t, err := c.sc.Next()
+		if err != nil {
+			return xmltok.Token{}, c.stop(err)
+		}
+		switch {
+		case c.sc.Depth() == 0:
+			return xmltok.Token{}, c.stop(ErrPeerClosed)
+		case t.Kind == xmltok.Start && c.sc.Depth() == 2:
+			if t.Name.Space == stanza.Namespace && isStanza(t.Name.Local) {
+				return t, nil
+			}
+			return xmltok.Token{}, c.stop(c.foreign(&t))
+		case t.Kind == xmltok.Text && c.sc.Depth() == 1 && !blank(t.Data):
+			return xmltok.Token{}, c.stop(&StreamError{Condition: BadFormat, Text: "text between stanzas"})
+		}
+	}
+}
+
+// foreign returns the error for an element that is no stanza: what it says, if
+// the peer ends the stream with it.
+func (c *Conn) foreign(t *xmltok.Token) error {
+	if t.Name == (xmltok.Name{Space: nsStream, Local: "error"}) {
+		el, err := readElement(c.sc, t)
+		if err != nil {
+			return err
+		}
+		return parseStreamError(el)
+	}
+	if isStanza(t.Name.Local) {
+		return &StreamError{Condition: InvalidNamespace}
+	}
+	return &StreamError{Condition: UnsupportedStanzaType}
+}
+
+func isStanza(local string) bool { return local == "iq" || local == "message" || local == "presence" }
+
+// Inner returns the payload of the stanza whose start tag Next has returned. It
+// is valid until the next call of Next. An error is Err, as in Next.
+func (c *Conn) Inner() (xmltok.Raw, error) {
+	raw, err := c.sc.Inner()
+	if err != nil {
+		return xmltok.Raw{}, c.stop(err)
+	}
+	return raw, nil
+}
+
+// stop ends the connection because reading has failed.
+func (c *Conn) stop(err error) error {
+	c.mu.Lock()
+	over := c.cause != nil
+	c.mu.Unlock()
+	if !over {
+		c.record(eventFor(err), "", err)
+	}
+	c.End(err)
+	return c.Err()
+}
+
+// Push queues one stanza, the concatenation of parts, and never waits: without
+// room it returns ErrQueueFull. It copies parts. After the end it returns Err.
+func (c *Conn) Push(parts ...[]byte) error {
+	if err := c.fits(parts); err != nil {
+		return err
+	}
+	return c.translate(c.w.push(parts))
+}
+
+// Send is Push that waits for room until ctx ends. Calls that wait are served in
+// their order.
+func (c *Conn) Send(ctx context.Context, parts ...[]byte) error {
+	if err := c.fits(parts); err != nil {
+		return err
+	}
+	return c.translate(c.w.send(ctx, parts))
+}
+
+// fits holds a stanza against the limit that the peer has announced.
+func (c *Conn) fits(parts [][]byte) error {
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	if c.info.MaxStanza > 0 && n > c.info.MaxStanza {
+		return fmt.Errorf("%w: %d octets of %d", ErrTooLarge, n, c.info.MaxStanza)
+	}
+	return nil
+}
+
+// answer queues an answer of the stream's own. A peer that asks without reading
+// what it gets is cut off.
+func (c *Conn) answer(b []byte) {
+	if c.w.pushUrgent(b) == ErrQueueFull {
+		c.End(&StreamError{Condition: ResourceConstraint, Text: "answers are not read"})
+	}
+}
+
+func (c *Conn) translate(err error) error {
+	if err == errEnded {
+		return c.Err()
+	}
+	return err
+}
+
+// End ends the connection because of cause; nil is a regular end. The first call
+// decides; it does not wait. What is queued is sent, then the stream error that
+// tells the peer of the cause, if it has to hear of it, then the end of the
+// stream; all that within 2 seconds.
+func (c *Conn) End(cause error) {
+	if cause == nil {
+		cause = ErrClosed
+	}
+	c.mu.Lock()
+	if c.cause != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.cause = ended(cause)
+	c.mu.Unlock()
+
+	deadline := time.Now().Add(closeTimeout)
+	if errors.Is(c.cause, ErrLost) {
+		deadline = time.Now()
+	}
+	var last []byte
+	if se := StreamErrorFor(cause); se != nil {
+		last = se.append(last)
+	}
+	c.w.finish(append(last, closeTag...), deadline)
+}
+
+// ended makes sure that a cause unwraps to net.ErrClosed.
+func ended(cause error) error {
+	switch {
+	case errors.Is(cause, io.ErrUnexpectedEOF) || errors.Is(cause, io.EOF):
+		return errBroken
+	case errors.Is(cause, net.ErrClosed):
+		return cause
+	}
+	return fmt.Errorf("xmpp: the stream ended: %w", errors.Join(cause, net.ErrClosed))
+}
+
+// Err returns nil while the connection lives, and then why it ends: ErrClosed,
+// ErrPeerClosed, ErrLost, a *StreamError, or what has broken it. All of them
+// unwrap to net.ErrClosed.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
+}
+
+// Done is closed when the connection has ended and its goroutine with it.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Close ends the connection in the regular way and waits until it has ended.
+func (c *Conn) Close() error {
+	c.End(nil)
+	<-c.done
+	return nil
+}
+
+// run writes until the end, and then closes the connection.
+func (c *Conn) run() {
+	err := c.w.run()
+	if err != nil {
+		c.End(fmt.Errorf("writing: %w", err))
+	}
+	if err == nil && !c.peerEnded() {
+		c.linger()
+	}
+	c.nc.Close()
+	c.trace.Ended(c.Err())
+	close(c.done)
+}
+
+// peerEnded reports whether the peer has ended the stream, or is gone.
+func (c *Conn) peerEnded() bool {
+	var se *StreamError
+	err := c.Err()
+	return errors.Is(err, ErrPeerClosed) || errors.Is(err, ErrLost) || errors.Is(err, errBroken) || errors.As(err, &se) && se.Remote
+}
+
+// linger ends our side of the connection and gives the peer a moment to read
+// what was sent and to end its side: closing at once could take that back.
+func (c *Conn) linger() {
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		if t, ok := c.stream.(*tls.Conn); ok {
+			t.CloseWrite() // an error shows in the read below
+		}
+		half.CloseWrite()
+	}
+	c.mu.Lock() // the reading goroutine sets deadlines too
+	c.nc.SetReadDeadline(time.Now().Add(lingerTime))
+	c.mu.Unlock()
+	io.CopyN(io.Discard, c.nc, lingerOctets)
+}
+
+// setUp turns the connection from negotiation to use. run must be started.
+func (c *Conn) setUp() {
+	c.sc.SetLimits(c.limits.scanner(c.limits.Authenticated))
+	c.live, c.alive = true, newKeepAlive(c.keepAlive, time.Now())
+	c.nc.SetDeadline(time.Time{})
+	c.nc.SetReadDeadline(c.alive.next())
+}
+
+// source is what the scanner reads from: the stream, with an eye on its silence.
+type source struct{ c *Conn }
+
+func (s source) Read(p []byte) (int, error) {
+	c := s.c
+	for {
+		n, err := c.stream.Read(p)
+		if n > 0 && c.live {
+			c.alive.hear(time.Now())
+		}
+		if n > 0 || !c.live || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		if err := c.watch(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// watch is called when a read has met its deadline.
+func (c *Conn) watch() error {
+	ping, lost := c.alive.tick(time.Now())
+	if lost {
+		return ErrLost
+	}
+	if ping {
+		c.ping()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause != nil {
+		return c.cause
+	}
+	return c.nc.SetReadDeadline(c.alive.next())
+}
+
+// record reports a security event about the peer.
+func (c *Conn) record(id audit.ID, text string, err error) {
+	if id == "" {
+		return
+	}
+	if err != nil {
+		text = err.Error()
+	}
+	e := audit.Event{ID: id, Time: time.Now(), Peer: c.nc.RemoteAddr().String(), Text: text}
+	if id := c.JID(); !id.IsZero() {
+		e.Subject = id.Bare().String()
+	}
+	c.audit.Record(e)
+}
+
+// eventFor returns the security event that an error of the peer's XML is.
+func eventFor(err error) audit.ID {
+	var syn *xmltok.SyntaxError
+	if !errors.As(err, &syn) || syn.Err != nil {
+		return ""
+	}
+	switch syn.Kind {
+	case xmltok.Restricted:
+		return audit.RestrictedXML
+	case xmltok.Limit:
+		return audit.StreamLimit
+	case xmltok.Encoding:
+		return audit.StreamEncoding
+	case xmltok.NotWellFormed:
+		return audit.StreamMalformed
+	}
+	return ""
+}

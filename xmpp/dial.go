@@ -1,0 +1,149 @@
+package xmpp
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"busbar.example/secure/pki"
+	"busbar.example/xmpp/sasl"
+	"busbar.example/xmpp/stanza"
+)
+
+// Dial connects to the server of cfg.JID: TCP, stream, TLS, SASL EXTERNAL,
+// resource binding, roster. The session is then ready for initial presence.
+// ctx bounds the connection's set-up only.
+//
+// An error is a *NegotiationError with a hint for the user where there is one.
+//
+// RFC 6120, Sections 3 to 7; RFC 6121, Section 2.2; XEP-0178, Section 2.
+func Dial(ctx context.Context, cfg Config) (*Session, error) {
+	clients, err := cfg.mechanisms()
+	if err != nil {
+		return nil, err
+	}
+	settings := cfg.settings()
+	ctx, cancel := context.WithTimeout(ctx, settings.negotiation)
+	defer cancel()
+	nc, err := cfg.connect(ctx)
+	if err != nil {
+		return nil, &NegotiationError{Step: StepConnect, Err: err, Hint: "check the server's host and port, and that it is running"}
+	}
+	c := newConn(nc, settings)
+	m := newMachine(cfg.JID.Domain())
+	m.initiator = true
+	m.account, m.resource = cfg.JID.Bare(), cfg.JID.Resource()
+	m.clients = clients
+	m.newID = rand.Text
+	s := &shell{Conn: c, m: m}
+	s.secure = func() (sasl.Channel, error) { return sasl.Channel{}, s.secureClient(cfg.Identity, cfg.Trust) }
+	c.trace.Connected(nc.LocalAddr(), nc.RemoteAddr())
+	if err := s.negotiate(ctx); err != nil {
+		return nil, err
+	}
+	c.trace.Bound(c.JID())
+	session := newSession(c, cfg.Handler)
+	go c.run()
+	go session.read()
+	if err := session.getRoster(ctx); err != nil {
+		session.Close()
+		return nil, &NegotiationError{Step: StepBind, Err: err}
+	}
+	return session, nil
+}
+
+// mechanisms returns what the account can log in with.
+func (cfg *Config) mechanisms() ([]sasl.Client, error) {
+	account := cfg.JID.Bare()
+	if cfg.JID.Local() == "" || cfg.Identity == nil {
+		return nil, &NegotiationError{Step: StepConnect, Err: errors.New("the Config lacks an account's JID or an Identity")}
+	}
+	return []sasl.Client{sasl.External(account)}, nil
+}
+
+func (cfg *Config) connect(ctx context.Context) (net.Conn, error) {
+	if cfg.Dialer != nil {
+		return cfg.Dialer(ctx)
+	}
+	address := cfg.Address
+	if address == "" {
+		address = net.JoinHostPort(cfg.JID.Domain(), "5222")
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", address)
+}
+
+// secureClient does the client's side of the TLS handshake.
+//
+// RFC 6120, Section 13.7.2.1; RFC 9525.
+func (s *shell) secureClient(id *pki.Identity, trust *pki.Trust) error {
+	t := tls.Client(s.nc, pki.ClientTLS(id, trust, s.m.account.ASCIIDomain()))
+	if err := t.Handshake(); err != nil {
+		return err
+	}
+	s.secured(t, id)
+	// The handshake has verified the server; only this yields the proof.
+	peer, err := trust.VerifyServer(s.info.TLS.PeerCertificates, s.m.account.ASCIIDomain(), time.Now())
+	if err != nil {
+		return err
+	}
+	s.verified(peer)
+	s.trace.Secured(s.info.TLS, peer)
+	return nil
+}
+
+// hintForAlert says what a user may do about the server's TLS alert.
+func hintForAlert(err error) string {
+	switch text := err.Error(); {
+	case strings.Contains(text, "expired"):
+		return "the server takes our certificate for expired: renew it, or check the clocks"
+	case strings.Contains(text, "certificate"):
+		return "the server refuses our certificate: it must be issued by a CA that the server trusts for clients"
+	case strings.Contains(text, "protocol version"), strings.Contains(text, "handshake failure"):
+		return "the server and we have no TLS version or cipher suite in common: TLS 1.2 or 1.3 with AES-GCM is needed"
+	}
+	return "the server broke off the TLS handshake: look for the reason in its log"
+}
+
+// hint says what a user may do about an error of the server.
+func (s *shell) hint(err error) string {
+	var stream *StreamError
+	var auth *sasl.Failure
+	var refused *stanza.Error
+	switch {
+	case errors.As(err, &stream) && stream.Remote:
+		return hintForCondition(stream.Condition, s.m.domain)
+	case errors.As(err, &auth):
+		switch auth.Condition {
+		case sasl.InvalidAuthzid, sasl.InvalidMechanism:
+			return "the server does not accept this certificate for this account: it must name exactly the account's JID"
+		case sasl.AccountDisabled, sasl.CredentialsExpired, sasl.TemporaryAuthFailure:
+			return "ask the server's operator about the account"
+		}
+		return fmt.Sprintf("is the account %s known to the server, and the certificate valid, unrevoked and of a CA that the server trusts?", s.m.account)
+	case errors.As(err, &refused):
+		if refused.Condition == stanza.Conflict {
+			return "another session has this resource: end it, or choose another resource"
+		}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, &StreamError{Condition: ConnectionTimeout}):
+		return "the server does not answer: is it an XMPP server for clients that listens there?"
+	}
+	return ""
+}
+
+func hintForCondition(c StreamCondition, domain string) string {
+	switch c {
+	case HostUnknown, HostGone:
+		return fmt.Sprintf("the server does not serve %s: check the JID, and host and port", domain)
+	case NotAuthorized, InvalidFrom:
+		return "the server does not accept this account: check the JID and its certificate"
+	case SystemShutdown, ResourceConstraint:
+		return "the server takes no connections now: try again later"
+	}
+	return ""
+}

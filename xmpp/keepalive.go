@@ -1,0 +1,58 @@
+package xmpp
+
+import "time"
+
+// keepAlive decides when a silent peer is pinged and when it is lost. It is a
+// pure machine; whatever the peer sends counts as a sign of life.
+//
+//	         silence ≥ Idle            silence ≥ Loss
+//	heard ───────────────────▶ asked ─────────────────▶ lost
+//	  ▲                          │  ▲  another Idle: asked again
+//	  └───────── any octet ──────┘
+type keepAlive struct {
+	KeepAlive
+	heard time.Time // when the peer last sent something
+	asked time.Time // when it was last asked since then, or zero
+}
+
+func newKeepAlive(k KeepAlive, now time.Time) keepAlive {
+	return keepAlive{KeepAlive: k, heard: now}
+}
+
+// hear notes a sign of life.
+func (k *keepAlive) hear(now time.Time) {
+	k.heard, k.asked = now, time.Time{}
+}
+
+// tick says what is due at now.
+func (k *keepAlive) tick(now time.Time) (ping, lost bool) {
+	if k.Loss > 0 && now.Sub(k.heard) >= k.Loss {
+		return false, true
+	}
+	last := k.heard
+	if !k.asked.IsZero() {
+		last = k.asked
+	}
+	if k.Idle > 0 && now.Sub(last) >= k.Idle {
+		k.asked = now
+		return true, false
+	}
+	return false, false
+}
+
+// next returns when tick has something to say, zero for never.
+func (k *keepAlive) next() time.Time {
+	var next time.Time
+	if k.Idle > 0 {
+		next = k.heard.Add(k.Idle)
+		if !k.asked.IsZero() {
+			next = k.asked.Add(k.Idle)
+		}
+	}
+	if k.Loss > 0 {
+		if lost := k.heard.Add(k.Loss); next.IsZero() || lost.Before(next) {
+			next = lost
+		}
+	}
+	return next
+}

@@ -1,0 +1,130 @@
+package xmpp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"busbar.example/internal/xmltok"
+	"busbar.example/secure/audit"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/stanza"
+)
+
+// RosterItem is a contact of the account.
+//
+// RFC 6121, Section 2.1.2.
+type RosterItem struct {
+	JID          jid.JID // bare
+	Name         string
+	Subscription string // none, to, from, both
+}
+
+// Roster returns the account's contacts as the server has told them so far.
+func (s *Session) Roster() []RosterItem {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.roster)
+}
+
+// InitialPresence says that the session is there: contacts learn of it, and it
+// learns of theirs.
+//
+// RFC 6121, Section 4.2.
+func (s *Session) InitialPresence(ctx context.Context) error {
+	return s.Send(ctx, stanza.Stanza{Kind: stanza.Presence})
+}
+
+// getRoster asks for the contacts. A server without rosters is none the worse
+// for it.
+//
+// RFC 6121, Section 2.2.
+func (s *Session) getRoster(ctx context.Context) error {
+	reply, err := s.Request(ctx, stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, Payload: []byte("<query xmlns='" + nsRoster + "'/>")})
+	var refused *stanza.Error
+	if errors.As(err, &refused) {
+		s.conn.logger.Debug("xmpp: no roster", "err", refused)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("asking for the roster: %w", err)
+	}
+	items, err := parseRoster(reply.Payload)
+	if err != nil {
+		return fmt.Errorf("reading the roster: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.roster = items
+	return nil
+}
+
+// rosterPush takes a change of the roster, from our own account and nobody else.
+//
+// RFC 6121, Section 2.1.6.
+func (s *Session) rosterPush(st stanza.Stanza) {
+	if !st.From.IsZero() && st.From != s.JID().Bare() {
+		s.conn.record(audit.ReplySpoofed, "roster push from "+printable([]string{st.From.String()}), nil)
+		s.answer(st.ErrorReply(stanza.NewError(stanza.ServiceUnavailable, "")))
+		return
+	}
+	items, err := parseRoster(st.Payload)
+	if err != nil || len(items) != 1 {
+		s.answer(st.ErrorReply(stanza.NewError(stanza.BadRequest, "")))
+		return
+	}
+	s.mu.Lock()
+	item := items[0]
+	s.roster = slices.DeleteFunc(s.roster, func(i RosterItem) bool { return i.JID == item.JID })
+	if item.Subscription != "remove" {
+		s.roster = append(s.roster, item)
+	}
+	s.mu.Unlock()
+	s.answer(st.Reply(nil))
+}
+
+// parseRoster reads the items of a roster query. One without a valid JID is
+// skipped.
+func parseRoster(payload []byte) ([]RosterItem, error) {
+	sc := xmltok.NewBytesScanner(payload, xmltok.Limits{MaxDocument: int64(len(payload)) + 1})
+	sc.SetDefaultNamespace(stanza.Namespace)
+	var items []RosterItem
+	for {
+		t, err := sc.Next()
+		if err == io.EOF {
+			return items, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if t.Kind != xmltok.Start || sc.Depth() != 2 || t.Name != (xmltok.Name{Space: nsRoster, Local: "item"}) {
+			continue
+		}
+		address, _ := t.Attr("", "jid")
+		name, _ := t.Attr("", "name")
+		subscription, _ := t.Attr("", "subscription")
+		if j, err := jid.Parse(string(address)); err == nil {
+			items = append(items, RosterItem{j, string(name), string(subscription)})
+		}
+	}
+}
+
+// pingRequest serialises a ping from a server to one of its clients, or from a
+// client, without to, to its server.
+//
+// XEP-0199, Section 4.
+func pingRequest(domain string, to jid.JID, id string) []byte {
+	iq := stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, ID: id, Payload: []byte("<ping xmlns='" + nsPing + "'/>")}
+	server, err := jid.New("", domain, "")
+	if err != nil {
+		panic("xmpp: a domain that was valid: " + err.Error())
+	}
+	if iq.To = to; to.IsZero() {
+		iq.To = server
+	} else {
+		iq.From = server
+	}
+	return iq.Append(nil)
+}

@@ -1,0 +1,253 @@
+package xmpp
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"strconv"
+	"sync"
+
+	"busbar.example/secure/audit"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/stanza"
+)
+
+// Session is a client's end of a stream. It dies once; who wants another dials
+// again. All methods are for any goroutine.
+type Session struct {
+	conn    *Conn
+	handler func(stanza.Stanza)
+	prefix  string // of ids: unpredictable
+	done    chan struct{}
+
+	mu      sync.Mutex
+	nextID  uint64
+	replies *replies
+	roster  []RosterItem
+}
+
+func newSession(c *Conn, handler func(stanza.Stanza)) *Session {
+	s := &Session{conn: c, handler: handler, prefix: rand.Text()[:13] + "-", done: make(chan struct{}), replies: newReplies(c.JID())}
+	c.ping = s.ping
+	return s
+}
+
+// JID returns the address that the server has bound.
+func (s *Session) JID() jid.JID { return s.conn.JID() }
+
+// Info describes the stream.
+func (s *Session) Info() Info { return s.conn.Info() }
+
+// Done is closed when the session has ended, after the last call of a handler.
+func (s *Session) Done() <-chan struct{} { return s.done }
+
+// Err returns nil while the session lives, and then why it ends, as Conn.Err.
+func (s *Session) Err() error { return s.conn.Err() }
+
+// Close ends the stream in the regular way, and returns after the last goroutine
+// has ended. It must not be called from a handler.
+func (s *Session) Close() error {
+	s.conn.End(nil)
+	<-s.done
+	return nil
+}
+
+// Send queues a stanza; stanzas leave in the order of the calls. While the queue
+// is full it waits, until ctx ends. The server says whom it is from: From is not
+// sent. Err is returned after the end, ErrTooLarge for what the server does not take.
+func (s *Session) Send(ctx context.Context, st stanza.Stanza) error {
+	st.From = jid.JID{}
+	if len(st.Payload) == 0 {
+		return s.conn.Send(ctx, st.Append(nil))
+	}
+	head := st.AppendStart(make([]byte, 0, 256))
+	return s.conn.Send(ctx, head, st.Payload, st.AppendEnd(head[len(head):]))
+}
+
+// SendIQ sends an iq of type get or set, with an id of its own if iq has none.
+// onReply is called with the result or the error that the addressee sends, on
+// the reading goroutine and in order with Handler; it must not block. A reply
+// from anybody else is ignored. It is not called once the session has ended.
+//
+// RFC 6120, Section 8.2.3.
+func (s *Session) SendIQ(ctx context.Context, iq stanza.Stanza, onReply func(reply stanza.Stanza)) error {
+	_, err := s.sendIQ(ctx, iq, onReply)
+	return err
+}
+
+func (s *Session) sendIQ(ctx context.Context, iq stanza.Stanza, onReply func(stanza.Stanza)) (id string, err error) {
+	if iq.Kind != stanza.IQ || iq.Type != stanza.Get && iq.Type != stanza.Set {
+		return "", errors.New("xmpp: only an iq of type get or set has a reply")
+	}
+	if err := s.Err(); err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	if iq.ID == "" {
+		iq.ID = s.newID()
+	}
+	err = s.replies.add(iq.To, iq.ID, onReply)
+	s.mu.Unlock()
+	if err != nil {
+		return "", err
+	}
+	if err := s.Send(ctx, iq); err != nil {
+		s.mu.Lock()
+		s.replies.remove(iq.To, iq.ID)
+		s.mu.Unlock()
+		return "", err
+	}
+	return iq.ID, nil
+}
+
+// newID makes an id. s.mu is held.
+func (s *Session) newID() string {
+	s.nextID++
+	return s.prefix + strconv.FormatUint(s.nextID, 36)
+}
+
+// Request sends an iq of type get or set and waits for the result. A reply of
+// type error is returned as a *stanza.Error.
+func (s *Session) Request(ctx context.Context, iq stanza.Stanza) (stanza.Stanza, error) {
+	replied := make(chan stanza.Stanza, 1)
+	id, err := s.sendIQ(ctx, iq, func(reply stanza.Stanza) { replied <- reply })
+	if err != nil {
+		return stanza.Stanza{}, err
+	}
+	select {
+	case reply := <-replied:
+		return s.result(reply)
+	case <-ctx.Done():
+		s.mu.Lock()
+		s.replies.abandon(iq.To, id)
+		s.mu.Unlock()
+		return stanza.Stanza{}, ctx.Err()
+	case <-s.done:
+	}
+	select { // the last thing that was read
+	case reply := <-replied:
+		return s.result(reply)
+	default:
+		return stanza.Stanza{}, s.Err()
+	}
+}
+
+func (s *Session) result(reply stanza.Stanza) (stanza.Stanza, error) {
+	if reply.Type != stanza.TypeError {
+		return reply, nil
+	}
+	e, err := stanza.ParseError(reply.Payload)
+	if err != nil {
+		s.conn.logger.Warn("xmpp: odd stanza error", "from", reply.From, "err", err)
+	}
+	return reply, e
+}
+
+// read takes stanzas until the end.
+func (s *Session) read() {
+	defer close(s.done)
+	for {
+		t, err := s.conn.Next()
+		if err != nil {
+			break
+		}
+		st, bad := stanza.ParseHead(&t)
+		raw, err := s.conn.Inner()
+		if err != nil {
+			break
+		}
+		if raw.SelfContained && raw.Default == stanza.Namespace {
+			st.Payload = bytes.Clone(raw.Octets)
+		} else if st.Payload, err = raw.AppendSelfContained(nil, stanza.Namespace); err != nil {
+			s.conn.End(err)
+			break
+		}
+		if bad != nil {
+			s.refuse(st, bad)
+			continue
+		}
+		s.dispatch(st)
+	}
+	<-s.conn.done
+}
+
+// refuse deals with a stanza whose head is wrong. A request gets an answer,
+// anything else is dropped.
+//
+// RFC 6120, Sections 8.1.2.1 and 8.2.3.
+func (s *Session) refuse(st stanza.Stanza, bad error) {
+	s.conn.logger.Warn("xmpp: stanza dropped", "kind", st.Kind, "from", st.From, "err", bad)
+	var e *stanza.Error
+	if errors.As(bad, &e) && st.Kind == stanza.IQ && st.ID != "" && (st.Type == stanza.Get || st.Type == stanza.Set) {
+		s.answer(st.ErrorReply(e))
+	}
+}
+
+// dispatch hands a stanza to whom it is for.
+func (s *Session) dispatch(st stanza.Stanza) {
+	if st.Kind != stanza.IQ {
+		s.handle(st)
+		return
+	}
+	if st.Type == stanza.Result || st.Type == stanza.TypeError {
+		s.reply(st)
+		return
+	}
+	space, local, _ := st.Child()
+	switch {
+	case st.Type == stanza.Get && space == nsPing && local == "ping":
+		s.answer(st.Reply(nil))
+	case st.Type == stanza.Set && space == nsRoster && local == "query":
+		s.rosterPush(st)
+	case s.handler == nil:
+		s.answer(st.ErrorReply(stanza.NewError(stanza.ServiceUnavailable, "")))
+	default:
+		s.handle(st)
+	}
+}
+
+func (s *Session) handle(st stanza.Stanza) {
+	if s.handler != nil {
+		s.handler(st)
+	}
+}
+
+// reply gives a reply to the one who waits for it. One that nobody has asked
+// for, or that comes from somebody else than was asked, is ignored.
+func (s *Session) reply(st stanza.Stanza) {
+	s.mu.Lock()
+	onReply, expected := s.replies.take(st)
+	s.mu.Unlock()
+	switch {
+	case !expected:
+		s.conn.record(audit.ReplySpoofed, "unexpected iq "+string(st.Type)+" from "+printable([]string{st.From.String()}), nil)
+	case onReply != nil:
+		onReply(st)
+	}
+}
+
+// answer queues an answer of the session's own.
+func (s *Session) answer(st stanza.Stanza) {
+	st.From = jid.JID{}
+	s.conn.answer(st.Append(nil))
+}
+
+// ping asks the server for a sign of life. Any will do, so nobody waits for the
+// reply itself.
+//
+// XEP-0199, Section 4.2.
+func (s *Session) ping() {
+	server, err := jid.New("", s.JID().Domain(), "")
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	id := s.newID()
+	err = s.replies.add(server, id, nil)
+	s.mu.Unlock()
+	if err != nil { // as many requests as may be are waiting: they ask for signs of life, too
+		return
+	}
+	s.conn.answer(pingRequest(s.JID().Domain(), jid.JID{}, id))
+}

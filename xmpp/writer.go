@@ -1,0 +1,206 @@
+package xmpp
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	keepBuffer = 4 << 10  // octets of buffer that an idle writer keeps
+	chunk      = 32 << 10 // octets that must make their way within one timeout
+	reserve    = 64 << 10 // octets of room beyond the limit for answers that cannot wait
+)
+
+// writer sends whole stanzas in the order in which they were queued, from one
+// goroutine, as many as are waiting in one write. The queue is bounded in
+// octets. When it is full, push refuses and send waits; a write that does not
+// make its way within the timeout ends the connection, since a peer that does
+// not read is of no use and may be an attacker.
+type writer struct {
+	conn    net.Conn
+	timeout time.Duration
+	limit   int
+
+	turn chan struct{} // held by the one sender that may wait for room; the others queue up behind it
+
+	mu       sync.Mutex
+	queue    []byte        // what run will write next
+	waiting  int           // senders that hold turn or want it
+	room     chan struct{} // signalled when the queue was emptied
+	wake     chan struct{} // signalled when the queue has become non-empty, or closing was set
+	closing  bool          // nothing more is accepted; run ends when the queue is empty
+	deadline time.Time     // for everything, with closing
+	ended    chan struct{} // closed when closing is set
+}
+
+// newWriter returns a writer to conn. Its run method must be started.
+func newWriter(conn net.Conn, timeout time.Duration, limit int) *writer {
+	return &writer{
+		conn: conn, timeout: timeout, limit: limit,
+		turn: make(chan struct{}, 1), room: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
+	}
+}
+
+// push queues the concatenation of parts, or refuses at once with ErrQueueFull.
+// A single stanza is accepted by an empty queue whatever its size. After the end
+// it returns errEnded.
+func (w *writer) push(parts [][]byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting > 0 && !w.closing {
+		return ErrQueueFull // those who wait were first
+	}
+	return w.add(parts, w.limit)
+}
+
+// pushUrgent is push for the stream's own answers, which may use the reserve.
+func (w *writer) pushUrgent(part []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.add([][]byte{part}, w.limit+reserve)
+}
+
+// add queues parts if there is room within limit. w.mu is held.
+func (w *writer) add(parts [][]byte, limit int) error {
+	if w.closing {
+		return errEnded
+	}
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	if len(w.queue) > 0 && n > limit-len(w.queue) {
+		return ErrQueueFull
+	}
+	for _, p := range parts {
+		w.queue = append(w.queue, p...)
+	}
+	signal(w.wake)
+	return nil
+}
+
+// send queues the concatenation of parts, and waits for room until ctx ends.
+// Those who wait are served in the order in which they came.
+func (w *writer) send(ctx context.Context, parts [][]byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	if w.waiting == 0 {
+		if err := w.add(parts, w.limit); err != ErrQueueFull {
+			w.mu.Unlock()
+			return err
+		}
+	}
+	w.waiting++
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		w.waiting--
+		w.mu.Unlock()
+	}()
+
+	select {
+	case w.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.ended:
+		return errEnded
+	}
+	defer func() { <-w.turn }()
+	for {
+		w.mu.Lock()
+		err := w.add(parts, w.limit)
+		w.mu.Unlock()
+		if err != ErrQueueFull {
+			return err
+		}
+		select {
+		case <-w.room:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.ended:
+			return errEnded
+		}
+	}
+}
+
+// finish queues last behind everything else and accepts nothing more. All of it
+// must have made its way by deadline.
+func (w *writer) finish(last []byte, deadline time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closing {
+		return
+	}
+	w.closing, w.deadline = true, deadline
+	w.queue = append(w.queue, last...)
+	w.conn.SetWriteDeadline(deadline) // also of the write under way
+	close(w.ended)
+	signal(w.wake)
+}
+
+// run writes until finish was called and the queue is empty, or a write fails;
+// then it returns the error of that write.
+func (w *writer) run() error {
+	var batch []byte
+	for {
+		w.mu.Lock()
+		batch, w.queue = w.queue, batch[:0]
+		closing := w.closing
+		if len(batch) == 0 && cap(batch) > keepBuffer {
+			batch = nil
+		}
+		if len(batch) == 0 && cap(w.queue) > keepBuffer {
+			w.queue = nil
+		}
+		w.mu.Unlock()
+		signal(w.room)
+		if len(batch) == 0 {
+			if closing {
+				return nil
+			}
+			<-w.wake
+			continue
+		}
+		if err := w.write(batch); err != nil {
+			return err
+		}
+	}
+}
+
+// write sends b. Each chunk has the whole timeout to make its way, so a slow
+// link is not taken for a dead one.
+func (w *writer) write(b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), chunk)
+		if err := w.setDeadline(); err != nil {
+			return err
+		}
+		if _, err := w.conn.Write(b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+func (w *writer) setDeadline() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	deadline := time.Now().Add(w.timeout)
+	if w.closing && w.deadline.Before(deadline) {
+		deadline = w.deadline
+	}
+	return w.conn.SetWriteDeadline(deadline)
+}
+
+// signal wakes the one who waits on c, now or the next time.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
