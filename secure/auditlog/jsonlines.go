@@ -33,6 +33,7 @@ type JSONLines struct {
 	mu   sync.Mutex
 	file io.WriteCloser // nil once closed
 	seq  uint64
+	torn bool // a failed write left part of a line
 }
 
 // OpenJSONLines opens the file, or makes it with mode 0600, to append to. It
@@ -104,6 +105,9 @@ func (l *JSONLines) append(e audit.Event) error {
 		return fs.ErrClosed
 	}
 	var out bytes.Buffer
+	if l.torn {
+		out.WriteByte('\n')
+	}
 	enc := json.NewEncoder(&out) // ends with a line feed, and escapes those in texts
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(line{
@@ -121,7 +125,8 @@ func (l *JSONLines) append(e audit.Event) error {
 		return err
 	}
 	l.seq++ // of an event that cannot be written, too: the gap shows that one is missing
-	_, err = l.file.Write(out.Bytes())
+	n, err := l.file.Write(out.Bytes())
+	l.torn = err != nil && (n > 0 || l.torn)
 	return err
 }
 

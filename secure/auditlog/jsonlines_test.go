@@ -106,12 +106,19 @@ func TestEventsFromSeveralGoroutinesDoNotMix(t *testing.T) {
 	}
 }
 
-// full is a file on a full disk.
-type full struct{ io.WriteCloser }
+// full is a file on a disk that has room for a few octets more.
+type full struct {
+	io.WriteCloser
+	room int
+}
 
 var errFull = errors.New("no space left")
 
-func (full) Write([]byte) (int, error) { return 0, errFull }
+func (f *full) Write(b []byte) (int, error) {
+	n, err := f.WriteCloser.Write(b[:f.room])
+	f.room = 0
+	return n, errors.Join(errFull, err)
+}
 
 func TestFailureIsReportedAndLeavesAGap(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ied.jsonl")
@@ -122,7 +129,8 @@ func TestFailureIsReportedAndLeavesAGap(t *testing.T) {
 	}
 	file := l.file
 	event := audit.Event{ID: audit.AccessDenied, Time: noon, Text: "no"}
-	l.file = full{}
+	l.file = &full{file, 10}
+	l.Record(event)
 	l.Record(event)
 	l.file = file
 	l.Record(event)
@@ -130,11 +138,11 @@ func TestFailureIsReportedAndLeavesAGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Record(event)
-	if len(failures) != 2 || !errors.Is(failures[0], errFull) || !errors.Is(failures[1], fs.ErrClosed) {
+	if len(failures) != 3 || !errors.Is(failures[0], errFull) || !errors.Is(failures[1], errFull) || !errors.Is(failures[2], fs.ErrClosed) {
 		t.Errorf("failures are %v", failures)
 	}
-	if got := read(t, path); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"seq":2,`) {
-		t.Errorf("file is %q, want the second event only", got)
+	if got := read(t, path); !strings.HasPrefix(got, "{\"seq\":1,\"\n{\"seq\":3,") || strings.Count(got, "\n") != 2 {
+		t.Errorf("file is %q, want a torn line and the third event", got)
 	}
 }
 
