@@ -116,8 +116,8 @@ func parseKey(data []byte) (crypto.Signer, error) {
 			return key, nil
 		case block.Type == pemParamsEC:
 			continue
-		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
-			return nil, errors.New("the private key is encrypted with a password, which is not supported: decrypt it with openssl pkey")
+		case isEncrypted(block):
+			return nil, errEncrypted
 		case key != nil:
 			return nil, fmt.Errorf("a %s stands after the private key", block.Type)
 		}
@@ -126,6 +126,14 @@ func parseKey(data []byte) (crypto.Signer, error) {
 			return nil, err
 		}
 	}
+}
+
+var errEncrypted = errors.New("the private key is encrypted with a password, which is not supported: decrypt it with openssl pkey")
+
+// isEncrypted reports whether the block is an encrypted key, of PKCS #8 or of
+// OpenSSL's older form.
+func isEncrypted(block *pem.Block) bool {
+	return block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != ""
 }
 
 func parseKeyBlock(block *pem.Block) (crypto.Signer, error) {
