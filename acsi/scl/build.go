@@ -1,0 +1,348 @@
+package scl
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"busbar.example/acsi"
+)
+
+// maxPoints bounds how many nodes one model may have once arrays and shared types are counted out.
+const maxPoints = 1_000_000
+
+// part is a list of nodes made of one type, and what a user of the type needs to know of it.
+type part struct {
+	nodes    []*acsi.Node
+	defaults []preset // the values that the type gives
+	points   int      // nodes, counted out
+	longest  int      // octets of the longest path below, each name with a point before it
+	varies   bool     // the length of an array depends on a value, which an instance may set
+}
+
+// preset is a value that a type gives, by its path below what has the type: .mag.f
+type preset struct {
+	path string
+	fc   acsi.FC
+	val  val
+	node *acsi.Node
+}
+
+// builder makes nodes of types, each type once where it comes out the same each time.
+type builder struct {
+	doc      *Document
+	findings []Finding
+	seen     map[Finding]bool
+	lns, dos map[string]*part
+	das      map[daKey]*part
+	building map[*typeDef]bool
+	built    int
+}
+
+type daKey struct {
+	typ string
+	fc  acsi.FC
+}
+
+func newBuilder(d *Document) *builder {
+	return &builder{doc: d, seen: map[Finding]bool{}, lns: map[string]*part{}, dos: map[string]*part{}, das: map[daKey]*part{},
+		building: map[*typeDef]bool{}}
+}
+
+func (b *builder) finding(line int, element, format string, args ...any) {
+	f := Finding{Line: line, Element: element, Msg: fmt.Sprintf(format, args...)}
+	if len(b.findings) < maxFindings && !b.seen[f] {
+		b.seen[f] = true
+		b.findings = append(b.findings, f)
+	}
+}
+
+func (b *builder) errorf(line int, element, hint, format string, args ...any) error {
+	return &Error{File: b.doc.file, Line: line, Element: element, Msg: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// enter marks t as being built; a type that contains itself has no end.
+func (b *builder) enter(t *typeDef) error {
+	if b.building[t] {
+		return b.errorf(t.line, t.String(), "a type must not contain itself, directly or through others", "the type is recursive")
+	}
+	b.building[t] = true
+	return nil
+}
+
+func (b *builder) leave(t *typeDef) { delete(b.building, t) }
+
+// add puts node, which stands for m, into p, with below as what it contains.
+func (b *builder) add(p *part, m *member, node *acsi.Node, below *part) error {
+	if b.built++; b.built > maxPoints {
+		return b.tooLarge(m)
+	}
+	times, digits := 1, 0
+	if node.Count > 0 {
+		times, digits = node.Count, len(strconv.Itoa(node.Count-1))+2
+	}
+	points, longest := 1, 0
+	if below != nil {
+		node.Children = below.nodes
+		points, longest = points+below.points, below.longest
+		p.varies = p.varies || below.varies
+		for _, d := range below.defaults {
+			d.path = "." + node.Name + d.path
+			if node.Count == 0 {
+				p.defaults = append(p.defaults, d)
+			}
+		}
+	}
+	if points > maxPoints/times {
+		return b.tooLarge(m)
+	}
+	p.nodes = append(p.nodes, node)
+	p.points += points * times
+	p.longest = max(p.longest, 1+len(node.Name)+digits+longest)
+	if p.points > maxPoints {
+		return b.tooLarge(m)
+	}
+	return nil
+}
+
+func (b *builder) tooLarge(m *member) error {
+	return b.errorf(m.line, m.String(), "correct the count, or split the IED", "the model would have more than %d nodes", maxPoints)
+}
+
+// usable reports whether m has a name that is well formed and not taken in p. Active and edited values of a setting
+// share theirs.
+func (b *builder) usable(t *typeDef, m *member, p *part) bool {
+	if _, err := acsi.NewRef("LD", m.name, 0); err != nil {
+		b.finding(m.line, m.String(), "it is left out: a name has letters and digits, at most %d", acsi.MaxItemLen)
+		return false
+	}
+	for _, n := range p.nodes {
+		if n.Name == m.name && !(n.FC == acsi.SG && m.fc == acsi.SE.String()) {
+			b.finding(m.line, m.String(), "it is left out: %s has another of that name", t)
+			return false
+		}
+	}
+	return true
+}
+
+// ln makes the data objects of a logical node. dois are the instance's, which may tell the length of arrays.
+func (b *builder) ln(t *typeDef, dois []*instance) (*part, error) {
+	if p := b.lns[t.id]; p != nil {
+		return p, nil
+	}
+	p := &part{}
+	for _, m := range t.members {
+		if m.element != "DO" || !b.usable(t, m, p) {
+			continue
+		}
+		if err := b.dataObject(p, m, acsi.DataObjectNode, 0, find(dois, m.name)); err != nil {
+			return nil, err
+		}
+	}
+	if !p.varies {
+		b.lns[t.id] = p
+	}
+	return p, nil
+}
+
+// dataObject adds a DO or SDO to p, an array where count is not 0.
+func (b *builder) dataObject(p *part, m *member, kind acsi.NodeKind, count int, in *instance) error {
+	t := b.doc.types.dos[m.typ]
+	if t == nil {
+		b.finding(m.line, m.String(), "it is left out: there is no DOType %s", quote(m.typ))
+		return nil
+	}
+	below, err := b.doType(t, in)
+	if err != nil {
+		return err
+	}
+	if len(below.nodes) == 0 {
+		b.finding(m.line, m.String(), "it is left out: its type %s holds no attribute", quote(m.typ))
+		return nil
+	}
+	return b.add(p, m, &acsi.Node{Name: m.name, Kind: kind, CDC: t.class, Count: count, Desc: m.desc}, below)
+}
+
+func (b *builder) doType(t *typeDef, in *instance) (*part, error) {
+	if p := b.dos[t.id]; p != nil {
+		return p, nil
+	}
+	if err := b.enter(t); err != nil {
+		return nil, err
+	}
+	defer b.leave(t)
+	p := &part{}
+	for _, m := range t.members {
+		if (m.element != "SDO" && m.element != "DA") || !b.usable(t, m, p) {
+			continue
+		}
+		if err := b.inDataObject(p, t, m, in); err != nil {
+			return nil, err
+		}
+	}
+	if !p.varies {
+		b.dos[t.id] = p
+	}
+	return p, nil
+}
+
+// inDataObject adds a sub-data object or an attribute of t to p.
+func (b *builder) inDataObject(p *part, t *typeDef, m *member, in *instance) error {
+	count, err := b.count(p, t, m, in)
+	if err != nil || count < 0 {
+		return err
+	}
+	if m.element == "SDO" {
+		return b.dataObject(p, m, acsi.SubDataObjectNode, count, find(in.parts(), m.name))
+	}
+	fc, err := acsi.ParseFC(m.fc)
+	if err != nil {
+		b.finding(m.line, m.String(), "it is left out: fc=%s is no functional constraint", quote(m.fc))
+		return nil
+	}
+	active := len(p.nodes) > 0 && p.nodes[len(p.nodes)-1].Name == m.name
+	if fc == acsi.SE && !active { // stands for the active and for the edited values
+		if err := b.attribute(p, m, acsi.DataAttributeNode, acsi.SG, count); err != nil {
+			return err
+		}
+	}
+	return b.attribute(p, m, acsi.DataAttributeNode, fc, count)
+}
+
+// attribute adds a DA or BDA to p.
+func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, fc acsi.FC, count int) error {
+	node := &acsi.Node{Name: m.name, Kind: kind, FC: fc, Count: count, Desc: m.desc}
+	switch m.valKind {
+	case "RO", "Conf", "Spec":
+		node.ReadOnly = true
+	}
+	if m.basic == "Struct" {
+		t := b.doc.types.das[m.typ]
+		if t == nil {
+			b.finding(m.line, m.String(), "it is left out: there is no DAType %s", quote(m.typ))
+			return nil
+		}
+		below, err := b.daType(t, fc)
+		if err != nil {
+			return err
+		}
+		if len(below.nodes) == 0 {
+			b.finding(m.line, m.String(), "it is left out: its type %s is empty", quote(m.typ))
+			return nil
+		}
+		return b.add(p, m, node, below)
+	}
+	if !b.basic(node, m) {
+		return nil
+	}
+	if err := b.add(p, m, node, nil); err != nil {
+		return err
+	}
+	for _, v := range m.vals {
+		if count > 0 {
+			b.finding(v.line, m.String(), "the value is left out: it does not say which element of the array it is for")
+			continue
+		}
+		p.defaults = append(p.defaults, preset{path: "." + m.name, fc: fc, val: v, node: node})
+	}
+	return nil
+}
+
+// basic gives node the basic type of m.
+func (b *builder) basic(node *acsi.Node, m *member) bool {
+	typ, ok := basicTypes[m.basic]
+	if !ok {
+		b.finding(m.line, m.String(), "it is left out: the basic type %s is not known", quote(m.basic))
+		return false
+	}
+	node.Type, node.Basic = typ, m.basic
+	if m.basic != "Enum" {
+		return true
+	}
+	if node.Enum = b.doc.types.enums[m.typ]; node.Enum == nil {
+		b.finding(m.line, m.String(), "there is no EnumType %s: any number is taken", quote(m.typ))
+		return true
+	}
+	node.Type.Size = enumSize(node.Enum)
+	return true
+}
+
+func (b *builder) daType(t *typeDef, fc acsi.FC) (*part, error) {
+	key := daKey{t.id, fc}
+	if p := b.das[key]; p != nil {
+		return p, nil
+	}
+	if err := b.enter(t); err != nil {
+		return nil, err
+	}
+	defer b.leave(t)
+	p := &part{}
+	for _, m := range t.members {
+		if m.element != "BDA" || !b.usable(t, m, p) {
+			continue
+		}
+		count, err := b.count(p, t, m, nil)
+		if err != nil {
+			return nil, err
+		}
+		if count < 0 {
+			continue
+		}
+		if err := b.attribute(p, m, acsi.BasicDataAttributeNode, fc, count); err != nil {
+			return nil, err
+		}
+	}
+	b.das[key] = p
+	return p, nil
+}
+
+// count is the number of elements of m, 0 where it is no array, -1 where it cannot be told and m is left out. Where
+// it stands in an attribute beside m, it is the value that the instance in gives, else the type.
+//
+// IEC 61850-6, 9.5.4.1.
+func (b *builder) count(p *part, t *typeDef, m *member, in *instance) (int, error) {
+	if m.count == "" {
+		return 0, nil
+	}
+	if n, err := strconv.ParseUint(m.count, 10, 31); err == nil {
+		return int(n), nil
+	} else if errors.Is(err, strconv.ErrRange) {
+		return 0, b.tooLarge(m)
+	}
+	for _, beside := range t.members {
+		if beside.name != m.count {
+			continue
+		}
+		p.varies = true
+		vals := beside.vals
+		if dai := find(in.parts(), m.count); dai != nil && len(dai.vals) > 0 {
+			vals = dai.vals
+		}
+		if len(vals) == 0 {
+			break
+		}
+		if n, err := strconv.ParseUint(vals[len(vals)-1].text, 10, 31); err == nil && n > 0 {
+			return int(n), nil
+		}
+	}
+	b.finding(m.line, m.String(), "it is left out: count=%s is neither a number nor an attribute beside it that has one", quote(m.count))
+	return -1, nil
+}
+
+// parts are what in holds; nothing where in is nil.
+func (in *instance) parts() []*instance {
+	if in == nil {
+		return nil
+	}
+	return in.children
+}
+
+// find is the instance called name, or nil.
+func find(list []*instance, name string) *instance {
+	for _, in := range list {
+		if in.name == name {
+			return in
+		}
+	}
+	return nil
+}
