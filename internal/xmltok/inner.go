@@ -14,10 +14,11 @@ type Raw struct {
 	limit int64 // octets of a copy
 }
 
-// A fix is a declaration to be added to an element at the top of the content where its surroundings change.
+// A fix is a declaration to be added to an element at the top of the content where its surroundings change. A peer can have
+// one made for each four octets that it sends, so it is small.
 type fix struct {
-	at int // in the content: behind the element's name
-	ns int // index into Raw.scope, or defaultFix
+	at uint32 // in the content: behind the element's name
+	ns int32  // index into Raw.scope, or defaultFix
 }
 
 // defaultFix stands for the default namespace around the content.
@@ -29,9 +30,9 @@ type inner struct {
 	depth int // open elements around the content
 	scope int // declarations in scope around the content
 	used  bool
-	fixes []fix // in the order of the content
-	at    int   // fix.at of the element at the top of the content
-	first int   // its first fix
+	fixes []fix  // in the order of the content
+	at    uint32 // fix.at of the element at the top of the content
+	first int    // its first fix
 }
 
 // keptFixes bounds what stays allocated for fixes.
@@ -74,7 +75,7 @@ func (s *Scanner) Inner() (Raw, error) {
 
 // enter notes that an element begins at the top of the content.
 func (s *Scanner) enter(name *qname) {
-	s.inner.at = s.pos - s.hold + len("<") + len(name.raw)
+	s.inner.at = uint32(s.pos - s.hold + len("<") + len(name.raw))
 	s.inner.first = len(s.inner.fixes)
 }
 
@@ -89,7 +90,7 @@ func (s *Scanner) entered(declared []binding) {
 }
 
 // outerPrefix notes the use of the declaration s.ns[ns], which is outside the content.
-func (s *Scanner) outerPrefix(ns int) {
+func (s *Scanner) outerPrefix(ns int32) {
 	in := &s.inner
 	in.used = true
 	for _, f := range in.fixes[in.first:] {
@@ -104,7 +105,7 @@ func (s *Scanner) outerPrefix(ns int) {
 // namespace outer: it adds to the elements at its top the declarations that they took from outside, and copies the rest. Only
 // names of elements and attributes count as uses of a prefix. A copy larger than Limits.MaxDocument is an error of kind Limit.
 func (r Raw) AppendSelfContained(dst []byte, outer string) ([]byte, error) {
-	from, begin := 0, len(dst)
+	from, begin := uint32(0), len(dst)
 	for _, f := range r.fixes {
 		n := binding{uri: r.Default}
 		if f.ns != defaultFix {
@@ -119,7 +120,7 @@ func (r Raw) AppendSelfContained(dst []byte, outer string) ([]byte, error) {
 			dst = append(append(dst, ':'), n.prefix...)
 		}
 		dst = append(AppendEscaped(append(dst, "='"...), n.uri), '\'')
-		if size := len(dst) - begin + len(r.Octets) - from; int64(size) > r.limit {
+		if size := len(dst) - begin + len(r.Octets[from:]); int64(size) > r.limit {
 			return nil, &SyntaxError{Kind: Limit, Msg: "too long with its namespace declarations"}
 		}
 	}

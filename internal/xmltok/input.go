@@ -11,6 +11,9 @@ func (s *Scanner) window(size int64) []byte {
 // more returns the window with at least one octet more than b, which is the window so far, or why there is none. Slices into
 // the old window may change; indices into it stay right.
 func (s *Scanner) more(b []byte) ([]byte, error) {
+	if !s.stream && s.pos+len(b) == len(s.buf) {
+		return nil, io.EOF
+	}
 	if len(b) >= s.max {
 		return nil, s.fail(Limit, len(b), "too long")
 	}
@@ -25,9 +28,6 @@ const maxEmptyReads = 100
 
 // fill reads at least one octet into buf, with one Read unless that returns nothing.
 func (s *Scanner) fill() error {
-	if s.r == nil {
-		return io.EOF
-	}
 	s.room()
 	for range maxEmptyReads {
 		if s.rerr != nil {
@@ -44,14 +44,15 @@ func (s *Scanner) fill() error {
 }
 
 // room makes room behind the octets in buf. They move only where that frees half of it; else the buffer doubles, so that an
-// octet is copied a constant number of times however slowly its token arrives. Limits bound what must be kept.
+// octet is copied a constant number of times however slowly its token arrives. Limits bound what must be kept. A buffer that
+// grew large is given up once what went through it since it was last empty was small.
 func (s *Scanner) room() {
 	keep := s.pos
 	if s.inner.on {
 		keep = s.hold
 	}
 	switch {
-	case keep == len(s.buf) && cap(s.buf) > keptBuffer:
+	case keep == len(s.buf) && cap(s.buf) > keptBuffer && keep <= keptBuffer/2:
 		s.buf = make([]byte, 0, firstBuffer)
 	case keep == len(s.buf) && keep > 0:
 		s.buf = s.buf[:0]

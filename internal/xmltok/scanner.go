@@ -10,7 +10,7 @@ import (
 // error, io.EOF included, it returns that error until it is reset. It is not safe for concurrent use.
 type Scanner struct {
 	lim    Limits
-	r      io.Reader // nil in fragment mode
+	r      io.Reader // in stream mode
 	rerr   error     // what r returned last, after the octets in buf
 	err    error     // what Next returns from now on
 	stream bool

@@ -265,7 +265,7 @@ func (s *Scanner) lookup(prefix string) (string, bool) {
 	for i := len(s.ns) - 1; i >= 0; i-- {
 		if s.ns[i].prefix == prefix {
 			if s.inner.on && i < s.inner.scope {
-				s.outerPrefix(i)
+				s.outerPrefix(int32(i))
 			}
 			return s.ns[i].uri, true
 		}

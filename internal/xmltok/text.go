@@ -1,73 +1,68 @@
 package xmltok
 
 import (
+	"encoding/binary"
 	"io"
 	"unicode/utf8"
 )
 
+// beyond is what the window of a text has on top of the limit: what follows a run tells where it ends.
+const beyond = len(openCDATA)
+
+const openCDATA = "<![CDATA["
+
 // text scans one run of character data, CDATA sections included. It leaves t as it is where the run is empty.
 func (s *Scanner) text(t *Token) error {
-	// The end of a run is known by what follows it: allow for that.
-	const beyond = len("<![CDATA[")
 	b := s.window(int64(s.lim.MaxText) + int64(beyond))
-	var err error
 	i, from := 0, 0 // b[from:i] is not in scratch yet
-	copied := false
+	copied, section := false, false
 	s.clearScratch()
 	for {
-		for i < len(b) && class[b[i]]&plainText != 0 {
-			i++
-		}
-		if i == len(b) {
-			if b, err = s.more(b); err == nil {
-				continue
-			}
-			if err != io.EOF || s.stream || len(s.stack) > 0 {
+		if i = plainRun(b, i); i == len(b) {
+			longer, err := s.more(b)
+			if err == io.EOF && s.mayEnd() {
+				return s.endText(t, b, from, i, copied)
+			} else if err != nil {
 				return err
 			}
-			b = s.window(int64(s.lim.MaxText) + int64(beyond))
-			break
+			b = longer
+			continue
 		}
-		c := b[i]
-		if c == '<' {
-			section := false
-			if b, section, err = s.section(b, i); err != nil {
-				return err
+		var err error
+		switch c := b[i]; c {
+		case '<':
+			if b, section, err = s.section(b, i); err == nil && !section {
+				return s.endText(t, b, from, i, copied)
 			}
-			if !section {
-				break
+			if err == nil {
+				s.scratch = append(s.scratch, b[from:i]...)
+				b, i, err = s.cdata(b, i+beyond)
+				from, copied = i, true
 			}
-		}
-		switch {
-		case c == '<':
+		case '&', '\r':
 			s.scratch = append(s.scratch, b[from:i]...)
-			if b, i, err = s.cdata(b, i+beyond); err != nil {
-				return err
+			if c == '&' {
+				b, i, err = s.reference(b, i)
+			} else {
+				b, i, err = s.lineEnd(b, i, '\n')
 			}
 			from, copied = i, true
-		case c == '&':
-			s.scratch = append(s.scratch, b[from:i]...)
-			if b, i, err = s.reference(b, i); err != nil {
-				return err
-			}
-			from, copied = i, true
-		case c == '\r':
-			s.scratch = append(s.scratch, b[from:i]...)
-			if b, i, err = s.lineEnd(b, i, '\n'); err != nil {
-				return err
-			}
-			from, copied = i, true
-		case c == '>':
+		case '>':
 			if i-from >= 2 && b[i-1] == ']' && b[i-2] == ']' {
-				return s.fail(NotWellFormed, i-2, "']]>' in text")
+				err = s.fail(NotWellFormed, i-2, "']]>' in text")
 			}
 			i++
 		default:
-			if b, i, err = s.character(b, i); err != nil {
-				return err
-			}
+			b, i, err = s.character(b, i)
+		}
+		if err != nil {
+			return err
 		}
 	}
+}
+
+// endText makes t the run that ends at b[i]; b[from:i] is not in scratch yet.
+func (s *Scanner) endText(t *Token, b []byte, from, i int, copied bool) error {
 	if i > s.lim.MaxText {
 		return s.fail(Limit, s.lim.MaxText, "text too long")
 	}
@@ -83,14 +78,36 @@ func (s *Scanner) text(t *Token) error {
 	return nil
 }
 
+// mayEnd reports whether the input may end behind text.
+func (s *Scanner) mayEnd() bool { return !s.stream && len(s.stack) == 0 }
+
+// plainRun returns the end of the octets from b[i:] on that stand for themselves in text.
+func plainRun(b []byte, i int) int {
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		// Eight at a time: a high bit comes up in bad for controls, for <, > and &, and for octets that have it. It may come up
+		// for others too, but only behind such a one.
+		w := binary.LittleEndian.Uint64(b[i:])
+		tag := (w | 2*low) ^ '>'*low // '<' differs from '>' in this bit
+		amp := w ^ '&'*low
+		bad := (w - ' '*low) | (tag - low) | (amp - low) | w
+		if bad&high != 0 {
+			break
+		}
+	}
+	for i < len(b) && class[b[i]]&plainText != 0 {
+		i++
+	}
+	return i
+}
+
 // section reports whether a CDATA section begins with the '<' at b[i].
 func (s *Scanner) section(b []byte, i int) (_ []byte, ok bool, err error) {
-	const open = "<![CDATA["
-	for n := 1; n < len(open); n++ {
+	for n := 1; n < len(openCDATA); n++ {
 		if b, err = s.need(b, i+n+1); err != nil {
 			return nil, false, err
 		}
-		if b[i+n] != open[n] {
+		if b[i+n] != openCDATA[n] {
 			return b, false, nil
 		}
 	}
@@ -101,10 +118,7 @@ func (s *Scanner) section(b []byte, i int) (_ []byte, ok bool, err error) {
 func (s *Scanner) cdata(b []byte, i int) (_ []byte, n int, err error) {
 	from := i
 	for {
-		for i < len(b) && class[b[i]]&plainText != 0 {
-			i++
-		}
-		if i == len(b) {
+		if i = plainRun(b, i); i == len(b) {
 			if b, err = s.more(b); err != nil {
 				return nil, 0, err
 			}
@@ -132,7 +146,7 @@ func (s *Scanner) cdata(b []byte, i int) (_ []byte, n int, err error) {
 
 // lineEnd appends c for the CR, or CR LF, at b[i]. XML 1.0, Section 2.11.
 func (s *Scanner) lineEnd(b []byte, i int, c byte) (_ []byte, n int, err error) {
-	if b, err = s.need(b, i+2); err == io.EOF && !s.stream && len(s.stack) == 0 {
+	if b, err = s.need(b, i+2); err == io.EOF && s.mayEnd() {
 		b, err = s.buf[s.pos:], nil
 	}
 	if err != nil {
@@ -177,15 +191,17 @@ func (s *Scanner) value(b []byte, i int, a *rawAttr) (_ []byte, n int, err error
 	i++
 	// Narrow the window to what the value may have, and widen it again behind it.
 	tag := s.max
-	s.max = min(tag, i+s.lim.MaxValue+1)
+	s.max = min(tag, i+s.lim.MaxValue+len("'"))
 	b = b[:min(len(b), s.max)]
-	from, start := i, len(s.scratch)
-	a.from = i
+	from, start := i, len(s.scratch) // b[from:i] is not in scratch yet
 	for {
 		for i < len(b) && class[b[i]]&plainValue != 0 {
 			i++
 		}
 		if i == len(b) {
+			if i == s.max && i < tag {
+				return nil, 0, s.fail(Limit, i-1, "attribute value too long")
+			}
 			if b, err = s.more(b); err != nil {
 				return nil, 0, err
 			}
@@ -199,34 +215,39 @@ func (s *Scanner) value(b []byte, i int, a *rawAttr) (_ []byte, n int, err error
 		case '\'', '"':
 			i++
 		case '<':
-			return nil, 0, s.fail(NotWellFormed, i, "'<' in an attribute value")
+			err = s.fail(NotWellFormed, i, "'<' in an attribute value")
 		case '&', '\t', '\n', '\r':
 			s.scratch = append(s.scratch, b[from:i]...)
-			if c == '&' {
-				b, i, err = s.reference(b, i)
-			} else if c == '\r' {
-				b, i, err = s.lineEnd(b, i, ' ')
-			} else {
-				s.scratch = append(s.scratch, ' ')
-				i++
-			}
-			if err != nil {
-				return nil, 0, err
-			}
+			b, i, err = s.notPlain(b, i)
 			from, a.copied = i, true
 		default:
-			if b, i, err = s.character(b, i); err != nil {
-				return nil, 0, err
-			}
+			b, i, err = s.character(b, i)
+		}
+		if err != nil {
+			return nil, 0, err
 		}
 	}
-	a.to = i
+	a.from, a.to = from, i
 	if a.copied {
 		s.scratch = append(s.scratch, b[from:i]...)
 		a.from, a.to = start, len(s.scratch)
 	}
 	s.max = tag
 	return s.buf[s.pos:min(len(s.buf), s.pos+s.max)], i + 1, nil
+}
+
+// notPlain appends to scratch what the reference or white space at b[i] means in an attribute value, and returns its end.
+//
+// XML 1.0, Section 3.3.3.
+func (s *Scanner) notPlain(b []byte, i int) (_ []byte, n int, err error) {
+	switch b[i] {
+	case '&':
+		return s.reference(b, i)
+	case '\r':
+		return s.lineEnd(b, i, ' ')
+	}
+	s.scratch = append(s.scratch, ' ')
+	return b, i + 1, nil
 }
 
 // clearScratch empties scratch, and releases it where it grew large.

@@ -8,6 +8,8 @@
 // Writer and Canonicalize produce the canonical octets that end-to-end security signs.
 package xmltok
 
+import "math"
+
 // Namespaces that the prefixes xml and xmlns stand for.
 //
 // Namespaces in XML 1.0, Section 3.
@@ -79,7 +81,7 @@ type Limits struct {
 	MaxValue    int   // one attribute value; 16 KiB
 	MaxText     int   // one run of text; as MaxDocument
 	MaxToken    int64 // one tag; 64 KiB
-	MaxDocument int64 // of a stream: one child of the root element; of a fragment: all of it; 256 KiB
+	MaxDocument int64 // of a stream: one child of the root element; of a fragment: all of it; 256 KiB, never over 2 GiB
 }
 
 func (l Limits) withDefaults() Limits {
@@ -91,6 +93,7 @@ func (l Limits) withDefaults() Limits {
 	if l.MaxDocument <= 0 {
 		l.MaxDocument = 256 << 10
 	}
+	l.MaxDocument = min(l.MaxDocument, math.MaxInt32)
 	if l.MaxToken <= 0 {
 		l.MaxToken = 64 << 10
 	}
