@@ -1,0 +1,219 @@
+package xmppd
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+
+	"busbar.example/internal/xmltok"
+	"busbar.example/xmpp"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/stanza"
+)
+
+// routePresence broadcasts a session's presence or sends it to whom it is directed. Subscriptions are configuration:
+// a request for one is answered by what is configured, and the rest of that protocol changes nothing.
+//
+// RFC 6121, Sections 3 and 4.
+func (s *Server) routePresence(ses *session, st stanza.Stanza) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ses.gone {
+		return
+	}
+	switch st.Type {
+	case stanza.Available, stanza.Unavailable:
+		switch {
+		case !st.To.IsZero():
+			s.direct(ses, st)
+		case st.Type == stanza.Available:
+			s.show(ses, st)
+		default:
+			s.withdraw(ses, st)
+		}
+	case stanza.Probe:
+		s.answerProbe(ses, st)
+	case stanza.Subscribe:
+		s.answerSubscribe(ses, st)
+	case stanza.TypeError:
+		if to := s.lookup(st.To); to != nil {
+			s.inform(to, st)
+		}
+	}
+}
+
+// show broadcasts that a session is available; if it was not before, it hears who else is. s.mu is held.
+//
+// RFC 6121, Sections 4.2.2 and 4.4.2.
+func (s *Server) show(ses *session, st stanza.Stanza) {
+	first := !ses.available
+	ses.available, ses.priority = true, priority(st.Payload)
+	ses.presence = st
+	ses.presence.Payload = bytes.Clone(st.Payload)
+	s.broadcast(ses, st)
+	if !first {
+		return
+	}
+	for acc := range s.contacts(ses.account) {
+		s.tellPresence(ses, acc)
+	}
+	for _, own := range ses.account.sessions {
+		if own != ses && own.available {
+			s.informOf(ses, own)
+		}
+	}
+}
+
+// withdraw tells everybody who knows of a session that it is no longer available, in the words of st. s.mu is held.
+//
+// RFC 6121, Sections 4.5.2 and 4.6.3.
+func (s *Server) withdraw(ses *session, st stanza.Stanza) {
+	if ses.available {
+		s.broadcast(ses, st)
+	}
+	for to := range ses.directed {
+		st.To = to
+		s.sendTo(st)
+	}
+	ses.available, ses.priority, ses.presence, ses.directed = false, 0, stanza.Stanza{}, nil
+}
+
+// broadcast sends a session's presence to the available sessions of its contacts and of its own account, itself among
+// them if it is still there. s.mu is held.
+func (s *Server) broadcast(ses *session, st stanza.Stanza) {
+	tell := func(acc *account) {
+		st.To = acc.jid
+		for _, other := range acc.sessions {
+			if other.available {
+				s.inform(other, st)
+			}
+		}
+	}
+	for acc := range s.contacts(ses.account) {
+		tell(acc)
+	}
+	tell(ses.account)
+}
+
+// direct sends presence to one address, and remembers whom to tell of the end. s.mu is held.
+//
+// RFC 6121, Section 4.6.
+func (s *Server) direct(ses *session, st stanza.Stanza) {
+	if st.Type == stanza.Unavailable {
+		delete(ses.directed, st.To)
+	} else if _, known := ses.directed[st.To]; !known && !(ses.available && s.seen(ses.account, st.To.Bare())) {
+		if len(ses.directed) >= maxDirected {
+			s.inform(ses, st.ErrorReply(errQueueFull))
+			return
+		}
+		if ses.directed == nil {
+			ses.directed = map[jid.JID]struct{}{}
+		}
+		ses.directed[st.To] = struct{}{}
+	}
+	s.sendTo(st)
+}
+
+// sendTo delivers presence to the session of a full JID, or to the available sessions of a bare one. Where there is
+// none it is dropped. s.mu is held.
+//
+// RFC 6121, Sections 8.5.2.1.2 and 8.5.3.
+func (s *Server) sendTo(st stanza.Stanza) {
+	if st.To.IsFull() {
+		if to := s.lookup(st.To); to != nil {
+			s.inform(to, st)
+		}
+		return
+	}
+	if acc := s.accounts[st.To]; acc != nil {
+		for _, to := range acc.sessions {
+			if to.available {
+				s.inform(to, st)
+			}
+		}
+	}
+}
+
+// answerProbe answers a client's own probe of a contact; the server makes none that travel. s.mu is held.
+//
+// RFC 6121, Section 4.3.2.
+func (s *Server) answerProbe(ses *session, st stanza.Stanza) {
+	acc := s.accounts[st.To.Bare()]
+	switch {
+	case st.To.IsZero():
+	case acc == nil || acc != ses.account && !s.seen(ses.account, acc.jid):
+		s.inform(ses, stanza.Stanza{Kind: stanza.Presence, Type: stanza.Unsubscribed, From: st.To.Bare(), To: ses.account.jid})
+	case st.To.IsFull():
+		if other := acc.session(st.To); other != nil && other.available {
+			s.informOf(ses, other)
+		}
+	default:
+		s.tellPresence(ses, acc)
+	}
+}
+
+// answerSubscribe answers a request for a subscription by what is configured. s.mu is held.
+//
+// RFC 6121, Section 3.1.3.
+func (s *Server) answerSubscribe(ses *session, st stanza.Stanza) {
+	to := st.To.Bare()
+	if to.IsZero() || to == ses.account.jid {
+		return
+	}
+	answer := stanza.Unsubscribed
+	if s.seen(ses.account, to) {
+		answer = stanza.Subscribed
+	}
+	s.inform(ses, stanza.Stanza{Kind: stanza.Presence, Type: answer, ID: st.ID, From: to, To: ses.account.jid})
+}
+
+// tellPresence tells a session of all available sessions of an account. s.mu is held.
+func (s *Server) tellPresence(ses *session, acc *account) {
+	for _, other := range acc.sessions {
+		if other.available {
+			s.informOf(ses, other)
+		}
+	}
+}
+
+// informOf tells a session of another's presence. s.mu is held.
+func (s *Server) informOf(ses, other *session) {
+	st := other.presence
+	st.To = ses.account.jid
+	s.inform(ses, st)
+}
+
+// inform queues presence, or something else of the server's own, for a session. s.mu is held.
+func (s *Server) inform(to *session, st stanza.Stanza) {
+	var err error
+	if s.tags, err = to.push(s.tags[:0], &st); errors.Is(err, xmpp.ErrQueueFull) {
+		to.slow()
+	}
+}
+
+// priority returns the priority that a presence states, 0 for none or one that is no number from -128 to 127.
+//
+// RFC 6121, Section 4.7.2.3.
+func priority(payload []byte) int8 {
+	sc := xmltok.NewBytesScanner(payload, xmltok.Limits{})
+	sc.SetDefaultNamespace(stanza.Namespace)
+	in := false
+	for {
+		t, err := sc.Next()
+		if err != nil {
+			return 0
+		}
+		switch {
+		case t.Kind == xmltok.Start:
+			in = sc.Depth() == 1 && t.Name == xmltok.Name{Space: stanza.Namespace, Local: "priority"}
+		case t.Kind == xmltok.Text && in:
+			n, err := strconv.ParseInt(string(bytes.TrimSpace(t.Data)), 10, 8)
+			if err != nil {
+				return 0
+			}
+			return int8(n)
+		default:
+			in = false
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package xmppd
+
+import (
+	"errors"
+
+	"busbar.example/secure/audit"
+	"busbar.example/xmpp"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/stanza"
+)
+
+// route does with a stanza of the session what its address and kind ask for. Its payload is valid for this call only.
+//
+// RFC 6120, Section 10; RFC 6121, Section 8.
+func (ses *session) route(st stanza.Stanza) {
+	switch {
+	case !st.To.IsZero() && st.To.Domain() != ses.server.cfg.Domain:
+		ses.refuse(st, errNoSuchServer)
+	case st.Kind == stanza.IQ:
+		ses.routeIQ(st)
+	case st.Kind == stanza.Message:
+		ses.routeMessage(st)
+	default:
+		ses.server.routePresence(ses, st)
+	}
+}
+
+var (
+	errNoSuchServer = stanza.NewError(stanza.RemoteServerNotFound, "")
+	errUnavailable  = stanza.NewError(stanza.ServiceUnavailable, "")
+	errQueueFull    = stanza.NewError(stanza.ResourceConstraint, "")
+)
+
+// routeIQ sends an iq to the full JID it is for, or answers it in the server's or the account's name.
+//
+// RFC 6121, Sections 8.5.1 to 8.5.3.
+func (ses *session) routeIQ(st stanza.Stanza) {
+	switch {
+	case st.To.IsZero(), st.To == ses.account.jid, st.To == ses.server.domain:
+		ses.serve(st)
+	case st.To.IsBare():
+		ses.refuse(st, errUnavailable)
+	default:
+		ses.forward(st)
+	}
+}
+
+// routeMessage sends a message to the full JID it is for, or to whom a bare JID stands for at the moment. Nothing is
+// kept for later.
+//
+// RFC 6121, Sections 8.5.1 to 8.5.3; RFC 6120, Section 10.3.1.
+func (ses *session) routeMessage(st stanza.Stanza) {
+	if st.To.IsZero() {
+		st.To = ses.account.jid
+	}
+	if st.To.IsFull() && (st.Type != stanza.Chat || ses.server.session(st.To) != nil) {
+		ses.forward(st)
+		return
+	}
+	var to []*session
+	if st.Type != stanza.Groupchat && st.Type != stanza.TypeError {
+		to = ses.server.messageTargets(st.To.Bare(), st.Type == stanza.Headline)
+	}
+	var reached, full bool
+	for _, other := range to {
+		err := ses.deliver(other, &st)
+		reached = reached || err == nil
+		full = full || errors.Is(err, xmpp.ErrQueueFull)
+	}
+	switch {
+	case reached, st.Type == stanza.Headline:
+	case full:
+		ses.refuse(st, errQueueFull)
+	default:
+		ses.refuse(st, errUnavailable)
+	}
+}
+
+// forward sends an iq or a message to the full JID that it is for.
+func (ses *session) forward(st stanza.Stanza) {
+	to := ses.server.session(st.To)
+	if to == nil {
+		ses.refuse(st, errUnavailable)
+		return
+	}
+	switch err := ses.deliver(to, &st); {
+	case err == nil:
+	case !errors.Is(err, xmpp.ErrQueueFull):
+		ses.refuse(st, errUnavailable)
+	case answerable(st):
+		ses.refuse(st, errQueueFull)
+	default:
+		to.slow()
+	}
+}
+
+// refuse answers a stanza with an error, where errors may be answered.
+func (ses *session) refuse(st stanza.Stanza, e *stanza.Error) {
+	if answerable(st) {
+		reply := st.ErrorReply(e)
+		ses.reply(reply)
+	}
+}
+
+// answerable reports whether a stanza may be answered with an error: an error, a result and what tells of the end of
+// something may not.
+//
+// RFC 6120, Section 8.3.1.
+func answerable(st stanza.Stanza) bool {
+	switch st.Type {
+	case stanza.TypeError, stanza.Result, stanza.Unavailable, stanza.Unsubscribed:
+		return false
+	}
+	return true
+}
+
+// reply queues a stanza of the server's own for the session itself.
+func (ses *session) reply(st stanza.Stanza) {
+	if err := ses.deliver(ses, &st); errors.Is(err, xmpp.ErrQueueFull) {
+		ses.slow()
+	}
+}
+
+// deliver queues a stanza for another session, or for this one. It uses this session's buffer: only its reading
+// goroutine calls it.
+func (ses *session) deliver(to *session, st *stanza.Stanza) (err error) {
+	ses.tags, err = to.push(ses.tags[:0], st)
+	return err
+}
+
+// push queues a stanza, with buf for its tags; it returns buf for the next one. The error is xmpp.ErrQueueFull, or says
+// that the stream has ended.
+func (ses *session) push(buf []byte, st *stanza.Stanza) ([]byte, error) {
+	if len(st.Payload) == 0 {
+		buf = st.Append(buf)
+		return buf, ses.conn.Push(buf)
+	}
+	buf = st.AppendStart(buf)
+	n := len(buf)
+	buf = st.AppendEnd(buf)
+	return buf, ses.conn.Push(buf[:n], st.Payload, buf[n:])
+}
+
+// slow ends the stream of a client that does not read what it should not miss.
+func (ses *session) slow() {
+	if ses.ended.CompareAndSwap(false, true) {
+		ses.audit(audit.StreamSlow, "reads too slowly: its queue is full")
+		ses.conn.End(&xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "you read too slowly"})
+	}
+}
+
+// session returns the session of a full JID, or nil.
+func (s *Server) session(full jid.JID) *session {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.lookup(full)
+}
+
+// messageTargets returns who gets a message for a bare JID: the sessions with the highest priority, or all. Sessions that
+// are not available or have a negative priority get none.
+func (s *Server) messageTargets(bare jid.JID, all bool) []*session {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	a := s.accounts[bare]
+	if a == nil {
+		return nil
+	}
+	var to []*session
+	best := int8(0)
+	for _, ses := range a.sessions {
+		if !ses.available || ses.priority < 0 {
+			continue
+		}
+		if !all && ses.priority > best {
+			to, best = to[:0], ses.priority
+		}
+		if all || ses.priority == best {
+			to = append(to, ses)
+		}
+	}
+	return to
+}
+
+// lookup is session for who holds s.mu.
+func (s *Server) lookup(full jid.JID) *session {
+	if a := s.accounts[full.Bare()]; a != nil {
+		return a.session(full)
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package xmppd
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+	"time"
+
+	"busbar.example/secure/audit"
+	"busbar.example/xmpp"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/stanza"
+)
+
+// Serve accepts connections on l until ctx ends, the server is shut down or closed, or l fails; then it closes l. The end
+// of ctx closes the server. The error is never nil; after Shutdown and Close it is ErrServerClosed.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	defer l.Close()
+	s.mu.Lock()
+	if s.draining {
+		s.mu.Unlock()
+		return ErrServerClosed
+	}
+	s.listeners[l] = struct{}{}
+	s.mu.Unlock()
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+
+	err := s.accept(ctx, l)
+	s.mu.Lock()
+	delete(s.listeners, l)
+	draining := s.draining
+	s.mu.Unlock()
+	if draining {
+		return ErrServerClosed
+	}
+	if ctx.Err() != nil {
+		s.Close()
+		return ctx.Err()
+	}
+	return err
+}
+
+// accept takes connections until l fails.
+func (s *Server) accept(ctx context.Context, l net.Listener) error {
+	const shortest, longest = 5 * time.Millisecond, time.Second
+	pause := shortest
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if !outOfResources(err) {
+				return err
+			}
+			s.cfg.Logger.Error("xmppd: accepting a connection", "err", err, "retry", pause)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			case <-s.ctx.Done():
+			}
+			pause = min(2*pause, longest)
+			continue
+		}
+		pause = shortest
+		s.start(nc)
+	}
+}
+
+// outOfResources reports whether an error of Accept may go away by itself.
+func outOfResources(err error) bool {
+	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// start gives nc a goroutine of its own, or closes it where a limit is reached.
+func (s *Server) start(nc net.Conn) {
+	addr := nc.RemoteAddr()
+	seat, why := s.gate.admit(addr)
+	if seat == nil {
+		if why != "" {
+			s.audit(audit.StreamFlood, addr.String(), "", why)
+		}
+		nc.Close()
+		return
+	}
+	s.mu.Lock()
+	if s.draining {
+		s.mu.Unlock()
+		seat.leave()
+		nc.Close()
+		return
+	}
+	s.work.Add(1)
+	s.mu.Unlock()
+	go func() {
+		defer s.work.Done()
+		defer seat.leave()
+		s.handle(nc, seat)
+	}()
+}
+
+// handle serves one connection from its first octet to its last.
+func (s *Server) handle(nc net.Conn, seat *seat) {
+	defer context.AfterFunc(s.ctx, func() { nc.Close() })()
+	var ses *session
+	conn, err := xmpp.Accept(s.ctx, nc, xmpp.ServerConfig{
+		Domain:   s.cfg.Domain,
+		Identity: s.cfg.Identity,
+		Trust:    s.cfg.Trust,
+		Allowed:  s.cfg.Allowed,
+		Bind: func(_ context.Context, c *xmpp.Conn, resource string) (jid.JID, error) {
+			var err error
+			if ses, err = s.bind(c, resource); err != nil {
+				return jid.JID{}, err
+			}
+			return ses.jid, nil
+		},
+		NegotiationTimeout: s.cfg.NegotiationTimeout,
+		WriteTimeout:       s.cfg.WriteTimeout,
+		QueueSize:          s.cfg.QueueSize,
+		Limits:             s.cfg.Stream,
+		KeepAlive:          s.cfg.KeepAlive,
+		Logger:             s.cfg.Logger,
+		Audit:              s.cfg.Audit,
+	})
+	if err == nil {
+		seat.authenticated()
+		err = ses.run()
+		conn.End(err)
+	}
+	if ses != nil {
+		s.unbind(ses)
+	}
+	if conn != nil {
+		conn.Close()
+	}
+	s.cfg.Logger.Debug("xmppd: connection ended", "peer", nc.RemoteAddr(), "err", err)
+}
+
+// Shutdown ends all streams with system-shutdown, after every client has been told that those it knows are going, and
+// waits until what was queued is written and the last connection is gone. When ctx ends first it cuts them off, as
+// Close does, and returns the error of ctx.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.refuseNew()
+	for _, acc := range s.order {
+		for _, ses := range acc.sessions {
+			s.withdraw(ses, stanza.Stanza{Kind: stanza.Presence, Type: stanza.Unavailable, From: ses.jid})
+		}
+	}
+	for _, acc := range s.order {
+		for _, ses := range acc.sessions {
+			ses.conn.End(&xmpp.StreamError{Condition: xmpp.SystemShutdown})
+		}
+	}
+	s.mu.Unlock()
+
+	gone := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+		s.stop()
+		return nil
+	case <-ctx.Done():
+		s.stop()
+		<-gone
+		return ctx.Err()
+	}
+}
+
+// Close cuts all connections and returns when the last of them is gone. It may be called more than once.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.refuseNew()
+	s.mu.Unlock()
+	s.stop()
+	s.work.Wait()
+	return nil
+}
+
+// refuseNew stops listening and accepting. s.mu is held.
+func (s *Server) refuseNew() {
+	s.draining = true
+	for l := range s.listeners {
+		l.Close()
+	}
+}

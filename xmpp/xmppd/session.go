@@ -1,0 +1,189 @@
+package xmppd
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"sync/atomic"
+
+	"busbar.example/secure/audit"
+	"busbar.example/xmpp"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/stanza"
+)
+
+// maxDirected bounds to how many addresses that are no contacts a session may have shown itself.
+const maxDirected = 256
+
+// keptBuffer is the size in octets up to which a session keeps a buffer for the next stanza.
+const keptBuffer = 16 << 10
+
+var errTooManyResources = stanza.NewError(stanza.ResourceConstraint, "this account has as many resources as it may have")
+
+// session is one bound stream.
+type session struct {
+	server  *Server
+	conn    *xmpp.Conn
+	jid     jid.JID // full
+	account *account
+	ended   atomic.Bool // we have ended it for reading too slowly
+
+	// Used by the reading goroutine only.
+	tags      []byte // buffer for start and end tags
+	rewritten []byte // buffer for payloads that had to be rewritten
+
+	// Guarded by server.mu.
+	gone       bool // no longer in the table
+	available  bool
+	priority   int8
+	presence   stanza.Stanza        // the last one broadcast, while available
+	directed   map[jid.JID]struct{} // who else knows that it is available
+	interested bool                 // has asked for the roster, and hears of changes
+}
+
+// bind puts a new session into the table. An older one of the same full JID is replaced.
+//
+// RFC 6120, Section 7.7.2.2.
+func (s *Server) bind(c *xmpp.Conn, resource string) (*session, error) {
+	bare := c.JID()
+	if resource == "" {
+		resource = rand.Text()
+	}
+	full, err := bare.WithResource(resource)
+	if err != nil {
+		return nil, stanza.NewError(stanza.BadRequest, err.Error())
+	}
+	ses := &session{server: s, conn: c, jid: full}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return nil, &xmpp.StreamError{Condition: xmpp.SystemShutdown}
+	}
+	acc := s.accounts[bare]
+	if acc == nil {
+		acc = &account{jid: bare}
+	}
+	old := acc.session(full)
+	if old == nil && len(acc.sessions) >= s.cfg.Limits.ResourcesPerAccount {
+		s.audit(audit.StreamFlood, full.String(), bare.String(), errTooManyResources.Text)
+		return nil, errTooManyResources
+	}
+	if old != nil {
+		s.remove(old)
+		old.conn.End(&xmpp.StreamError{Condition: xmpp.Conflict, Text: "replaced by a newer stream"})
+		s.audit(audit.StreamReplaced, full.String(), bare.String(), "a second stream has bound this address")
+	}
+	if s.accounts[bare] == nil {
+		s.accounts[bare] = acc
+		s.order = append(s.order, acc)
+		s.announceAccount(acc)
+	}
+	ses.account = acc
+	acc.sessions = append(acc.sessions, ses)
+	return ses, nil
+}
+
+// unbind takes a session out of the table, if it is still there, and tells who knew of it.
+func (s *Server) unbind(ses *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !ses.gone {
+		s.remove(ses)
+	}
+}
+
+// remove takes a session out of the table and tells who knew of it. s.mu is held.
+func (s *Server) remove(ses *session) {
+	ses.gone = true
+	a := ses.account
+	a.sessions = slices.DeleteFunc(a.sessions, func(other *session) bool { return other == ses })
+	s.withdraw(ses, stanza.Stanza{Kind: stanza.Presence, Type: stanza.Unavailable, From: ses.jid})
+}
+
+// session returns the account's session with that full JID, or nil. Server.mu is held.
+func (a *account) session(full jid.JID) *session {
+	for _, ses := range a.sessions {
+		if ses.jid == full {
+			return ses
+		}
+	}
+	return nil
+}
+
+// run reads the session's stanzas and routes each before it reads the next, until the stream ends.
+func (ses *session) run() error {
+	tap := ses.server.cfg.Tap
+	for {
+		token, err := ses.conn.Next()
+		if err != nil {
+			return err
+		}
+		head, headErr := stanza.ParseHead(&token)
+		var start []byte
+		if tap != nil {
+			start = bytes.Clone(ses.conn.Scanner().RawStart())
+		}
+		payload, err := ses.inner(start)
+		if err != nil {
+			return err
+		}
+		if err := ses.checkFrom(head, headErr); err != nil {
+			return err
+		}
+		head.From = ses.jid
+		if refusal, ok := errors.AsType[*stanza.Error](headErr); ok {
+			ses.refuse(head, refusal)
+			continue
+		} else if headErr != nil {
+			return &xmpp.StreamError{Condition: xmpp.UnsupportedStanzaType}
+		}
+		head.Payload = payload
+		ses.route(head)
+	}
+}
+
+// inner returns the payload of the stanza whose start tag was just read: the octets that arrived if they mean the same
+// on any client's stream, else a copy that does. It is valid until the next read.
+func (ses *session) inner(start []byte) ([]byte, error) {
+	raw, err := ses.conn.Inner()
+	if err != nil {
+		return nil, err
+	}
+	if tap := ses.server.cfg.Tap; tap != nil {
+		tap(ses.jid, start, raw.Octets)
+	}
+	if raw.SelfContained && raw.Default == stanza.Namespace {
+		return raw.Octets, nil
+	}
+	if cap(ses.rewritten) > keptBuffer {
+		ses.rewritten = nil
+	}
+	if ses.rewritten, err = raw.AppendSelfContained(ses.rewritten[:0], stanza.Namespace); err != nil {
+		ses.audit(audit.StreamLimit, err.Error())
+		return nil, err
+	}
+	return ses.rewritten, nil
+}
+
+// checkFrom ends the stream of a client that speaks in another's name.
+//
+// RFC 6120, Section 8.1.2.1.
+func (ses *session) checkFrom(head stanza.Stanza, headErr error) error {
+	ok := head.From.IsZero() || head.From == ses.jid || head.From == ses.account.jid
+	if ok && headErr != stanza.ErrInvalidFrom {
+		return nil
+	}
+	claimed := "something that is no address"
+	if !head.From.IsZero() {
+		claimed = head.From.String()
+	}
+	ses.audit(audit.SenderSpoofed, "sent a stanza from "+claimed)
+	return &xmpp.StreamError{Condition: xmpp.InvalidFrom}
+}
+
+// audit records an event about the session's client.
+func (ses *session) audit(id audit.ID, text string) {
+	ses.server.audit(id, ses.jid.String(), ses.account.jid.String(), text)
+}
