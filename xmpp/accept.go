@@ -46,7 +46,11 @@ func Accept(ctx context.Context, nc net.Conn, cfg ServerConfig) (*Conn, error) {
 		c.setJID(id)
 		return nil
 	}
-	c.ping = func() { c.answer(pingRequest(m.domain, c.JID(), rand.Text())) }
+	c.ping = func() {
+		ping := pingRequest(c.JID(), rand.Text())
+		ping.From = domain
+		c.answer(ping.Append(nil))
+	}
 	c.trace.Connected(nc.LocalAddr(), nc.RemoteAddr())
 	if err := s.negotiate(ctx); err != nil {
 		return nil, err

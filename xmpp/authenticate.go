@@ -48,15 +48,14 @@ func beginSASL(m *machine, offer *element) (step, error) {
 			if c.Name != name {
 				continue
 			}
-			m.becomeNegotiating(m.feature(nsSASL))
+			m.becomeNegotiating()
 			m.mechanism, m.clientStep, m.satisfied = c.Name, c.Start(), false
 			out, done, err := m.clientStep(nil)
 			if err != nil {
 				return step{}, err
 			}
 			m.satisfied = done
-			write := append([]byte("<auth xmlns='"+nsSASL+"' mechanism='"+c.Name+"'>"), encodeInitial(out)...)
-			return step{write: append(write, "</auth>"...)}, nil
+			return step{write: appendSASL(nil, "auth", " mechanism='"+c.Name+"'", encodeInitial(out))}, nil
 		}
 	}
 	return step{}, &NegotiationError{Step: StepSASL, Event: audit.SASLDowngrade,
@@ -76,11 +75,10 @@ func answerSASL(m *machine, el *element) (step, error) {
 		}
 		out, done, err := m.clientStep(in)
 		if err != nil {
-			return step{write: []byte("<abort xmlns='" + nsSASL + "'/>")}, err
+			return step{write: appendSASL(nil, "abort", "", "")}, err
 		}
 		m.satisfied = done
-		write := append([]byte("<response xmlns='"+nsSASL+"'>"), base64.StdEncoding.EncodeToString(out)...)
-		return step{write: append(write, "</response>"...)}, nil
+		return step{write: appendSASL(nil, "response", "", base64.StdEncoding.EncodeToString(out))}, nil
 	case el.is(nsSASL, "success"):
 		if el.text != "" {
 			in, err := decodeSASL(el.text)
@@ -138,18 +136,17 @@ func (m *machine) stepSASL(in []byte) (step, error) {
 		return m.refuseSASL(err)
 	}
 	if id.IsZero() {
-		write := append([]byte("<challenge xmlns='"+nsSASL+"'>"), base64.StdEncoding.EncodeToString(out)...)
-		return step{write: append(write, "</challenge>"...)}, nil
+		return step{write: appendSASL(nil, "challenge", "", base64.StdEncoding.EncodeToString(out))}, nil
 	}
-	write := []byte("<success xmlns='" + nsSASL + "'>")
+	text := ""
 	if out != nil {
-		write = append(write, encodeInitial(out)...)
+		text = encodeInitial(out)
 	}
 	p := m.proven
 	p.id = id
 	m.serverStep = nil
 	m.becomeOpening(p)
-	return step{write: append(write, "</success>"...)}, nil
+	return step{write: appendSASL(nil, "success", "", text)}, nil
 }
 
 // refuseSASL tells the client no. It hears the condition and nothing else.
@@ -159,11 +156,31 @@ func (m *machine) refuseSASL(err error) (step, error) {
 	if errors.As(err, &f) {
 		condition = f.Condition
 	}
+	e := &event{audit.ClientCertificate, err.Error()}
+	switch condition {
+	case sasl.InvalidMechanism:
+		e.id = audit.SASLDowngrade
+	case sasl.Aborted:
+		e = nil
+	}
 	m.serverStep = nil
-	return step{
-		write: appendFailure(nil, condition),
-		event: &event{audit.ClientCertificate, err.Error()},
-	}, m.refused()
+	return step{write: appendFailure(nil, condition), event: e}, m.refused()
+}
+
+// appendSASL appends an element of an exchange, with raw attributes and base64.
+func appendSASL(dst []byte, name, attrs, text string) []byte {
+	dst = append(dst, '<')
+	dst = append(dst, name...)
+	dst = append(dst, " xmlns='"+nsSASL+"'"...)
+	dst = append(dst, attrs...)
+	if text == "" {
+		return append(dst, "/>"...)
+	}
+	dst = append(dst, '>')
+	dst = append(dst, text...)
+	dst = append(dst, "</"...)
+	dst = append(dst, name...)
+	return append(dst, '>')
 }
 
 func appendFailure(dst []byte, c sasl.Condition) []byte {
@@ -202,7 +219,10 @@ func decodeSASL(text string) ([]byte, error) {
 	if text == "=" || text == "" {
 		return []byte{}, nil
 	}
-	return base64.StdEncoding.Strict().DecodeString(strings.TrimSuffix(text, "\n"))
+	if strings.ContainsAny(text, "\r\n") { // the decoder would pass over them
+		return nil, errors.New("line breaks in base64")
+	}
+	return base64.StdEncoding.Strict().DecodeString(text)
 }
 
 // printable lists names that a peer has sent, for an error message.

@@ -32,7 +32,7 @@ func beginBind(m *machine, offer *element) (step, error) {
 	if offer == nil {
 		return step{}, fmt.Errorf("the server does not offer to bind a resource")
 	}
-	m.becomeNegotiating(m.feature(nsBind))
+	m.becomeNegotiating()
 	m.requestID = m.newID()
 	payload := []byte("<bind xmlns='" + nsBind + "'>")
 	if m.resource != "" {

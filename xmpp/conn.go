@@ -23,9 +23,6 @@ const (
 	lingerOctets = 1 << 20         // that are read meanwhile and thrown away
 )
 
-// errBroken says that the connection ended without the stream's end.
-var errBroken = fmt.Errorf("xmpp: the connection broke: %w", net.ErrClosed)
-
 // errEnded stands inside this package for whatever has ended the connection.
 var errEnded = errors.New("xmpp: ended")
 
@@ -222,7 +219,7 @@ func (c *Conn) End(cause error) {
 func ended(cause error) error {
 	switch {
 	case errors.Is(cause, io.ErrUnexpectedEOF) || errors.Is(cause, io.EOF):
-		return errBroken
+		return ErrBroken
 	case errors.Is(cause, net.ErrClosed):
 		return cause
 	}
@@ -230,8 +227,8 @@ func ended(cause error) error {
 }
 
 // Err returns nil while the connection lives, and then why it ends: ErrClosed,
-// ErrPeerClosed, ErrLost, a *StreamError, or what has broken it. All of them
-// unwrap to net.ErrClosed.
+// ErrPeerClosed, ErrLost, ErrBroken, a *StreamError, or another error. All of
+// them unwrap to net.ErrClosed.
 func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -266,7 +263,7 @@ func (c *Conn) run() {
 func (c *Conn) peerEnded() bool {
 	var se *StreamError
 	err := c.Err()
-	return errors.Is(err, ErrPeerClosed) || errors.Is(err, ErrLost) || errors.Is(err, errBroken) || errors.As(err, &se) && se.Remote
+	return errors.Is(err, ErrPeerClosed) || errors.Is(err, ErrLost) || errors.Is(err, ErrBroken) || errors.As(err, &se) && se.Remote
 }
 
 // linger ends our side of the connection and gives the peer a moment to read

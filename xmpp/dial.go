@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"busbar.example/internal/xmltok"
 	"busbar.example/secure/pki"
 	"busbar.example/xmpp/sasl"
 	"busbar.example/xmpp/stanza"
@@ -115,7 +116,10 @@ func (s *shell) hint(err error) string {
 	var stream *StreamError
 	var auth *sasl.Failure
 	var refused *stanza.Error
+	var syntax *xmltok.SyntaxError
 	switch {
+	case errors.As(err, &syntax) && s.m.during() == StepStream && !s.m.secured:
+		return "something else than an XMPP server answers: check host and port"
 	case errors.As(err, &stream) && stream.Remote:
 		return hintForCondition(stream.Condition, s.m.domain)
 	case errors.As(err, &auth):

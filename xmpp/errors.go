@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"busbar.example/internal/xmltok"
 	"busbar.example/secure/audit"
@@ -160,7 +161,7 @@ type NegotiationError struct {
 
 // Error says what failed.
 func (e *NegotiationError) Error() string {
-	return fmt.Sprintf("xmpp: setting up the stream (%s): %v", e.Step, e.Err)
+	return fmt.Sprintf("xmpp: setting up the stream (%s): %s", e.Step, strings.TrimPrefix(e.Err.Error(), "xmpp: "))
 }
 
 // Unwrap returns the cause.
@@ -170,14 +171,24 @@ var (
 	// ErrQueueFull says that the peer takes stanzas more slowly than they are
 	// sent to it, and the bounded queue to it has no room for another.
 	ErrQueueFull = errors.New("xmpp: the send queue is full")
-	// ErrLost says that the peer has been silent for too long, and did not
-	// answer a ping.
-	ErrLost = fmt.Errorf("xmpp: the peer does not answer: %w", net.ErrClosed)
-	// ErrClosed says that this end closed the stream.
-	ErrClosed = fmt.Errorf("xmpp: the stream is closed: %w", net.ErrClosed)
-	// ErrPeerClosed says that the peer closed the stream without an error.
-	ErrPeerClosed = fmt.Errorf("xmpp: the peer closed the stream: %w", net.ErrClosed)
 	// ErrTooLarge says that a stanza exceeds what the peer announced that it
 	// takes; it was not sent.
 	ErrTooLarge = errors.New("xmpp: the stanza is larger than the peer accepts")
+
+	// ErrLost says that the peer has been silent for too long, and did not
+	// answer a ping.
+	ErrLost error = closed("the peer does not answer")
+	// ErrClosed says that this end closed the stream.
+	ErrClosed error = closed("the stream is closed")
+	// ErrPeerClosed says that the peer closed the stream without an error.
+	ErrPeerClosed error = closed("the peer closed the stream")
+	// ErrBroken says that the connection ended without the stream's end.
+	ErrBroken error = closed("the connection broke")
 )
+
+// closed is a way in which a connection ends. It unwraps to net.ErrClosed.
+type closed string
+
+func (c closed) Error() string { return "xmpp: " + string(c) }
+
+func (closed) Unwrap() error { return net.ErrClosed }

@@ -1,6 +1,11 @@
 package xmpp
 
-import "time"
+import (
+	"time"
+
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/stanza"
+)
 
 // keepAlive decides when a silent peer is pinged and when it is lost. It is a
 // pure machine; whatever the peer sends counts as a sign of life.
@@ -55,4 +60,20 @@ func (k *keepAlive) next() time.Time {
 		}
 	}
 	return next
+}
+
+// pingRequest asks to for a sign of life.
+//
+// XEP-0199, Section 4.
+func pingRequest(to jid.JID, id string) stanza.Stanza {
+	return stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, ID: id, To: to, Payload: []byte("<ping xmlns='" + nsPing + "'/>")}
+}
+
+// domainOf returns the address of the server of j.
+func domainOf(j jid.JID) jid.JID {
+	server, err := jid.New("", j.Domain(), "")
+	if err != nil {
+		panic("xmpp: the domain of an address is an address: " + err.Error())
+	}
+	return server
 }

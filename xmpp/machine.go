@@ -133,7 +133,7 @@ func (m *machine) header(h header) (step, error) {
 }
 
 func (m *machine) headerFromServer(h header) error {
-	if h.from != m.domain {
+	if from, err := jid.Parse(h.from); err != nil || from.String() != m.domain {
 		return &NegotiationError{Step: StepStream, Err: fmt.Errorf("the server speaks for %q, not for %s", h.from, m.domain),
 			Hint: "check the host and port: another domain is served there"}
 	}
@@ -155,7 +155,7 @@ func (m *machine) headerFromClient(h header) error {
 	}
 	from, err := jid.Parse(h.from)
 	if err != nil || !m.id.IsZero() && from.Bare() != m.id {
-		return &StreamError{Condition: InvalidFrom}
+		return &NegotiationError{Step: StepStream, Err: &StreamError{Condition: InvalidFrom}, Event: audit.SenderSpoofed}
 	}
 	return nil
 }
@@ -189,7 +189,8 @@ func (m *machine) element(el *element) (step, error) {
 	}
 	for _, f := range m.features {
 		if f.wanted(m) && f.starts(el) {
-			m.becomeNegotiating(f)
+			m.current = f
+			m.becomeNegotiating()
 			return f.serve(m, el)
 		}
 	}
@@ -206,10 +207,12 @@ func (m *machine) choose(features *element) (step, error) {
 		if !f.wanted(m) {
 			continue
 		}
+		m.current = f
 		st, err := f.begin(m, features.child(f.name.Space, f.name.Local))
 		if err != nil || m.state != choosing {
 			return st, err
 		}
+		m.current = nil
 	}
 	return step{}, fmt.Errorf("nothing is left to negotiate")
 }
@@ -282,7 +285,8 @@ func (m *machine) becomeOpening(p proven) step {
 
 func (m *machine) becomeChoosing() { m.state, m.current = choosing, nil }
 
-func (m *machine) becomeNegotiating(f *feature) { m.state, m.current = negotiating, f }
+// becomeNegotiating goes on with the current feature.
+func (m *machine) becomeNegotiating() { m.state = negotiating }
 
 func (m *machine) becomeSecuring() { m.state, m.current = securing, nil }
 
@@ -292,9 +296,10 @@ func (m *machine) becomeReady() { m.state, m.current = ready, nil }
 
 // refused counts a refusal, and ends the stream when there were too many.
 func (m *machine) refused() error {
+	during := m.during()
 	m.becomeChoosing()
 	if m.tries++; m.tries >= maxTries {
-		return &StreamError{Condition: PolicyViolation, Text: "too many tries"}
+		return &NegotiationError{Step: during, Err: &StreamError{Condition: PolicyViolation, Text: "too many tries"}}
 	}
 	return nil
 }
@@ -308,14 +313,4 @@ func (m *machine) during() NegotiationStep {
 		return m.current.during
 	}
 	return StepStream
-}
-
-// feature returns the feature of that namespace.
-func (m *machine) feature(space string) *feature {
-	for _, f := range m.features {
-		if f.name.Space == space {
-			return f
-		}
-	}
-	panic("xmpp: no feature " + space)
 }

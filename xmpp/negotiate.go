@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -56,7 +57,7 @@ func (s *shell) negotiate(ctx context.Context) error {
 	}
 	err = s.explain(err)
 	s.logger.Debug("xmpp: negotiation failed", "peer", s.nc.RemoteAddr(), "err", err)
-	s.abandon(last, err)
+	s.abandon(last, err, s.m.initiator && ctx.Err() != nil)
 	return err
 }
 
@@ -65,11 +66,11 @@ func (s *shell) negotiate(ctx context.Context) error {
 func (s *shell) loop(ctx context.Context) ([]byte, error) {
 	st, err := s.m.start(), error(nil)
 	for {
-		if err != nil {
-			return st.write, err
-		}
 		if st.event != nil {
 			s.record(st.event.id, st.event.text, nil)
+		}
+		if err != nil {
+			return st.write, err
 		}
 		restart := s.m.state == opening || s.m.state == securing
 		if restart && s.sc.Buffered() > 0 {
@@ -185,9 +186,9 @@ func (s *shell) timedOut(parent context.Context) error {
 	}
 }
 
-// abandon tells the peer of err behind last, as far as it should hear, and
-// closes the connection.
-func (s *shell) abandon(last []byte, err error) {
+// abandon tells the peer of err behind last, as far as there is a peer to be told
+// anything, and closes the connection.
+func (s *shell) abandon(last []byte, err error, gaveUp bool) {
 	var ne *NegotiationError
 	if errors.As(err, &ne) {
 		s.record(ne.Event, "", err)
@@ -197,9 +198,10 @@ func (s *shell) abandon(last []byte, err error) {
 		s.cause = ended(err)
 	}
 	s.mu.Unlock()
-	if s.tellable(err) {
+	// Before and within the TLS handshake, who has broken the protocol is not the peer.
+	if !gaveUp && !errors.Is(err, errInjected.Err) && s.m.state != securing {
 		s.nc.SetDeadline(time.Now().Add(closeTimeout))
-		if s.write(append(last, s.m.fail(err)...)) == nil {
+		if s.write(append(last, s.m.fail(err)...)) == nil && !s.peerEnded() {
 			s.linger()
 		}
 	}
@@ -207,16 +209,11 @@ func (s *shell) abandon(last []byte, err error) {
 	close(s.done)
 }
 
-// tellable reports whether the peer can and should hear of err: it is neither
-// gone nor, before or within the TLS handshake, somebody who is not the peer.
-func (s *shell) tellable(err error) bool {
-	var ne *net.OpError
-	return !errors.Is(err, errInjected.Err) && s.m.state != securing && !errors.As(err, &ne) && !errors.Is(err, net.ErrClosed) ||
-		StreamErrorFor(err) != nil && s.m.state != securing
-}
-
 // explain makes of any error one that says where it happened and what it means.
 func (s *shell) explain(err error) *NegotiationError {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = ErrBroken
+	}
 	e := NegotiationError{Err: err}
 	var given *NegotiationError
 	if errors.As(err, &given) {

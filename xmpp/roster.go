@@ -110,21 +110,3 @@ func parseRoster(payload []byte) ([]RosterItem, error) {
 		}
 	}
 }
-
-// pingRequest serialises a ping from a server to one of its clients, or from a
-// client, without to, to its server.
-//
-// XEP-0199, Section 4.
-func pingRequest(domain string, to jid.JID, id string) []byte {
-	iq := stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, ID: id, Payload: []byte("<ping xmlns='" + nsPing + "'/>")}
-	server, err := jid.New("", domain, "")
-	if err != nil {
-		panic("xmpp: a domain that was valid: " + err.Error())
-	}
-	if iq.To = to; to.IsZero() {
-		iq.To = server
-	} else {
-		iq.From = server
-	}
-	return iq.Append(nil)
-}

@@ -24,6 +24,7 @@ type Session struct {
 	mu      sync.Mutex
 	nextID  uint64
 	replies *replies
+	pingID  string // of the last ping
 	roster  []RosterItem
 }
 
@@ -238,16 +239,15 @@ func (s *Session) answer(st stanza.Stanza) {
 //
 // XEP-0199, Section 4.2.
 func (s *Session) ping() {
-	server, err := jid.New("", s.JID().Domain(), "")
-	if err != nil {
-		return
-	}
+	server := domainOf(s.JID())
 	s.mu.Lock()
-	id := s.newID()
-	err = s.replies.add(server, id, nil)
+	s.replies.abandon(server, s.pingID)
+	s.pingID = s.newID()
+	err := s.replies.add(server, s.pingID, nil)
+	id := s.pingID
 	s.mu.Unlock()
 	if err != nil { // as many requests as may be are waiting: they ask for signs of life, too
 		return
 	}
-	s.conn.answer(pingRequest(s.JID().Domain(), jid.JID{}, id))
+	s.answer(pingRequest(server, id))
 }

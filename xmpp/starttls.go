@@ -30,7 +30,7 @@ var startTLS = feature{
 				Err:  errors.New("the server does not offer TLS"),
 				Hint: "somebody between here and the server may have removed the offer; if not, the server must be configured to require TLS"}
 		}
-		m.becomeNegotiating(m.feature(nsStartTLS))
+		m.becomeNegotiating()
 		return step{write: []byte("<starttls xmlns='" + nsStartTLS + "'/>")}, nil
 	},
 	answer: func(m *machine, el *element) (step, error) {

@@ -1,0 +1,207 @@
+package xmpp
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"busbar.example/secure/audit"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/sasl"
+	"busbar.example/xmpp/stanza"
+)
+
+var update = flag.Bool("update", false, "rewrite the scripts in testdata from what happens")
+
+// TestNegotiationScripts runs the files in testdata/negotiate. A file begins with
+// the end that it plays, and goes on with what that end meets; what it does
+// stands in between, and is rewritten by -update:
+//
+//	client JID | server DOMAIN
+//	< OCTETS         the peer sends
+//	tls [JID…]       the handshake succeeds; a client's verified certificate has these names
+//	tls none         it succeeds, and the client has no valid certificate
+//	bind JID         the application chooses this address
+//	refuse CONDITION the application refuses the resource
+//	> OCTETS         this end sends
+//	! ID TEXT        a security event
+//	= OUTCOME        how it ends
+func TestNegotiationScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/negotiate/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := runScript(t, string(want))
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if d := cmp.Diff(string(want), got); d != "" {
+				t.Errorf("%s (-want +got):\n%s", file, d)
+			}
+		})
+	}
+}
+
+func runScript(t *testing.T, text string) string {
+	sc := &script{lines: strings.Split(strings.TrimSuffix(text, "\n"), "\n")}
+	s := sc.shell(t)
+	err := s.negotiate(context.Background())
+	var ne *NegotiationError
+	switch {
+	case err == nil:
+		sc.log("= %s as %s", s.m.state, s.JID())
+	case errors.As(err, &ne):
+		sc.log("= %v", ne)
+		if ne.Hint != "" {
+			sc.log("= hint: %s", ne.Hint)
+		}
+	}
+	for sc.peek() != "" {
+		sc.log("%s", sc.take())
+	}
+	return sc.out.String()
+}
+
+// script plays the peer, the application and the network of one negotiation, and
+// logs what happens. It is a net.Conn and an audit.Sink.
+type script struct {
+	lines   []string
+	out     strings.Builder
+	pending []byte
+	closing bool
+}
+
+func (sc *script) shell(t *testing.T) *shell {
+	who, what, _ := strings.Cut(sc.take(), " ")
+	c := newConn(sc, settings{audit: sc, trace: traceOf(nil)}.withDefaults())
+	s := &shell{Conn: c}
+	switch who {
+	case "client":
+		account := jid.MustParse(what)
+		s.m = newMachine(account.Domain())
+		s.m.initiator = true
+		s.m.account, s.m.resource = account.Bare(), account.Resource()
+		s.m.clients = []sasl.Client{sasl.External(jid.JID{})}
+	case "server":
+		s.m = newMachine(what)
+		s.m.servers = []sasl.Server{sasl.ExternalServer(nil)}
+	default:
+		t.Fatalf("a script begins with client or server, not %q", who)
+	}
+	sc.log("%s %s", who, what)
+	s.m.limits = c.limits
+	ids := 0
+	s.m.newID = func() string { ids++; return fmt.Sprintf("id%d", ids) }
+	s.secure = func() (sasl.Channel, error) {
+		return sc.handshake(s.m)
+	}
+	s.bind = func(_ context.Context, resource string) error { return sc.bind(c, resource) }
+	return s
+}
+
+func (sc *script) handshake(m *machine) (sasl.Channel, error) {
+	names, ok := sc.command("tls")
+	switch {
+	case !ok:
+		return sasl.Channel{}, errors.New("the script has no TLS handshake here")
+	case m.initiator:
+		return sasl.Channel{}, nil
+	case len(names) == 1 && names[0] == "none":
+		return sasl.Channel{Domain: m.domain}, nil
+	}
+	return sasl.Channel{Domain: m.domain, Certified: true, Addresses: names}, nil
+}
+
+func (sc *script) bind(c *Conn, resource string) error {
+	if args, ok := sc.command("bind"); ok {
+		c.setJID(jid.MustParse(args[0]))
+		return nil
+	}
+	if args, ok := sc.command("refuse"); ok {
+		return stanza.NewError(stanza.Condition(args[0]), "")
+	}
+	return fmt.Errorf("the script does not bind %q", resource)
+}
+
+// peek returns the next line that is a command, and logs comments before it.
+func (sc *script) peek() string {
+	for len(sc.lines) > 0 {
+		switch l := sc.lines[0]; {
+		case l == "" || l[0] == '#':
+			sc.log("%s", l)
+		case l[0] != '>' && l[0] != '=' && l[0] != '!':
+			return l
+		}
+		sc.lines = sc.lines[1:]
+	}
+	return ""
+}
+
+func (sc *script) take() string {
+	l := sc.peek()
+	if l != "" {
+		sc.lines = sc.lines[1:]
+	}
+	return l
+}
+
+func (sc *script) command(name string) (args []string, ok bool) {
+	f := strings.Fields(sc.peek())
+	if len(f) == 0 || f[0] != name {
+		return nil, false
+	}
+	sc.log("%s", sc.take())
+	return f[1:], true
+}
+
+func (sc *script) log(format string, args ...any) { fmt.Fprintf(&sc.out, format+"\n", args...) }
+
+func (sc *script) Read(p []byte) (int, error) {
+	if sc.closing {
+		return 0, os.ErrDeadlineExceeded
+	}
+	if len(sc.pending) == 0 {
+		octets, ok := strings.CutPrefix(sc.peek(), "< ")
+		if !ok {
+			return 0, io.EOF
+		}
+		sc.log("%s", sc.take())
+		sc.pending = []byte(octets)
+	}
+	n := copy(p, sc.pending)
+	sc.pending = sc.pending[n:]
+	return n, nil
+}
+
+func (sc *script) Write(p []byte) (int, error) {
+	sc.log("> %s", p)
+	return len(p), nil
+}
+
+func (sc *script) Record(e audit.Event) { sc.log("! %s %s", e.ID, e.Text) }
+
+func (sc *script) Close() error                     { return nil }
+func (sc *script) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (sc *script) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (sc *script) SetDeadline(d time.Time) error    { sc.closing = !d.IsZero(); return nil }
+func (sc *script) SetReadDeadline(time.Time) error  { return nil }
+func (sc *script) SetWriteDeadline(time.Time) error { return nil }
