@@ -1,0 +1,129 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+
+	"busbar.example/acsi"
+	"busbar.example/secure/audit"
+	"busbar.example/secure/rbac"
+)
+
+// readRight is the right that reading under fc takes.
+//
+// IEC 62351-8, the rights of IEC 61850 services.
+func readRight(fc acsi.FC) rbac.Right {
+	switch fc {
+	case acsi.CO:
+		return rbac.Control
+	case acsi.RP, acsi.BR, acsi.LG, acsi.GO, acsi.MS, acsi.US:
+		return rbac.Reporting
+	}
+	return rbac.Read
+}
+
+// writeRight is the right that writing under fc takes. What nobody may write takes the right to configure: who lacks
+// that learns nothing more.
+func writeRight(fc acsi.FC) rbac.Right {
+	switch fc {
+	case acsi.CO, acsi.SV, acsi.BL:
+		return rbac.Control
+	case acsi.SG, acsi.SE:
+		return rbac.SettingGroup
+	case acsi.RP, acsi.BR, acsi.LG, acsi.GO, acsi.MS, acsi.US:
+		return rbac.Reporting
+	}
+	return rbac.Config
+}
+
+// session is the services for one peer.
+type session struct {
+	e       *Engine
+	subject rbac.Subject
+}
+
+var _ acsi.Services = (*session)(nil)
+
+// Services is what the peer s may ask of the IED. The rights of s are decided anew at every service.
+func (e *Engine) Services(s rbac.Subject) acsi.Services {
+	s.Grants = append([]rbac.Grant(nil), s.Grants...)
+	return &session{e: e, subject: s}
+}
+
+// call is one service under way: it decides, and remembers what it denied to report that once.
+type call struct {
+	*session
+	service acsi.ServiceSet
+	at      acsi.Timestamp
+	denials []denial
+}
+
+type denial struct {
+	right  rbac.Right
+	reason rbac.Reason
+	grant  rbac.Grant
+	refs   []string // the first few
+	more   int
+}
+
+func (s *session) begin(service acsi.ServiceSet) call {
+	return call{session: s, service: service, at: s.e.now()}
+}
+
+// allowed decides. Each service asks before it looks at the model, so that a denial does not tell what there is.
+func (c *call) allowed(right rbac.Right, ld string) rbac.Decision {
+	return c.e.cfg.Policy.Decide(c.subject, right, ld, c.at.Time)
+}
+
+// decide is allowed, and a denial becomes an error and part of an event. ref is made text only then.
+func (c *call) decide(right rbac.Right, ld string, ref acsi.Ref) *acsi.Error {
+	d := c.allowed(right, ld)
+	if d.Allowed {
+		return nil
+	}
+	c.deny(right, d, ref.String())
+	return acsi.Errorf(acsi.ObjectAccessDenied, "it takes the right %s: %s", right, d.Reason)
+}
+
+const maxDeniedRefs = 3
+
+func (c *call) deny(right rbac.Right, d rbac.Decision, ref string) {
+	for i := range c.denials {
+		if same := &c.denials[i]; same.right == right && same.reason == d.Reason {
+			if len(same.refs) < maxDeniedRefs {
+				same.refs = append(same.refs, ref)
+			} else {
+				same.more++
+			}
+			return
+		}
+	}
+	c.denials = append(c.denials, denial{right: right, reason: d.Reason, grant: d.Grant, refs: []string{ref}})
+}
+
+// end reports what was denied: one event for each right that was lacking, however many objects it was asked for.
+func (c *call) end() {
+	for _, d := range c.denials {
+		text := fmt.Sprintf("%s of %s takes the right %s: %s", c.service, strings.Join(d.refs, ", "), d.right, d.reason)
+		if d.more > 0 {
+			text = fmt.Sprintf("%s of %s and %d more takes the right %s: %s", c.service, strings.Join(d.refs, ", "), d.more, d.right, d.reason)
+		}
+		c.record(eventOf(d.reason), text)
+	}
+}
+
+func (c *call) record(id audit.ID, text string) {
+	c.e.cfg.Audit.Record(audit.Event{ID: id, Time: c.at.Time, Peer: c.subject.Address, Subject: c.subject.Name,
+		Roles: c.subject.Grants, Text: text})
+}
+
+// eventOf tells a role that is no good from one that has run out, and both from one that does not reach so far.
+func eventOf(r rbac.Reason) audit.ID {
+	switch r {
+	case rbac.UnknownRole, rbac.DefinitionMismatch, rbac.RevisionMismatch, rbac.NotYetValid:
+		return audit.RoleRefused
+	case rbac.Expired:
+		return audit.RoleWithdrawn
+	}
+	return audit.AccessDenied
+}

@@ -1,0 +1,173 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"busbar.example/acsi"
+	"busbar.example/secure/audit"
+	"busbar.example/secure/rbac"
+	"busbar.example/value"
+)
+
+// Config is what an Engine is made of.
+type Config struct {
+	Model       *acsi.Model
+	Policy      *rbac.Policy     // nil: rbac.DefaultPolicy
+	Audit       audit.Sink       // nil: audit.Discard
+	Now         func() time.Time // nil: time.Now
+	TimeQuality acsi.TimeQuality // of the times that Now gives; 0: acsi.AccuracyUnspecified
+}
+
+// Engine keeps the values of a model and serves them. All methods may be called concurrently.
+//
+// One lock guards all values: what a service reads is from one instant, and what it writes is there at once.
+type Engine struct {
+	cfg    Config
+	layout *layout
+	hooks  []func(acsi.Ref, value.Value)
+
+	mu       sync.Mutex
+	values   []value.Value // the leaves, as layout has them
+	tx       Tx
+	tickets  uint64    // writes accepted so far, each a ticket to call the hooks
+	serving  uint64    // tickets whose hooks have been called
+	hookTurn sync.Cond // on mu: serving has changed
+}
+
+// New makes an engine of cfg, with the initial values of the model. Until the process updates it, the quality of
+// a measurand or status that has no initial value is invalid, and every timestamp is the time of the start.
+func New(cfg Config) (*Engine, error) {
+	if cfg.Model == nil {
+		return nil, errors.New("acsi/server: no model")
+	}
+	if cfg.Audit == nil {
+		cfg.Audit = audit.Discard
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.TimeQuality == 0 {
+		cfg.TimeQuality = acsi.AccuracyUnspecified
+	}
+	l, err := newLayout(cfg.Model)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{cfg: cfg, layout: l}
+	e.hookTurn.L = &e.mu
+	e.tx.e = e
+	if e.values, err = l.initial(e.now()); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) now() acsi.Timestamp {
+	return acsi.Timestamp{Time: e.cfg.Now(), Quality: e.cfg.TimeQuality}
+}
+
+// Model is the model that is served. It must not be changed.
+func (e *Engine) Model() *acsi.Model { return e.cfg.Model }
+
+// OnWrite adds f to what is called with each value that a peer has written, after it can be read, one call at a time
+// and in the order of the writes. The writer's service waits for it: f must not block for long, and must not call
+// a service of this engine; it may call Update, Value and Handle. OnWrite itself is called before the first service.
+func (e *Engine) OnWrite(f func(ref acsi.Ref, v value.Value)) { e.hooks = append(e.hooks, f) }
+
+// A Handle is a resolved reference: the fast way to one object of one engine.
+type Handle struct {
+	ref acsi.Ref
+	point
+	q, t int // the leaves of the quality and time that belong to it, or -1
+}
+
+// Ref is the reference that was resolved.
+func (h Handle) Ref() acsi.Ref { return h.ref }
+
+// Node is the type of what the handle stands for. It must not be changed.
+func (h Handle) Node() *acsi.Node { return h.shape.node }
+
+// Handle resolves ref, which has a functional constraint. Its error is an *acsi.Error.
+func (e *Engine) Handle(ref acsi.Ref) (Handle, error) {
+	p, ok := e.layout.points[ref]
+	if !ok {
+		return Handle{}, acsi.Errorf(acsi.ObjectNonExistent, "the model has no %s", ref)
+	}
+	h := Handle{ref: ref, point: p, q: -1, t: -1}
+	for at := ref; at.Depth() >= 3 && h.q < 0 && h.t < 0; at = parent(at) {
+		h.q = e.layout.leaf(at, "q", value.BitString)
+		h.t = e.layout.leaf(at, "t", value.UTCTime)
+	}
+	return h, nil
+}
+
+// Value is what the object ref, which has a functional constraint, holds now. Its error is an *acsi.Error.
+func (e *Engine) Value(ref acsi.Ref) (value.Value, error) {
+	p, ok := e.layout.points[ref]
+	if !ok {
+		return value.Value{}, acsi.Errorf(acsi.ObjectNonExistent, "the model has no %s", ref)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.read(p), nil
+}
+
+// read is called with the lock held.
+func (e *Engine) read(p point) value.Value {
+	if p.shape.cells == 0 {
+		return e.values[p.first]
+	}
+	return p.shape.read(e.values[p.first:p.first+p.shape.leafs], make([]value.Value, p.shape.cells))
+}
+
+// write is called with the lock held and a checked value.
+func (e *Engine) write(p point, v value.Value) {
+	p.shape.write(e.values[p.first:p.first+p.shape.leafs], v)
+}
+
+// Update lets the process change values: all that f sets is seen at once. f must not block, and must not use the
+// engine but through tx, nor tx after it has returned.
+func (e *Engine) Update(f func(tx *Tx)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f(&e.tx)
+}
+
+// Tx is one Update.
+type Tx struct {
+	e *Engine
+}
+
+// Now is the time and its quality, for the process to stamp values with.
+func (tx *Tx) Now() acsi.Timestamp { return tx.e.now() }
+
+// Value is what h holds.
+func (tx *Tx) Value(h Handle) value.Value { return tx.e.read(h.point) }
+
+// Set changes what h stands for, whatever its functional constraint. It changes nothing, and returns an *acsi.Error,
+// where v is not of h's type.
+func (tx *Tx) Set(h Handle, v value.Value) error {
+	if err := check(h.shape, v); err != nil {
+		err.Text = fmt.Sprintf("%s: %s", h.ref, err.Text)
+		return err
+	}
+	tx.e.write(h.point, v)
+	return nil
+}
+
+// SetStamped is Set, and gives the quality and the time beside h, where its data object has them, the values q and t.
+func (tx *Tx) SetStamped(h Handle, v value.Value, q acsi.Quality, t acsi.Timestamp) error {
+	if err := tx.Set(h, v); err != nil {
+		return err
+	}
+	if h.q >= 0 {
+		tx.e.values[h.q] = q.Value()
+	}
+	if h.t >= 0 {
+		tx.e.values[h.t] = t.Value()
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+
+	"busbar.example/acsi"
+	"busbar.example/value"
+)
+
+// initial makes the store as it is at the start.
+func (l *layout) initial(now acsi.Timestamp) ([]value.Value, error) {
+	values := make([]value.Value, l.leafs)
+	for ref, p := range l.points {
+		if p.shape.cells > 0 {
+			continue
+		}
+		if values[p.first] = zero(p.shape.node); !values[p.first].IsValid() {
+			return nil, fmt.Errorf("acsi/server: %s has no type", ref)
+		}
+	}
+	given := map[acsi.Ref]bool{}
+	for _, ld := range l.lds {
+		for _, ln := range ld.LNs {
+			for _, initial := range ln.Values {
+				if initial.Group != 0 && initial.Group != max(1, ld.ActiveGroup) {
+					continue
+				}
+				p, ok := l.points[initial.Ref]
+				if !ok {
+					return nil, fmt.Errorf("acsi/server: initial value of %s: the model has no such object", initial.Ref)
+				}
+				if err := check(p.shape, initial.Value); err != nil {
+					return nil, fmt.Errorf("acsi/server: initial value of %s: %w", initial.Ref, err)
+				}
+				p.shape.write(values[p.first:p.first+p.shape.leafs], initial.Value)
+				given[initial.Ref] = true
+				if at := dataObject(initial.Ref); initial.Ref.FC() == acsi.ST || initial.Ref.FC() == acsi.MX {
+					given[at] = true
+				}
+			}
+		}
+	}
+	l.stamp(values, given, now)
+	return values, nil
+}
+
+// stamp gives the timestamps and qualities that the file left open their first values.
+func (l *layout) stamp(values []value.Value, given map[acsi.Ref]bool, now acsi.Timestamp) {
+	t, invalid := now.Value(), acsi.QualityInvalid.Value()
+	for ref, p := range l.points {
+		fc := ref.FC()
+		if fc != acsi.ST && fc != acsi.MX || given[ref] {
+			continue
+		}
+		switch name := ref.Name(); {
+		case name == "t" && p.shape.node.Type.Kind == value.UTCTime:
+			values[p.first] = t
+		case name == "q" && p.shape.node.Type.Kind == value.BitString && p.shape.node.Type.Size == -acsi.QualityBits:
+			if at := dataObject(ref); !given[at] && !ownStatus(at) {
+				values[p.first] = invalid
+			}
+		}
+	}
+}
+
+// ownStatus reports whether the data object is about the IED itself, so that its value needs no process to be good.
+func ownStatus(do acsi.Ref) bool {
+	switch do.Name() {
+	case "Beh", "Mod", "Health", "PhyHealth", "Proxy", "NamPlt", "PhyNam":
+		return true
+	}
+	return false
+}
+
+// dataObject is the data object that ref stands in, under ref's functional constraint.
+func dataObject(ref acsi.Ref) acsi.Ref {
+	for ref.Depth() > 3 {
+		ref = parent(ref)
+	}
+	return ref
+}
+
+// parent is what ref stands in; ref is deeper than a logical device.
+func parent(ref acsi.Ref) acsi.Ref {
+	item := ref.Item()
+	up, err := acsi.NewRef(ref.LD(), item[:max(0, strings.LastIndexByte(item, '.'))], ref.FC())
+	if err != nil { // a part of a reference is one
+		panic(err)
+	}
+	return up
+}
+
+// leaf is the place in the store of the leaf called name below at, or -1.
+func (l *layout) leaf(at acsi.Ref, name string, kind value.Kind) int {
+	ref, err := at.Child(name)
+	if err != nil {
+		return -1
+	}
+	p, ok := l.points[ref]
+	if !ok || p.shape.cells > 0 || p.shape.node.Type.Kind != kind {
+		return -1
+	}
+	return p.first
+}

@@ -1,0 +1,283 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"busbar.example/acsi"
+	"busbar.example/secure/audit"
+	"busbar.example/secure/rbac"
+)
+
+// Supported lists the services of this engine.
+func (s *session) Supported() acsi.ServiceSet {
+	return acsi.GetServerDirectory | acsi.GetLogicalDeviceDirectory | acsi.GetLogicalNodeDirectory | acsi.GetAllDataValues |
+		acsi.GetDataValues | acsi.SetDataValues | acsi.GetDataDirectory | acsi.GetDataDefinition
+}
+
+// GetServerDirectory leaves out what the peer may not view. Who may view nothing at all is denied.
+func (s *session) GetServerDirectory(context.Context) ([]string, error) {
+	c := s.begin(acsi.GetServerDirectory)
+	defer c.end()
+	var names []string
+	var denied rbac.Decision
+	for _, ld := range s.e.cfg.Model.LDs {
+		d := c.allowed(rbac.View, ld.Name)
+		if d.Allowed {
+			names = append(names, ld.Name)
+		} else if d.Reason >= denied.Reason {
+			denied = d
+		}
+	}
+	if names == nil {
+		c.deny(rbac.View, denied, "the server")
+		return nil, acsi.Errorf(acsi.ObjectAccessDenied, "it takes the right %s: %s", rbac.View, denied.Reason)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// GetLogicalDeviceDirectory takes the right to view ld.
+func (s *session) GetLogicalDeviceDirectory(_ context.Context, ld string) ([]string, error) {
+	c := s.begin(acsi.GetLogicalDeviceDirectory)
+	defer c.end()
+	ref, err := acsi.NewRef(ld, "", 0)
+	if err != nil {
+		return nil, acsi.Errorf(acsi.InvalidAddress, "%v", err)
+	}
+	if err := c.decide(rbac.View, ld, ref); err != nil {
+		return nil, err
+	}
+	device := s.e.layout.lds[ld]
+	if device == nil {
+		return nil, nonExistent(ref)
+	}
+	names := make([]string, 0, len(device.LNs))
+	for _, ln := range device.LNs {
+		names = append(names, ln.Node.Name)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// GetLogicalNodeDirectory takes the right to view ln.
+func (s *session) GetLogicalNodeDirectory(_ context.Context, ln acsi.Ref) ([]string, error) {
+	node, err := s.node(acsi.GetLogicalNodeDirectory, ln)
+	if err != nil {
+		return nil, err
+	}
+	if node.Kind != acsi.LogicalNodeNode {
+		return nil, acsi.Errorf(acsi.InvalidAddress, "%s is no logical node", ln)
+	}
+	return partNames(node), nil
+}
+
+// GetDataDirectory takes the right to view ref.
+func (s *session) GetDataDirectory(_ context.Context, ref acsi.Ref) ([]string, error) {
+	node, err := s.node(acsi.GetDataDirectory, ref)
+	if err != nil {
+		return nil, err
+	}
+	return partNames(node), nil
+}
+
+// GetDataDefinition takes the right to view ref.
+func (s *session) GetDataDefinition(_ context.Context, ref acsi.Ref) (*acsi.Node, error) {
+	return s.node(acsi.GetDataDefinition, ref)
+}
+
+// node is what ref names, if the peer may view it.
+func (s *session) node(service acsi.ServiceSet, ref acsi.Ref) (*acsi.Node, error) {
+	c := s.begin(service)
+	defer c.end()
+	if err := c.decide(rbac.View, ref.LD(), ref); err != nil {
+		return nil, err
+	}
+	if ref.FC() == 0 {
+		if node := s.e.layout.nodes[ref]; node != nil {
+			return node, nil
+		}
+	} else if p, ok := s.e.layout.points[ref]; ok {
+		return p.shape.node, nil
+	}
+	return nil, nonExistent(ref)
+}
+
+// partNames names the parts of n; the two of a setting, active and edited, are one name.
+func partNames(n *acsi.Node) []string {
+	names := make([]string, 0, len(n.Children))
+	for i, c := range n.Children {
+		if i == 0 || n.Children[i-1].Name != c.Name {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+func nonExistent(ref acsi.Ref) *acsi.Error {
+	return acsi.Errorf(acsi.ObjectNonExistent, "the model has no %s", ref)
+}
+
+// GetAllDataValues takes the right to read under each functional constraint: what it does not reach is an
+// error in its place.
+func (s *session) GetAllDataValues(_ context.Context, ln acsi.Ref) ([]acsi.DataValue, error) {
+	c := s.begin(acsi.GetAllDataValues)
+	defer c.end()
+	if err := c.decide(rbac.Read, ln.LD(), ln); err != nil {
+		return nil, err
+	}
+	node := s.e.layout.nodes[ln.WithFC(0)]
+	if node == nil {
+		return nil, nonExistent(ln)
+	}
+	if node.Kind != acsi.LogicalNodeNode {
+		return nil, acsi.Errorf(acsi.InvalidAddress, "%s is no logical node", ln)
+	}
+	fcs := []acsi.FC{ln.FC()}
+	if ln.FC() == 0 {
+		fcs = acsi.FCs()
+	}
+	var all []acsi.DataValue
+	s.e.mu.Lock()
+	defer s.e.mu.Unlock()
+	for _, do := range node.Children {
+		ref, err := ln.Child(do.Name)
+		if err != nil {
+			continue // the index has every name of the model
+		}
+		for _, fc := range fcs {
+			ref := ref.WithFC(fc)
+			p, ok := s.e.layout.points[ref]
+			if !ok {
+				continue
+			}
+			result := acsi.DataValue{Ref: ref}
+			if err := c.decide(readRight(fc), ref.LD(), ref); err != nil {
+				result.Err = err
+			} else {
+				result.Value = s.e.read(p)
+			}
+			all = append(all, result)
+		}
+	}
+	return all, nil
+}
+
+// GetDataValues reads all refs at one instant.
+func (s *session) GetDataValues(_ context.Context, refs []acsi.Ref) ([]acsi.Result, error) {
+	c := s.begin(acsi.GetDataValues)
+	defer c.end()
+	results := make([]acsi.Result, len(refs))
+	s.e.mu.Lock()
+	defer s.e.mu.Unlock()
+	for i, ref := range refs {
+		if err := c.decide(readRight(ref.FC()), ref.LD(), ref); err != nil {
+			results[i].Err = err
+		} else if p, ok := s.e.layout.points[ref]; !ok {
+			results[i].Err = s.absent(ref)
+		} else {
+			results[i].Value = s.e.read(p)
+		}
+	}
+	return results, nil
+}
+
+// absent says why ref is no object to read or write.
+func (s *session) absent(ref acsi.Ref) *acsi.Error {
+	if ref.FC() != 0 || s.e.layout.nodes[ref] == nil {
+		return nonExistent(ref)
+	}
+	return acsi.Errorf(acsi.InvalidAddress, "%s is given without a functional constraint", ref)
+}
+
+// SetDataValues writes each value as a whole or not at all, one after the other. Each is there when the process
+// hears of it, and the process has heard of all when the service ends.
+func (s *session) SetDataValues(_ context.Context, assignments []acsi.Assignment) ([]error, error) {
+	c := s.begin(acsi.SetDataValues)
+	defer c.end()
+	errs := make([]error, len(assignments))
+	var done []acsi.Assignment
+	s.e.mu.Lock()
+	for i, a := range assignments {
+		p, err := c.writable(a)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		s.e.write(p, a.Value)
+		done = append(done, a)
+	}
+	s.e.tellProcess(done)
+	for _, a := range done {
+		c.record(audit.ValueWritten, fmt.Sprintf("%s = %s", a.Ref, clip(a.Value.String())))
+	}
+	return errs, nil
+}
+
+// writable is where a goes, or the reason why it does not.
+//
+// IEC 61850-7-2, 11.3.3; what may be written under which functional constraint: IEC 61850-7-3, Table "FC".
+func (c *call) writable(a acsi.Assignment) (point, *acsi.Error) {
+	fc := a.Ref.FC()
+	if err := c.decide(writeRight(fc), a.Ref.LD(), a.Ref); err != nil {
+		return point{}, err
+	}
+	p, ok := c.e.layout.points[a.Ref]
+	if !ok {
+		return point{}, c.absent(a.Ref)
+	}
+	switch fc {
+	case acsi.SP, acsi.CF, acsi.DC:
+	case acsi.CO:
+		return point{}, acsi.Errorf(acsi.ObjectAccessUnsupported, "this IED does not serve control yet: %s cannot be operated", a.Ref)
+	case acsi.SV:
+		return point{}, acsi.Errorf(acsi.ObjectAccessUnsupported, "this IED does not serve substitution: %s cannot be written", a.Ref)
+	case acsi.BL:
+		return point{}, acsi.Errorf(acsi.ObjectAccessUnsupported, "this IED does not serve blocking: %s cannot be written", a.Ref)
+	case acsi.SE:
+		return point{}, acsi.Errorf(acsi.ObjectAccessUnsupported, "this IED does not serve the editing of setting groups: %s cannot be written", a.Ref)
+	default:
+		return point{}, acsi.Errorf(acsi.ObjectAccessDenied, "%s cannot be written: functional constraint %s is read only", a.Ref, fc)
+	}
+	if p.shape.readOnly {
+		return point{}, acsi.Errorf(acsi.ObjectAccessDenied, "%s cannot be written: it is, or has a part that is, read only by its engineering", a.Ref)
+	}
+	return p, check(p.shape, a.Value)
+}
+
+// tellProcess is called with the lock held and returns without it. Tickets keep the hooks in the order of the
+// writes, though they run outside the lock.
+func (e *Engine) tellProcess(done []acsi.Assignment) {
+	if len(done) == 0 || len(e.hooks) == 0 {
+		e.mu.Unlock()
+		return
+	}
+	ticket := e.tickets
+	e.tickets++
+	for e.serving != ticket {
+		e.hookTurn.Wait()
+	}
+	e.mu.Unlock()
+	defer func() {
+		e.mu.Lock()
+		e.serving++
+		e.mu.Unlock()
+		e.hookTurn.Broadcast()
+	}()
+	for _, a := range done {
+		for _, hook := range e.hooks {
+			hook(a.Ref, a.Value)
+		}
+	}
+}
+
+// clip shortens a value for an event.
+func clip(s string) string {
+	const most = 120
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
