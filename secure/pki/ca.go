@@ -74,8 +74,11 @@ func NewRoot(h Hierarchy, organization string) (*CA, error) {
 	return ca, nil
 }
 
-// NewIssuing makes a CA below ca that issues to end entities only.
+// NewIssuing makes a CA below the root ca that issues to end entities only.
 func (ca *CA) NewIssuing() (*CA, error) {
+	if ca.Certificate().MaxPathLenZero {
+		return nil, fmt.Errorf("making an issuing CA: %s may have none below it", describeSubject(ca.Certificate()))
+	}
 	key, err := newKey()
 	if err != nil {
 		return nil, err

@@ -1,9 +1,6 @@
 package pki
 
 import (
-	"crypto/tls"
-	"errors"
-	"net"
 	"path/filepath"
 	"testing"
 	"time"
@@ -89,64 +86,5 @@ func TestIssuedIdentitiesVerify(t *testing.T) {
 	}
 	if v.Fingerprint() != fingerprint(user.Chain[0].Raw) || len(v.Fingerprint()) != 64 {
 		t.Errorf("fingerprint %q", v.Fingerprint())
-	}
-}
-
-// handshake connects the two ends in memory and returns what each saw.
-func handshake(t *testing.T, server, client *tls.Config) (s, c tls.ConnectionState, serverErr, clientErr error) {
-	t.Helper()
-	a, b := net.Pipe()
-	defer a.Close()
-	defer b.Close()
-	done := make(chan struct{})
-	sc := tls.Server(a, server)
-	go func() {
-		defer close(done)
-		if serverErr = sc.Handshake(); serverErr == nil {
-			sc.Write([]byte{0})
-		} else {
-			a.Close()
-		}
-	}()
-	cc := tls.Client(b, client)
-	if clientErr = cc.Handshake(); clientErr == nil {
-		_, clientErr = cc.Read(make([]byte, 1)) // in TLS 1.3 the server's refusal comes after the client's handshake
-	}
-	b.Close()
-	<-done
-	return sc.ConnectionState(), cc.ConnectionState(), serverErr, clientErr
-}
-
-func TestTLSHandshake(t *testing.T) {
-	e2m := newHierarchy(t, E2M)
-	server := must(e2m.issuing.IssueServer("site.example"))(t)
-	client := must(e2m.issuing.IssueClientTLS("ied1@site.example"))(t)
-	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		t.Run(tls.VersionName(version), func(t *testing.T) {
-			cfg := ClientTLS(client, e2m.trust, "site.example")
-			cfg.MaxVersion = version
-			s, c, serr, cerr := handshake(t, ServerTLS(server), cfg)
-			if serr != nil || cerr != nil {
-				t.Fatalf("server: %v, client: %v", serr, cerr)
-			}
-			if s.Version != version || c.Version != version {
-				t.Errorf("versions %x and %x, want %x", s.Version, c.Version, version)
-			}
-			v := must(e2m.trust.VerifyClient(s.PeerCertificates, time.Now()))(t)
-			if d := cmp.Diff([]string{"ied1@site.example"}, v.XMPPAddrs()); d != "" {
-				t.Errorf("client names (-want +got):\n%s", d)
-			}
-		})
-	}
-}
-
-func TestTLSClientRefusesAnotherDomain(t *testing.T) {
-	e2m := newHierarchy(t, E2M)
-	server := must(e2m.issuing.IssueServer("other.example"))(t)
-	client := must(e2m.issuing.IssueClientTLS("ied1@site.example"))(t)
-	_, _, _, err := handshake(t, ServerTLS(server), ClientTLS(client, e2m.trust, "site.example"))
-	var refused *VerifyError
-	if !errors.As(err, &refused) || refused.Rule != RuleName {
-		t.Errorf("got %v, want a VerifyError of RuleName", err)
 	}
 }
