@@ -95,6 +95,9 @@ type Type struct {
 	Fields []Use // Sequence: components; ChoiceOf: alternatives
 	Item   *Use  // SequenceOf
 
+	Attribute *Use // Sequence: the component that is an XML attribute, if there is one
+	Outer     *Use // the outermost place; nil for ChoiceOf, where the alternative is that
+
 	data []Tag // DataValue: the tags of the alternatives
 }
 
@@ -111,7 +114,7 @@ type Use struct {
 
 	HasDefault bool
 	Default    int64 // of a BOOLEAN: 0 or 1
-	Attribute  bool  // R6
+	Attribute  bool  // R6; reading, it may be an element
 
 	Index int          // component: number of the field in the struct
 	Go    reflect.Type // alternative: the type in the interface, with its pointer

@@ -2,7 +2,7 @@ package asn1
 
 import "fmt"
 
-// check panics where an encoding of a compiled type could be read in two ways. It runs when all types are complete,
+// check completes the compiled types and panics where an encoding of a compiled type could be read in two ways. It runs when all types are complete,
 // because types may contain themselves.
 func (m *Module) check() {
 	for _, t := range m.types {
@@ -20,11 +20,13 @@ func (m *Module) check() {
 }
 
 func (t *Type) checkSequence() {
-	attributes := 0
 	for i := range t.Fields {
 		u := &t.Fields[i]
 		if u.Attribute {
-			attributes++
+			if t.Attribute != nil && t.Attribute != u {
+				wrong(t.Go, "more than one component with DEFAULT: a canonical element has one attribute")
+			}
+			t.Attribute = u
 		}
 		// What follows a component that may be absent must differ from it, up to one that must be present.
 		end := i + 1
@@ -32,9 +34,6 @@ func (t *Type) checkSequence() {
 			end++
 		}
 		t.checkRun(t.Fields[i:end])
-	}
-	if attributes > 1 {
-		wrong(t.Go, "more than one component with DEFAULT: a canonical element has one attribute")
 	}
 }
 

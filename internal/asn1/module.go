@@ -87,6 +87,10 @@ func Compile[T any](m *Module) *Type {
 		wrong(g, "a TRANSPARENT struct has no plan of its own")
 	}
 	t := m.compile(g, line{})
+	if t.Kind != ChoiceOf {
+		t.Outer = new(Use)
+		t.Outer.settle(m, g, line{})
+	}
 	m.check()
 	return t
 }

@@ -47,13 +47,14 @@ const (
 	Name                         // the same, at least one: Identifier of MMS
 	Text                         // what XML allows but U+000D: UTF8String
 	Time                         // digits, sign, point, comma, Z: GeneralizedTime
+	MMSText                      // Text, and the controls that have elements in XML, which is all but U+000D: MMSString
 )
 
 // Valid reports whether s holds only characters of c, in UTF-8.
 func Valid[S string | []byte](c Charset, s S) bool {
 	switch c {
-	case Text:
-		return validText(s)
+	case Text, MMSText:
+		return validText(s, c == MMSText)
 	case Name:
 		if len(s) == 0 {
 			return false
@@ -72,10 +73,10 @@ func Valid[S string | []byte](c Charset, s S) bool {
 	return true
 }
 
-func validText[S string | []byte](s S) bool {
+func validText[S string | []byte](s S, controls bool) bool {
 	for i := 0; i < len(s); {
 		if b := s[i]; b < 0x80 {
-			if b < 0x20 && b != '\t' && b != '\n' {
+			if b < 0x20 && b != '\t' && b != '\n' && (!controls || b == '\r') {
 				return false
 			}
 			i++

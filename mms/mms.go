@@ -1,0 +1,120 @@
+// Package mms holds the PDUs of the Manufacturing Message Specification that IEC 61850 uses, each declared once, and encodes
+// them as BER and as XER.
+//
+// Fields and types have the names of ISO 9506-2. A CHOICE is an interface whose alternatives are the types that implement
+// it. Decoded PDUs are copies that share nothing with the input. All functions are safe for concurrent use.
+package mms
+
+import (
+	"slices"
+
+	"busbar.example/internal/asn1"
+	"busbar.example/internal/asn1/ber"
+	"busbar.example/internal/asn1/xer"
+	"busbar.example/value"
+)
+
+// Namespace is the XML namespace of all elements of a PDU in XER. IEC 61850-8-2.
+const Namespace = "http://www.iec.ch/61850/2018/SCSM_8_2"
+
+// Limits bounds what is decoded: MaxSize octets (default 1 MiB), MaxDepth levels of nesting (64), MaxItems items of all
+// lists, arrays and structures together (65,536). A zero field means its default.
+type Limits = asn1.Limits
+
+// SyntaxError is the error of DecodeXER and DecodeBER: octets that are no PDU, with offset and path.
+type SyntaxError = asn1.SyntaxError
+
+// ValueError is the error of AppendXER and AppendBER: a PDU that has no encoding, such as one with a component missing.
+type ValueError = asn1.ValueError
+
+// PDU is one MMS PDU: *ConfirmedRequest, *ConfirmedResponse, *ConfirmedError, *Reject, *InitiateRequest,
+// *InitiateResponse, *InitiateError, *ConcludeRequest, *ConcludeResponse or *ConcludeError.
+//
+// ISO 9506-2, MMSpdu.
+type PDU interface{ pdu() }
+
+func (*ConfirmedRequest) pdu()  {}
+func (*ConfirmedResponse) pdu() {}
+func (*ConfirmedError) pdu()    {}
+func (*Reject) pdu()            {}
+func (*InitiateRequest) pdu()   {}
+func (*InitiateResponse) pdu()  {}
+func (*InitiateError) pdu()     {}
+func (*ConcludeRequest) pdu()   {}
+func (*ConcludeResponse) pdu()  {}
+func (*ConcludeError) pdu()     {}
+
+// module is what the struct tags of this package cannot say.
+var module = asn1.NewModule(slices.Concat([]asn1.Decl{
+	asn1.Choice[PDU]("MMSpdu",
+		asn1.Alt[*ConfirmedRequest]("confirmed-RequestPDU [0]"),
+		asn1.Alt[*ConfirmedResponse]("confirmed-ResponsePDU [1]"),
+		asn1.Alt[*ConfirmedError]("confirmed-ErrorPDU [2]"),
+		asn1.Alt[*Reject]("rejectPDU [4]"),
+		asn1.Alt[*InitiateRequest]("initiate-RequestPDU [8]"),
+		asn1.Alt[*InitiateResponse]("initiate-ResponsePDU [9]"),
+		asn1.Alt[*InitiateError]("initiate-ErrorPDU [10]"),
+		asn1.Alt[*ConcludeRequest]("conclude-RequestPDU [11]"),
+		asn1.Alt[*ConcludeResponse]("conclude-ResponsePDU [12]"),
+		asn1.Alt[*ConcludeError]("conclude-ErrorPDU [13]"),
+	),
+	asn1.Choice[ConfirmedServiceRequest]("ConfirmedServiceRequest",
+		asn1.Alt[*GetNameListRequest]("getNameList [1]"),
+		asn1.Alt[*ReadRequest]("read [4]"),
+		asn1.Alt[*WriteRequest]("write [5]"),
+		asn1.Alt[*GetVariableAccessAttributesRequest]("getVariableAccessAttributes [6]"),
+	),
+	asn1.Choice[ConfirmedServiceResponse]("ConfirmedServiceResponse",
+		asn1.Alt[*GetNameListResponse]("getNameList [1]"),
+		asn1.Alt[*ReadResponse]("read [4]"),
+		asn1.Alt[*WriteResponse]("write [5]"),
+		asn1.Alt[*GetVariableAccessAttributesResponse]("getVariableAccessAttributes [6]"),
+	),
+	rejectReasonDecl, errorClassDecl,
+	objectNameDecl, objectScopeDecl, asn1.Numbers[ObjectClass]("ObjectClass", objectClassNames),
+	variableAccessSpecificationDecl, variableSpecificationDecl, addressDecl,
+	alternateAccessItemDecl, alternateAccessSelectionDecl, accessSelectionDecl, selectAccessDecl,
+	typeSpecificationDecl,
+	accessResultDecl, writeResultDecl, asn1.Numbers[DataAccessError]("DataAccessError", dataAccessErrorNames),
+	asn1.NamedBits[ParameterSupportOptions]("ParameterSupportOptions", 11, parameterNames),
+	asn1.NamedBits[ServiceSupportOptions]("ServiceSupportOptions", 85, serviceNames),
+	asn1.Data[value.Value]("Data", dataTags()...),
+}, errorNumbers, rejectNumbers)...)
+
+// dataTags are the context tags of the alternatives of Data, which the encodings know by hand.
+//
+// ISO 9506-2, Data; IEC 61850-8-1, utc-time.
+func dataTags() []asn1.Tag {
+	tags := []asn1.Tag{1 | asn1.Constructed, 2 | asn1.Constructed, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17}
+	for i := range tags {
+		tags[i] |= asn1.Context
+	}
+	return tags
+}
+
+var pduType = asn1.Compile[PDU](module)
+
+// AppendXER appends p as one XML element in Namespace, in a form that is canonical. It does not allocate where dst has
+// room. On error, a *ValueError, dst is returned as it was.
+func AppendXER(dst []byte, p PDU) ([]byte, error) { return xer.Append(dst, pduType, Namespace, p) }
+
+// DecodeXER reads a PDU from b, which holds one XML element. Errors are *SyntaxError.
+func DecodeXER(b []byte, l Limits) (PDU, error) {
+	var p PDU
+	if err := xer.Decode(b, pduType, Namespace, &p, l); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// AppendBER is AppendXER in BER.
+func AppendBER(dst []byte, p PDU) ([]byte, error) { return ber.Append(dst, pduType, p) }
+
+// DecodeBER reads a PDU from b, which holds nothing else. Errors are *SyntaxError.
+func DecodeBER(b []byte, l Limits) (PDU, error) {
+	var p PDU
+	if err := ber.Decode(b, pduType, &p, l); err != nil {
+		return nil, err
+	}
+	return p, nil
+}

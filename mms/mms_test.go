@@ -1,0 +1,63 @@
+package mms
+
+import (
+	"encoding/hex"
+	"reflect"
+	"testing"
+
+	"busbar.example/value"
+)
+
+// readRequest asks for one attribute.
+func readRequest(domain, item string) *ConfirmedRequest {
+	name := VariableName{DomainSpecific{domain, item}}
+	return &ConfirmedRequest{InvokeID: 17, Service: &ReadRequest{
+		VariableAccessSpecification: ListOfVariable{{VariableSpecification: name}},
+	}}
+}
+
+// readResponse has values.
+func readResponse(values ...value.Value) *ConfirmedResponse {
+	r := &ReadResponse{ListOfAccessResult: []AccessResult{}}
+	for _, v := range values {
+		r.ListOfAccessResult = append(r.ListOfAccessResult, &Success{v})
+	}
+	return &ConfirmedResponse{InvokeID: 17, Service: r}
+}
+
+// IEC 61850-8-2: the example whose shape is certain.
+func TestReadHasTheFormOfTheMapping(t *testing.T) {
+	cases := map[string]struct {
+		pdu      PDU
+		ber, xer string
+	}{
+		"request": {
+			readRequest("PV1LD0", "MMXU1$MX$TotW"),
+			"a026020111a421a11fa01d301ba019a1171a065056314c44301a0d4d4d585531244d5824546f7457",
+			"<confirmed-RequestPDU xmlns='http://www.iec.ch/61850/2018/SCSM_8_2'><invokeID>17</invokeID><ConfirmedServiceRequest><read specificationWithResult='false'><variableAccessSpecification><listOfVariable><SEQUENCE><variableSpecification><name><domain-specific><domainId>PV1LD0</domainId><itemId>MMXU1$MX$TotW</itemId></domain-specific></name></variableSpecification></SEQUENCE></listOfVariable></variableAccessSpecification></read></ConfirmedServiceRequest></confirmed-RequestPDU>",
+		},
+		"response": {
+			readResponse(value.StructureOf(value.Int(5))),
+			"a10c020111a407a105a203850105",
+			"<confirmed-ResponsePDU xmlns='http://www.iec.ch/61850/2018/SCSM_8_2'><invokeID>17</invokeID><ConfirmedServiceResponse><read><listOfAccessResult><AccessResult><success><structure><Data><integer>5</integer></Data></structure></success></AccessResult></listOfAccessResult></read></ConfirmedServiceResponse></confirmed-ResponsePDU>",
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			x, err := AppendXER(nil, c.pdu)
+			if err != nil || string(x) != c.xer {
+				t.Errorf("XER: got\n%s\n%v, want\n%s", x, err, c.xer)
+			}
+			b, err := AppendBER(nil, c.pdu)
+			if err != nil || hex.EncodeToString(b) != c.ber {
+				t.Errorf("BER: got %x, %v, want %s", b, err, c.ber)
+			}
+			if p, err := DecodeXER(x, Limits{}); err != nil || !reflect.DeepEqual(p, c.pdu) {
+				t.Errorf("from XER: got %+v, %v, want %+v", p, err, c.pdu)
+			}
+			if p, err := DecodeBER(b, Limits{}); err != nil || !reflect.DeepEqual(p, c.pdu) {
+				t.Errorf("from BER: got %+v, %v, want %+v", p, err, c.pdu)
+			}
+		})
+	}
+}
