@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"busbar.example/internal/asn1"
+	"busbar.example/internal/asn1/xer"
+	"busbar.example/internal/xmltok"
+)
+
+var (
+	secPDUType = asn1.Compile[SecPDU](module)
+	token2Type = asn1.Compile[ClearToken2](module)
+)
+
+// maxItems bounds the lists of one SecPDU all together: certificates and algorithms.
+const maxItems = 64
+
+// A signedPDU is a SecPDU with a signature over the content of its tbs.
+type signedPDU interface {
+	SecPDU
+	signature() *Signature
+}
+
+func (p *HandshakeReq) signature() *Signature       { return &p.Sign }
+func (p *HandshakeAcc) signature() *Signature       { return &p.Sign }
+func (p *ApplicationReject) signature() *Signature  { return &p.Sign }
+func (p *HandshakeSecReject) signature() *Signature { return &p.Sign }
+func (p *HandshakeSecAbort) signature() *Signature  { return &p.Sign }
+func (p *DtSecAbort) signature() *Signature         { return &p.Sign }
+func (p *ApplAbort) signature() *Signature          { return &p.Sign }
+func (p *ReleaseReq) signature() *Signature         { return &p.Sign }
+func (p *ReleaseRsp) signature() *Signature         { return &p.Sign }
+
+// encodeSigned signs p and returns its octets and those that it signs.
+func (e *endpoint) encodeSigned(p signedPDU) (octets, tbs []byte, err error) {
+	s := p.signature()
+	*s = Signature{Algo: sigAlgECDSA}
+	unsigned, err := xer.Append(nil, secPDUType, Namespace, p)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding a SecPDU to sign: %w", err)
+	}
+	tbs = outermost(unsigned, "tbs")
+	if s.Sign, err = sign(e.Identity.Key, tbs); err != nil {
+		return nil, nil, fmt.Errorf("signing a SecPDU: %w", err)
+	}
+	octets, err = xer.Append(make([]byte, 0, len(unsigned)+128), secPDUType, Namespace, p)
+	return octets, tbs, err
+}
+
+// outermost returns the content of the first element of that name up to the last end tag of that
+// name. In a SecPDU that was decoded from its canonical octets, no tag of that name stands before
+// tbs or after it.
+func outermost(canonical []byte, name string) []byte {
+	start := bytes.Index(canonical, []byte("<"+name+">"))
+	end := bytes.LastIndex(canonical, []byte("</"+name+">"))
+	if start < 0 || end < start {
+		return nil
+	}
+	return canonical[start+len(name)+2 : end]
+}
+
+// A received SecPDU: its canonical octets, and what was decoded from them and nothing else.
+type received struct {
+	pdu       SecPDU
+	canonical []byte
+}
+
+// receive is the one way in. It appends the canonical octets to scratch.
+func receive(scratch, octets []byte, maxSize int) (received, error) {
+	if len(octets) > maxSize {
+		return received{}, fmt.Errorf("it has %d octets, %d are allowed", len(octets), maxSize)
+	}
+	canonical, err := xmltok.Canonicalize(scratch, octets, "", xmltok.Limits{MaxDocument: int64(maxSize)})
+	if err != nil {
+		return received{}, err
+	}
+	r := received{canonical: canonical}
+	err = xer.Decode(canonical, secPDUType, Namespace, &r.pdu, asn1.Limits{MaxSize: maxSize, MaxItems: maxItems})
+	if err != nil {
+		return received{}, err
+	}
+	return r, nil
+}
+
+// signedTokenOf returns the token of a signed PDU for verification.
+func (r *received) signedToken() *signedToken {
+	t := &signedToken{tbs: outermost(r.canonical, "tbs")}
+	var token3 *ClearToken3
+	switch p := r.pdu.(type) {
+	case *HandshakeReq:
+		t.token1(&p.TBS.Token1)
+	case *HandshakeAcc:
+		t.token1(&p.TBS.Token1)
+	case *ApplicationReject:
+		token3 = &p.TBS.Token3
+	case *HandshakeSecReject:
+		token3 = &p.TBS.Token3
+	case *HandshakeSecAbort:
+		token3 = &p.TBS.Token3
+	case *DtSecAbort:
+		token3 = &p.TBS.Token3
+	case *ApplAbort:
+		token3 = &p.TBS.Token3
+	case *ReleaseReq:
+		token3 = &p.TBS.Token3
+	case *ReleaseRsp:
+		token3 = &p.TBS.Token3
+	default:
+		return nil
+	}
+	if token3 != nil {
+		t.token3(token3)
+	}
+	t.sign = r.pdu.(signedPDU).signature()
+	return t
+}
+
+// aad returns the octets that the authenticated encryption of an EncrTransfer protects beside the
+// ciphertext: the content of token2, in which no other element bears that name.
+func (r *received) aad() []byte {
+	const open, end = "<token2>", "</token2>"
+	_, rest, _ := bytes.Cut(r.canonical, []byte(open))
+	content, _, _ := bytes.Cut(rest, []byte(end))
+	return content
+}
+
+var errNoNamespace = errors.New("a PDU of the protected protocol must be an XML element with its own namespace")
+
+// canonicalApplData returns the canonical form of a PDU of the protected protocol that will be
+// signed as part of a SecPDU.
+func canonicalApplData(applData []byte) (asn1.Open, error) {
+	c, err := xmltok.Canonicalize(nil, applData, "", xmltok.Limits{MaxDocument: maxHandshakeSize})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoNamespace, err)
+	}
+	if tag, _, _ := bytes.Cut(c, []byte(">")); !bytes.Contains(tag, []byte(" xmlns='")) {
+		return nil, errNoNamespace
+	}
+	return c, nil
+}

@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"busbar.example/secure/audit"
+	"busbar.example/secure/pki"
+)
+
+// Bounds of time.
+//
+// IEC 62351-4, 13.3.1.4 and 14.3.4.
+const (
+	maxSkew         = 10 * time.Minute // between a token's time and ours
+	maxAssociation  = 24 * time.Hour
+	defaultKeyLife  = time.Hour
+	minKeyLife      = 15 * time.Minute
+	maxKeyLife      = 24 * time.Hour
+	releaseLife     = 10 * time.Second // a ReleaseReq is answered within this
+	maxRekeys       = int(maxAssociation/minKeyLife) + 32
+	defaultProtocol = "IEC 61850-8-2"
+)
+
+// Bounds of size, in octets.
+const (
+	maxHandshakeSize = 128 << 10
+	maxTransferSize  = 1 << 20
+)
+
+// A Config says who we are and whom we trust. It is copied, and what it points to must not be
+// changed afterwards.
+type Config struct {
+	// Identity is our key, ECDSA on P-256, and its end-to-end certificate. Required.
+	Identity *pki.Identity
+	// Trust verifies the certificates of peers. It holds the end-to-end roots, never those of the
+	// transport. nil trusts nobody.
+	Trust *pki.Trust
+	// Protocol names the protected protocol; "" is "IEC 61850-8-2".
+	Protocol string
+	// Audit is told of every refusal, and when associations begin and end. nil discards.
+	Audit audit.Sink
+	// Replay remembers the signed PDUs that were accepted. What shares an Identity should share a
+	// cache; nil is a cache of its own.
+	Replay *ReplayCache
+	// KeyLife is how long the keys of a direction serve, 15 min to 24 h; 0 is one hour.
+	KeyLife time.Duration
+}
+
+// An endpoint is a Config whose defaults are filled in.
+type endpoint struct{ Config }
+
+func newEndpoint(cfg Config) (*endpoint, error) {
+	if cfg.Identity == nil || len(cfg.Identity.Chain) == 0 || cfg.Identity.Key == nil {
+		return nil, errors.New("end-to-end security needs an identity: a key and its certificate")
+	}
+	if !canSign(cfg.Identity.Key.Public()) {
+		return nil, fmt.Errorf("end-to-end security needs an ECDSA key on P-256, the certificate's is %s",
+			cfg.Identity.Chain[0].PublicKeyAlgorithm)
+	}
+	if cfg.KeyLife == 0 {
+		cfg.KeyLife = defaultKeyLife
+	}
+	if cfg.KeyLife < minKeyLife || cfg.KeyLife > maxKeyLife {
+		return nil, fmt.Errorf("the key life is %v, it must be %v to %v", cfg.KeyLife, minKeyLife, maxKeyLife)
+	}
+	if cfg.Protocol == "" {
+		cfg.Protocol = defaultProtocol
+	}
+	if cfg.Audit == nil {
+		cfg.Audit = audit.Discard
+	}
+	if cfg.Replay == nil {
+		cfg.Replay = new(ReplayCache)
+	}
+	return &endpoint{cfg}, nil
+}
+
+// record reports an event about the peer with that address.
+func (e *endpoint) record(now time.Time, id audit.ID, address, text string) {
+	e.Audit.Record(audit.Event{ID: id, Time: now, Peer: address, Subject: bareJID(address), Text: text})
+}
+
+// recordFault reports a failed check, and first what the certificate itself was refused for.
+func (e *endpoint) recordFault(now time.Time, address string, f *fault) {
+	var refused *pki.VerifyError
+	if errors.As(f.err, &refused) && refused.ID != f.event {
+		e.record(now, refused.ID, address, refused.Error())
+	}
+	text := f.text
+	if f.err != nil {
+		text += ": " + f.err.Error()
+	}
+	e.record(now, f.event, address, text)
+}
