@@ -1,0 +1,34 @@
+package assoc
+
+import (
+	"context"
+	"fmt"
+
+	"busbar.example/mms"
+	"busbar.example/secure/rbac"
+)
+
+// A Link carries whole MMS PDUs, in order, for one association between two authenticated peers.
+// The first PDU sent may ride in the security handshake.
+//
+// Send and Recv may be called concurrently with each other and with Close; Send by several goroutines,
+// Recv by one at a time. A PDU that the peer's limit does not admit is refused by Send with a
+// *SizeError, and the Link goes on. Every other error of Send, and every error of Recv but that of its
+// context, means that the Link has ended: io.EOF after an orderly release, else an error that
+// unwraps to net.ErrClosed or says what the peer or the network did.
+type Link interface {
+	Send(ctx context.Context, pdu mms.PDU) error
+	Recv(ctx context.Context) (mms.PDU, error)
+	Peer() rbac.Subject // zero until the first Recv
+	Close() error       // releases after a conclude, aborts otherwise; returns once all is freed
+}
+
+// SizeError says that a PDU is longer than the peer takes or the carrier carries.
+type SizeError struct {
+	Size, Limit int // octets of the encoded PDU
+}
+
+// Error gives both sizes.
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("PDU of %d octets is over the limit of %d that was agreed with the peer: ask for less at once", e.Size, e.Limit)
+}
