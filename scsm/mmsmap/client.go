@@ -1,0 +1,64 @@
+package mmsmap
+
+import (
+	"context"
+	"fmt"
+
+	"busbar.example/acsi"
+	"busbar.example/mms"
+	"busbar.example/mms/assoc"
+	"busbar.example/secure/rbac"
+)
+
+// Client is the services of an associated peer. It is safe for concurrent use.
+type Client struct {
+	association *assoc.Association
+}
+
+var _ acsi.Services = (*Client)(nil)
+
+// Associate asks the IED at the other end of link for an association. It owns link from then on.
+//
+// IEC 61850-7-2, 8.3, Associate.
+func Associate(ctx context.Context, link assoc.Link, cfg assoc.Config) (*Client, error) {
+	a, err := assoc.Initiate(ctx, link, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{a}, nil
+}
+
+// Release ends the association in order. IEC 61850-7-2, 8.3, Release.
+func (c *Client) Release(ctx context.Context) error { return c.association.Conclude(ctx) }
+
+// Abort ends the association at once. IEC 61850-7-2, 8.3, Abort.
+func (c *Client) Abort() { c.association.Abort() }
+
+// Done is closed when the association has ended.
+func (c *Client) Done() <-chan struct{} { return c.association.Done() }
+
+// Err is why the association ended: nil while it stands, and after a release.
+func (c *Client) Err() error { return c.association.Err() }
+
+// Peer is who the IED has proved to be.
+func (c *Client) Peer() rbac.Subject { return c.association.Peer() }
+
+// Parameters is what both ends agreed on.
+func (c *Client) Parameters() assoc.Parameters { return c.association.Parameters() }
+
+// Supported lists the services that the peer says it serves.
+func (c *Client) Supported() acsi.ServiceSet { return supportedBy(c.association.Parameters().Services) }
+
+// call sends a request and gives the response of its kind.
+func call[R mms.ConfirmedServiceResponse](ctx context.Context, c *Client, request mms.ConfirmedServiceRequest) (R, error) {
+	response, err := c.association.Call(ctx, request)
+	if err != nil {
+		var none R
+		return none, answerError(err)
+	}
+	r, ok := response.(R) // the association has checked the kind
+	if !ok {
+		return r, fmt.Errorf("the peer answers with %T", response)
+	}
+	return r, nil
+}
