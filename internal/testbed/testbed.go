@@ -1,0 +1,185 @@
+// Package testbed is what end-to-end tests stand on: certification authorities, a broker, IEDs and clients,
+// all real, joined in one process over memory or loopback. Only tests import it.
+package testbed
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"busbar.example/acsi"
+	"busbar.example/acsi/server"
+	"busbar.example/mms/assoc"
+	"busbar.example/scsm/mmsmap"
+	"busbar.example/scsm/xmpp82"
+	"busbar.example/secure/audit"
+	"busbar.example/secure/e2e"
+	"busbar.example/secure/pki"
+	"busbar.example/secure/rbac"
+	"busbar.example/xmpp"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/xmppd"
+)
+
+// Domain is the XMPP domain of every testbed.
+const Domain = "test.example"
+
+// Bed is one broker with its two hierarchies of certificates.
+type Bed struct {
+	Audit audit.Memory // the events of all parties
+
+	t         testing.TB
+	e2m, end  *pki.CA // issuing
+	e2mTrust  *pki.Trust
+	endTrust  *pki.Trust
+	listener  net.Listener
+	tap       func(from jid.JID, start, payload []byte)
+	broker    *xmppd.Server
+	endpoints sync.WaitGroup
+}
+
+// Options changes a Bed.
+type Options struct {
+	Listener net.Listener // default: a loopback listener on a free port
+	// Tap is shown every stanza that the broker reads.
+	Tap func(from jid.JID, start, payload []byte)
+}
+
+// Start makes a Bed that ends with the test.
+func Start(t testing.TB, o Options) *Bed {
+	t.Helper()
+	b := &Bed{t: t, tap: o.Tap, listener: o.Listener}
+	b.e2m, b.e2mTrust = hierarchy(t, pki.E2M)
+	b.end, b.endTrust = hierarchy(t, pki.E2E)
+	id, err := b.e2m.IssueServer(Domain)
+	must(t, err)
+	if b.listener == nil {
+		b.listener, err = net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+	}
+	b.broker, err = xmppd.New(xmppd.Config{Domain: Domain, Identity: id, Trust: b.e2mTrust, Audit: &b.Audit, Tap: o.Tap})
+	must(t, err)
+	served := make(chan error, 1)
+	go func() { served <- b.broker.Serve(context.Background(), b.listener) }()
+	t.Cleanup(func() {
+		b.broker.Close()
+		if err := <-served; !errors.Is(err, xmppd.ErrServerClosed) {
+			t.Errorf("broker: %v", err)
+		}
+		b.endpoints.Wait()
+	})
+	return b
+}
+
+func hierarchy(t testing.TB, h pki.Hierarchy) (*pki.CA, *pki.Trust) {
+	t.Helper()
+	root, err := pki.NewRoot(h, Domain)
+	must(t, err)
+	issuing, err := root.NewIssuing()
+	must(t, err)
+	trust, err := pki.NewTrust([]*x509.Certificate{root.Certificate()}, nil)
+	must(t, err)
+	return issuing, trust
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Address is where the broker listens.
+func (b *Bed) Address() string { return b.listener.Addr().String() }
+
+// Broker is the broker.
+func (b *Bed) Broker() *xmppd.Server { return b.broker }
+
+// JID is the full JID of an account, with the resource of an IED.
+func JID(name string) jid.JID { return jid.MustParse(name + "@" + Domain + "/IEC") }
+
+// Config is how an account with the given roles goes on line. Each call makes new certificates.
+func (b *Bed) Config(name string, roles ...rbac.Role) xmpp82.Config {
+	b.t.Helper()
+	j := JID(name)
+	tls, err := b.e2m.IssueClientTLS(j.Bare().String())
+	must(b.t, err)
+	var policy *rbac.Policy
+	var grants []rbac.Grant
+	for _, role := range roles {
+		grants = append(grants, policy.NewGrant(role, ""))
+	}
+	end, err := b.end.IssueE2E(j.Bare().String(), grants)
+	must(b.t, err)
+	return xmpp82.Config{
+		XMPP: xmpp.Config{JID: j, Address: b.Address(), Identity: tls, Trust: b.e2mTrust, Audit: &b.Audit},
+		E2E:  e2e.Config{Identity: end, Trust: b.endTrust, Audit: &b.Audit},
+	}
+}
+
+// Dial puts cfg on line; the Endpoint ends with the test.
+func (b *Bed) Dial(cfg xmpp82.Config) *xmpp82.Endpoint {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	e, err := xmpp82.Dial(ctx, cfg)
+	must(b.t, err)
+	b.t.Cleanup(func() { e.Close() })
+	must(b.t, e.Announce(ctx))
+	return e
+}
+
+// IED serves a model under an account; it ends with the test.
+func (b *Bed) IED(name string, model *acsi.Model) (*server.Engine, *xmpp82.Endpoint) {
+	b.t.Helper()
+	engine, err := server.New(server.Config{Model: model, Audit: &b.Audit})
+	must(b.t, err)
+	cfg := b.Config(name)
+	cfg.Serve = true
+	e := b.Dial(cfg)
+	b.Serve(e, engine.Services)
+	return engine, e
+}
+
+// Serve answers every peer of an Endpoint until it ends.
+func (b *Bed) Serve(e *xmpp82.Endpoint, services func(rbac.Subject) acsi.Services) {
+	ctx, cancel := context.WithCancel(context.Background())
+	b.endpoints.Go(func() {
+		for {
+			link, err := e.Accept(ctx)
+			if err != nil {
+				return
+			}
+			b.endpoints.Go(func() {
+				err := mmsmap.Serve(ctx, link, mmsmap.ServerConfig{Services: services, Fault: func(err error) { b.t.Errorf("fault of ours: %v", err) }})
+				if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.EOF) {
+					b.t.Logf("association with %v: %v", link.Peer().Name, err)
+				}
+			})
+		}
+	})
+	b.t.Cleanup(cancel)
+}
+
+// Associate connects an account with the given roles to the IED of another; both end with the test.
+func (b *Bed) Associate(name, ied string, roles ...rbac.Role) *mmsmap.Client {
+	b.t.Helper()
+	return b.AssociateOn(b.Dial(b.Config(name, roles...)), ied)
+}
+
+// AssociateOn makes an association on an Endpoint that is on line.
+func (b *Bed) AssociateOn(e *xmpp82.Endpoint, ied string) *mmsmap.Client {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	link, err := e.Associate(JID(ied))
+	must(b.t, err)
+	c, err := mmsmap.Associate(ctx, link, assoc.Config{})
+	must(b.t, err)
+	return c
+}

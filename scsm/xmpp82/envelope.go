@@ -1,0 +1,127 @@
+package xmpp82
+
+import (
+	"bytes"
+	"errors"
+
+	"busbar.example/internal/xmltok"
+	"busbar.example/secure/audit"
+	"busbar.example/secure/e2e"
+	"busbar.example/xmpp/stanza"
+)
+
+// The namespaces around a protected PDU. IEC 61850-8-2.
+const (
+	envNamespace = "http://www.iec.ch/62351/2018/ENV_4"
+	clientNS     = "jabber:client"
+	hintsNS      = "urn:xmpp:hints"
+)
+
+const associationElement, idAttribute = "association", "assoID"
+
+// envelope is what a stanza carries for an association.
+type envelope struct {
+	id     string // as it stands in the element: "17" or "17:934"
+	secPDU []byte // exactly one element, octets of its own
+	name   string // that element's name
+}
+
+// errNoAssociation says that a stanza is none of ours.
+var errNoAssociation = errors.New("the stanza holds no association element")
+
+// envelopeError is a fault in an association element, with the event it is recorded as.
+type envelopeError struct {
+	event audit.ID
+	text  string
+}
+
+func (e *envelopeError) Error() string { return e.text }
+
+// opener takes envelopes out of stanzas. Its scanners keep their names from one stanza to the next; it
+// is for one goroutine, the session's reader.
+type opener struct {
+	outer, inner *xmltok.Scanner
+}
+
+func newOpener() *opener {
+	return &opener{xmltok.NewBytesScanner(nil, xmltok.Limits{}), xmltok.NewBytesScanner(nil, xmltok.Limits{})}
+}
+
+// open finds the association element among the children of a stanza and takes out of it the one
+// protected PDU. The octets are copied, and stand alone: declarations that a server moved further out are
+// written in.
+func (o *opener) open(st stanza.Stanza) (envelope, error) {
+	s := o.outer
+	s.ResetBytes(st.Payload)
+	s.SetDefaultNamespace(clientNS)
+	for {
+		tok, err := s.Next()
+		if err != nil {
+			return envelope{}, errNoAssociation // the session has checked the syntax: this is the end
+		}
+		if tok.Kind != xmltok.Start {
+			continue
+		}
+		ours := tok.Name.Local == associationElement && tok.Name.Space == envNamespace
+		attr, _ := tok.Attr("", idAttribute)
+		env := envelope{id: string(attr)}
+		content, err := s.Inner()
+		if err != nil {
+			return envelope{}, errNoAssociation
+		}
+		if !ours {
+			continue
+		}
+		if !validID(env.id) {
+			return envelope{}, &envelopeError{audit.E2EStanzaType, "the association id " + quoteShort(env.id) + " is not of the form 17 or 17:934"}
+		}
+		if env.secPDU, err = content.AppendSelfContained(nil, ""); err != nil {
+			return envelope{}, &envelopeError{audit.E2EStanzaType, err.Error()}
+		}
+		err = o.look(&env)
+		return env, err
+	}
+}
+
+// look checks that a protected PDU begins the content of an association element, and notes its name. What
+// follows it is for the channel to judge.
+func (o *opener) look(env *envelope) error {
+	o.inner.ResetBytes(env.secPDU)
+	for {
+		tok, err := o.inner.Next()
+		switch {
+		case err != nil:
+			return &envelopeError{audit.E2ENamespace, "the association element is empty"}
+		case tok.Kind == xmltok.Text && len(bytes.TrimSpace(tok.Data)) == 0:
+			continue
+		case tok.Kind != xmltok.Start:
+			return &envelopeError{audit.E2EStanzaType, "the association element holds text"}
+		case tok.Name.Space != e2e.Namespace:
+			return &envelopeError{audit.E2ENamespace, "a PDU in namespace " + quoteShort(tok.Name.Space) +
+				" is not protected end to end: both ends must do so"}
+		}
+		env.name = tok.Name.Local
+		return nil
+	}
+}
+
+// appendEnvelope wraps a protected PDU. A message asks not to be stored or copied on the way: a
+// command or a value that arrives late is worse than one that does not arrive (XEP-0334).
+func appendEnvelope(dst []byte, kind stanza.Kind, id string, secPDU []byte) []byte {
+	dst = append(dst, "<"+associationElement+" xmlns='"+envNamespace+"' "+idAttribute+"='"...)
+	dst = append(dst, id...)
+	dst = append(dst, "'>"...)
+	dst = append(dst, secPDU...)
+	dst = append(dst, "</"+associationElement+">"...)
+	if kind == stanza.Message {
+		dst = append(dst, "<no-store xmlns='"+hintsNS+"'/><no-copy xmlns='"+hintsNS+"'/>"...)
+	}
+	return dst
+}
+
+func quoteShort(s string) string {
+	if len(s) > 60 {
+		s = s[:60] + "…"
+	}
+	return `"` + s + `"`
+}
