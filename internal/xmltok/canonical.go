@@ -25,11 +25,17 @@ type canonicalizer struct {
 func Canonicalize(dst, raw []byte, outerNS string, l Limits) ([]byte, error) {
 	c := scanners.Get().(*canonicalizer)
 	defer scanners.Put(c)
+	return c.canonicalize(dst, raw, outerNS, l)
+}
+
+func (c *canonicalizer) canonicalize(dst, raw []byte, outerNS string, l Limits) ([]byte, error) {
 	c.s.SetLimits(l)
 	c.s.SetDefaultNamespace(outerNS)
 	c.s.ResetBytes(raw)
 	c.w.Reset(dst, outerNS)
 	out, err := c.run(len(dst))
+	// Keep nothing of the caller's.
+	c.s.SetDefaultNamespace("")
 	c.s.ResetBytes(nil)
 	c.w.Reset(nil, "")
 	return out, err
