@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
 	"busbar.example/internal/xmltok"
 	"busbar.example/secure/pki"
+	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/sasl"
 	"busbar.example/xmpp/stanza"
 )
@@ -64,7 +66,25 @@ func (cfg *Config) mechanisms() ([]sasl.Client, error) {
 	if cfg.JID.Local() == "" || cfg.Identity == nil {
 		return nil, &NegotiationError{Step: StepConnect, Err: errors.New("the Config lacks an account's JID or an Identity")}
 	}
+	names := ownNames(cfg.Identity)
+	if !slices.ContainsFunc(names, func(s string) bool { j, err := jid.Parse(s); return err == nil && j == account }) {
+		return nil, &NegotiationError{Step: StepSASL,
+			Err:  fmt.Errorf("the certificate is not for %s: it names %s", account, printable(names)),
+			Hint: "take the TLS certificate that was issued for this account"}
+	}
+	if len(names) == 1 {
+		return []sasl.Client{sasl.External(jid.JID{})}, nil
+	}
 	return []sasl.Client{sasl.External(account)}, nil
+}
+
+// ownNames returns the JIDs that our own certificate names.
+func ownNames(id *pki.Identity) []string {
+	described, err := pki.Describe(id.Chain[0].Raw, time.Now())
+	if err != nil || len(described) != 1 {
+		return nil
+	}
+	return described[0].XMPPAddrs
 }
 
 func (cfg *Config) connect(ctx context.Context) (net.Conn, error) {

@@ -237,7 +237,7 @@ func (s *shell) explain(err error) *NegotiationError {
 			e.Hint = hintForAlert(alert)
 		}
 	case errors.As(err, &record) && e.Step == StepTLS:
-		e.Event = audit.StartTLSInjection
+		e.Event, e.Hint = audit.StartTLSInjection, errInjected.Hint
 	case e.Step == StepTLS && e.Event == "" && strings.Contains(err.Error(), "tls: "):
 		e.Event = audit.TLSRefused
 	case e.Hint == "" && s.m.initiator:

@@ -9,7 +9,6 @@ import (
 
 	"busbar.example/secure/audit"
 	"busbar.example/secure/pki"
-	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
 )
 
@@ -67,25 +66,7 @@ type pair struct {
 }
 
 // newPair returns a pair that is joined in memory.
-func newPair(t testing.TB) *pair {
-	s := getSite(t)
-	p := &pair{}
-	p.clientEnd, p.serverEnd = net.Pipe()
-	p.client = Config{
-		JID: jid.MustParse("ied1@" + domain + "/IEC"), Identity: s.client, Trust: s.trust, Audit: &p.clientEvents,
-		Dialer: func(context.Context) (net.Conn, error) { return p.clientEnd, nil },
-	}
-	p.server = ServerConfig{
-		Domain: domain, Identity: s.server, Trust: s.trust, Audit: &p.serverEvents,
-		Bind: func(_ context.Context, c *Conn, resource string) (jid.JID, error) {
-			if resource == "" {
-				resource = "given"
-			}
-			return c.JID().WithResource(resource)
-		},
-	}
-	return p
-}
+func newPair(t testing.TB) *pair { return newPairOn(t, getSite(t)) }
 
 // serve accepts one stream and runs fn on it.
 func (p *pair) serve(ctx context.Context, fn func(*Conn)) <-chan error {

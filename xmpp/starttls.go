@@ -44,6 +44,7 @@ var startTLS = feature{
 				Hint: "somebody between here and the server may have answered; if not, look for the reason in the server's log"}
 		}
 		return step{}, &NegotiationError{Step: StepStartTLS, Event: audit.StartTLSMissing,
-			Err: errors.New("the server answers starttls with something else")}
+			Err:  errors.New("the server answers starttls with something else"),
+			Hint: "somebody between here and the server may have answered"}
 	},
 }
