@@ -73,3 +73,13 @@ func (id *Identity) TLSCertificate() tls.Certificate {
 	}
 	return c
 }
+
+// XMPPAddrs returns the id-on-xmppAddr names of the identity's own certificate,
+// in their order, or nil if it has none that can be read.
+func (id *Identity) XMPPAddrs() []string {
+	n, err := namesOf(id.Chain[0])
+	if err != nil {
+		return nil
+	}
+	return n.xmpp
+}

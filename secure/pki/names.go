@@ -29,9 +29,9 @@ const (
 //
 // RFC 5280, Section 4.2.1.6
 const (
-	tagOtherName = cbasn1.Tag(0x80 | 0x20 | 0)
-	tagDNSName   = cbasn1.Tag(0x80 | 2)
-	tagExplicit0 = cbasn1.Tag(0x80 | 0x20 | 0)
+	tagOtherName = cbasn1.Tag(0xA0) // [0], constructed
+	tagDNSName   = cbasn1.Tag(0x82) // [2]
+	tagExplicit0 = cbasn1.Tag(0xA0)
 	tagIA5String = cbasn1.Tag(22)
 )
 

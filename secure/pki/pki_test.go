@@ -70,6 +70,9 @@ func TestIssuedIdentitiesVerify(t *testing.T) {
 	if d := cmp.Diff([]string{"ied1@site.example"}, v.XMPPAddrs()); d != "" {
 		t.Errorf("client names (-want +got):\n%s", d)
 	}
+	if d := cmp.Diff(client.XMPPAddrs(), v.XMPPAddrs()); d != "" {
+		t.Errorf("the client's own view of its names (-own +verified):\n%s", d)
+	}
 	grants := []rbac.Grant{rbac.DefaultPolicy().NewGrant(rbac.Operator, "PV*"), rbac.DefaultPolicy().NewGrant(rbac.SECAUD, "")}
 	user := must(e2e.issuing.IssueE2E("operator@site.example", grants))(t)
 	v = must(e2e.trust.VerifyE2E(user.Chain, now))(t)
