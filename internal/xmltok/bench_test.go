@@ -50,3 +50,16 @@ func BenchmarkScan(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkCanonicalize brings the report into its canonical form, which it has.
+func BenchmarkCanonicalize(b *testing.B) {
+	doc := report(b)
+	dst := make([]byte, 0, len(doc))
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Canonicalize(dst, doc, "", Limits{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -75,7 +75,7 @@ func (c *canonicalizer) run(begin int) ([]byte, error) {
 			leaf, blank, text = true, true, len(w.dst)
 		}
 		if w.err != nil {
-			return nil, s.refuse(&t, NotCanonical, w.err.(*SyntaxError).Msg)
+			return nil, s.refuse(&t, NotCanonical, w.err.Msg)
 		}
 		if int64(len(w.dst)-begin) > s.lim.MaxDocument {
 			return nil, s.refuse(&t, Limit, "canonical form too long")

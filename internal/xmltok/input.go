@@ -4,7 +4,8 @@ import "io"
 
 // window returns what is in the buffer of a token that begins at pos and may have up to size octets.
 func (s *Scanner) window(size int64) []byte {
-	s.max = int(min(size, s.unit+s.lim.MaxDocument-s.base-int64(s.pos)))
+	left := s.unit + s.lim.MaxDocument - s.base - int64(s.pos) // negative where the limits became smaller meanwhile
+	s.max = int(max(0, min(size, left)))
 	return s.buf[s.pos:min(len(s.buf), s.pos+s.max)]
 }
 
@@ -54,6 +55,7 @@ func (s *Scanner) room() {
 	switch {
 	case keep == len(s.buf) && cap(s.buf) > keptBuffer && keep <= keptBuffer/2:
 		s.buf = make([]byte, 0, firstBuffer)
+		clear(s.attrs[:cap(s.attrs)]) // they point into the old one
 	case keep == len(s.buf) && keep > 0:
 		s.buf = s.buf[:0]
 	case len(s.buf) < cap(s.buf):

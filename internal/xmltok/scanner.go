@@ -19,7 +19,7 @@ type Scanner struct {
 	buf  []byte
 	base int64 // offset of buf[0] in the input
 	pos  int
-	hold int   // first octet that must stay in buf: pos, or where Inner began
+	hold int   // where Inner began, while it runs
 	last int   // octets of the token before pos
 	max  int   // octets that the current token may have
 	unit int64 // offset where the current stanza or fragment began

@@ -306,6 +306,14 @@ func TestErrorsNameThePathWithinBounds(t *testing.T) {
 	}
 }
 
+func TestKindsHaveNames(t *testing.T) {
+	got := fmt.Sprint(Start, End, Text, Kind(0), NotWellFormed, Restricted, Encoding, Limit, NotCanonical, ErrorKind(0))
+	want := "start end text none not well-formed restricted XML unsupported encoding limit exceeded not canonical unknown"
+	if got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestReaderErrorsComeThrough(t *testing.T) {
 	broken := errors.New("broken")
 	s := NewScanner(io.MultiReader(strings.NewReader("<a><b/"), iotest.ErrReader(broken)), Limits{})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -180,6 +181,25 @@ func TestLimitsMayChangeBetweenTokens(t *testing.T) {
 	s.SetLimits(Limits{MaxDocument: 11})
 	if err := next(3); err == nil {
 		t.Errorf("a stanza larger than the new limit was read")
+	}
+	for _, left := range []int64{1, 3} {
+		s = NewScanner(strings.NewReader("<s><a>12345</a></s>"), Limits{})
+		if err := next(2); err != nil {
+			t.Fatal(err)
+		}
+		s.SetLimits(Limits{MaxDocument: left})
+		if err := next(1); err == nil {
+			t.Errorf("a stanza that is larger already than the new limit of %d was read", left)
+		}
+	}
+}
+
+func TestLargestLimits(t *testing.T) {
+	const most = math.MaxInt
+	l := Limits{Depth: most, Attrs: most, Namespaces: most, NameLen: most, MaxValue: most, MaxText: most, MaxToken: most, MaxDocument: most}
+	want := outcome(stream(samples()[0]))
+	if diff := cmp.Diff(want, outcome(NewScanner(strings.NewReader(samples()[0]), l))); diff != "" {
+		t.Errorf("default and largest limits (-default +largest):\n%s", diff)
 	}
 }
 

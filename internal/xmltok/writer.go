@@ -9,7 +9,7 @@ type Writer struct {
 	dst    []byte
 	begin  int
 	outer  string
-	err    error
+	err    *SyntaxError
 	open   bool // the last start tag lacks its '>'
 	full   bool // that tag has a declaration or an attribute
 	depth  int

@@ -85,11 +85,6 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	or := func(v *int, d int) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
 	if l.MaxDocument <= 0 {
 		l.MaxDocument = 256 << 10
 	}
@@ -97,11 +92,19 @@ func (l Limits) withDefaults() Limits {
 	if l.MaxToken <= 0 {
 		l.MaxToken = 64 << 10
 	}
+	// What is larger than the whole makes no difference, and cannot overflow when it is added to an index.
+	most := int(l.MaxDocument)
+	or := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+		*v = min(*v, most)
+	}
 	or(&l.Depth, 64)
 	or(&l.Attrs, 64)
 	or(&l.Namespaces, 64)
 	or(&l.NameLen, 256)
 	or(&l.MaxValue, 16<<10)
-	or(&l.MaxText, int(l.MaxDocument))
+	or(&l.MaxText, most)
 	return l
 }
