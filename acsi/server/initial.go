@@ -34,9 +34,8 @@ func (l *layout) initial(now acsi.Timestamp) ([]value.Value, error) {
 					return nil, fmt.Errorf("acsi/server: initial value of %s: %w", initial.Ref, err)
 				}
 				p.shape.write(values[p.first:p.first+p.shape.leafs], initial.Value)
-				given[initial.Ref] = true
-				if at := dataObject(initial.Ref); initial.Ref.FC() == acsi.ST || initial.Ref.FC() == acsi.MX {
-					given[at] = true
+				for at := initial.Ref; at.Depth() >= 3; at = parent(at) {
+					given[at] = true // it, or something in it
 				}
 			}
 		}
@@ -57,7 +56,7 @@ func (l *layout) stamp(values []value.Value, given map[acsi.Ref]bool, now acsi.T
 		case name == "t" && p.shape.node.Type.Kind == value.UTCTime:
 			values[p.first] = t
 		case name == "q" && p.shape.node.Type.Kind == value.BitString && p.shape.node.Type.Size == -acsi.QualityBits:
-			if at := dataObject(ref); !given[at] && !ownStatus(at) {
+			if !given[parent(ref)] && !ownStatus(dataObject(ref)) {
 				values[p.first] = invalid
 			}
 		}

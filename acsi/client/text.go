@@ -1,0 +1,247 @@
+package client
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"busbar.example/acsi"
+	"busbar.example/value"
+)
+
+// Style is how Print writes. The zero Style is the local zone.
+type Style struct {
+	Zone *time.Location // of times; nil: time.Local
+}
+
+func (s Style) clock(t time.Time) string {
+	zone := s.Zone
+	if zone == nil {
+		zone = time.Local
+	}
+	return round(t).In(zone).Format("15:04:05.000")
+}
+
+func (s Style) instant(t time.Time) string {
+	zone := s.Zone
+	if zone == nil {
+		zone = time.Local
+	}
+	return round(t).In(zone).Format("2006-01-02T15:04:05.000Z07:00")
+}
+
+// round takes away what a fraction in units of 2⁻²⁴ s adds to a time that was written in decimals.
+func round(t time.Time) time.Time { return t.Round(time.Microsecond) }
+
+// Print writes readings for a person, one leaf a line: reference, value with its unit, quality, time. Columns are
+// aligned. Control characters that an IED sends are written as escapes.
+func Print(w io.Writer, readings []Reading, s Style) error {
+	var rows []row
+	for i := range readings {
+		rows = append(rows, s.rows(&readings[i])...)
+	}
+	var refWidth, textWidth, qualityWidth int
+	for _, r := range rows {
+		refWidth = max(refWidth, utf8.RuneCountInString(r.ref))
+		if r.note != "" { // only what others stand beside is aligned
+			textWidth = max(textWidth, utf8.RuneCountInString(r.text))
+			qualityWidth = max(qualityWidth, utf8.RuneCountInString(r.note))
+		}
+	}
+	for _, r := range rows {
+		line := fmt.Sprintf("%-*s  %-*s  %-*s  %s", refWidth, r.ref, textWidth, r.text, qualityWidth, r.note, r.time)
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// row is one line of Print.
+type row struct {
+	ref, text, note, time string
+}
+
+func (s Style) rows(r *Reading) []row {
+	if r.Err != nil {
+		return []row{{ref: r.Ref.String(), text: "error: " + printable(r.Err.Error())}}
+	}
+	p := printer{style: s, reading: r}
+	p.add(r.Ref, r.Node, r.Value, r.Quality, r.Time)
+	return p.rows
+}
+
+// printer makes rows of the leaves of one reading.
+type printer struct {
+	style   Style
+	reading *Reading
+	rows    []row
+}
+
+// add goes down to the leaves of v. q and t hold for all of them, unless a structure has its own.
+func (p *printer) add(ref acsi.Ref, n *acsi.Node, v value.Value, q *acsi.Quality, t *acsi.Timestamp) {
+	switch {
+	case n.Count > 0:
+		one := *n
+		one.Count = 0
+		for i := range v.Len() {
+			if element, err := acsi.NewRef(ref.LD(), ref.Item()+"("+strconv.Itoa(i)+")", ref.FC()); err == nil {
+				p.add(element, &one, v.At(i), q, t)
+			}
+		}
+	case len(n.Children) > 0:
+		p.structure(ref, n, v, q, t)
+	default:
+		r := row{ref: ref.String(), text: p.style.leaf(ref, n, v)}
+		if u := p.reading.Unit(ref); u != "" && isMeasured(n, v) {
+			r.text += " " + u
+		}
+		if q != nil {
+			r.note = q.String()
+		}
+		if t != nil {
+			r.time = p.style.clock(t.Time)
+			if problems := t.Quality.Problems(); problems != nil {
+				r.time += " " + strings.Join(problems, " ")
+			}
+		}
+		p.rows = append(p.rows, r)
+	}
+}
+
+func (p *printer) structure(ref acsi.Ref, n *acsi.Node, v value.Value, q *acsi.Quality, t *acsi.Timestamp) {
+	ownQ, ownT := qualityAndTime(n, v)
+	if ownQ != nil {
+		q = ownQ
+	}
+	if ownT != nil {
+		t = ownT
+	}
+	before := len(p.rows)
+	for pass := range 2 {
+		for i, child := range n.Children {
+			if (child.Name == "q" && ownQ != nil || child.Name == "t" && ownT != nil) != (pass == 1) {
+				continue // q and t stand beside the values; alone, they are values
+			}
+			if below, err := ref.Child(child.Name); err == nil {
+				p.add(below, child, v.At(i), q, t)
+			}
+		}
+		if len(p.rows) > before {
+			return
+		}
+	}
+}
+
+// isMeasured reports whether a leaf is in the unit of its data object: a number that stands for a quantity.
+func isMeasured(n *acsi.Node, v value.Value) bool {
+	_, isFloat := v.Float()
+	return isFloat && n.FC != acsi.CF
+}
+
+// leaf is the value of a leaf for a person.
+func (s Style) leaf(ref acsi.Ref, n *acsi.Node, v value.Value) string {
+	if e, ord := enumOf(ref, n, v); e != nil {
+		if known, ok := e.ByOrd(ord); ok && known.Name != "" {
+			return printable(known.Name)
+		}
+	}
+	switch v.Kind() {
+	case value.Boolean:
+		return strconv.FormatBool(v.Bool())
+	case value.Integer:
+		i, _ := v.Int()
+		return strconv.FormatInt(i, 10)
+	case value.Unsigned, value.BCD:
+		u, _ := v.Uint()
+		return strconv.FormatUint(u, 10)
+	case value.Float32, value.Float64:
+		return floatText(v)
+	case value.BitString, value.BooleanArray:
+		if q, ok := acsi.QualityOf(v); ok && isQuality(n) {
+			return q.String()
+		}
+		return v.BitText()
+	case value.OctetString:
+		return octetsText(v.Text())
+	case value.UTCTime, value.BinaryTime:
+		if t, ok := v.Time(); ok {
+			return s.instant(t)
+		}
+		ms, _, _ := v.BinTime()
+		return (time.Duration(ms) * time.Millisecond).String()
+	}
+	return printable(v.Text())
+}
+
+// isQuality reports whether n is a Quality: by its basic type, or by its length where that is not known.
+func isQuality(n *acsi.Node) bool {
+	return n.Basic == "Quality" || n.Basic == "" && (n.Type.Size == -acsi.QualityBits || n.Type.Size == acsi.QualityBits)
+}
+
+// enumOf is the enumeration of the leaf n at ref, and the number that v is in it; nil where there is none.
+func enumOf(ref acsi.Ref, n *acsi.Node, v value.Value) (*acsi.Enum, int64) {
+	switch v.Kind() {
+	case value.Integer, value.Unsigned:
+		e := n.Enum
+		if e == nil {
+			e = acsi.StandardEnum(dataObjectName(ref), n.Name)
+		}
+		i, _ := v.Int()
+		return e, i
+	case value.BitString:
+		if e := acsi.CodedEnum(n); e != nil && v.BitLen() == 2 {
+			return e, int64(v.Packed()[0] >> 6)
+		}
+	}
+	return nil, 0
+}
+
+// dataObjectName is the name of the data object that ref is, or is in.
+func dataObjectName(ref acsi.Ref) string {
+	_, below, _ := strings.Cut(ref.Item(), ".")
+	do, _, _ := strings.Cut(below, ".")
+	return do
+}
+
+// floatText is the shortest text that gives v back.
+func floatText(v value.Value) string {
+	f, _ := v.Float()
+	bits := 64
+	if v.Kind() == value.Float32 {
+		bits = 32
+	}
+	if a := math.Abs(f); a >= 1e-4 && a < 1e9 || a == 0 {
+		return strconv.FormatFloat(f, 'f', -1, bits)
+	}
+	return strconv.FormatFloat(f, 'g', -1, bits)
+}
+
+// octetsText is hex, and the text that the octets are where they are one.
+func octetsText(s string) string {
+	if s == "" {
+		return ""
+	}
+	for _, r := range s {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return fmt.Sprintf("%x", s)
+		}
+	}
+	return fmt.Sprintf("%x %q", s, s)
+}
+
+// printable writes what would move a terminal's cursor, or worse, as escapes.
+func printable(s string) string {
+	for _, r := range s {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			q := strconv.Quote(s)
+			return q[1 : len(q)-1]
+		}
+	}
+	return s
+}
