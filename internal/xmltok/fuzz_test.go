@@ -23,6 +23,7 @@ func FuzzScan(f *testing.F) {
 		f.Add([]byte(doc))
 	}
 	f.Add(report(f)[:700])
+	f.Add([]byte("<a xmlns='u\tv' b='\r\n'/>"))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		got, err := drain(NewScanner(bytes.NewReader(doc), Limits{}))
 		slow, slowErr := drain(NewScanner(iotest.OneByteReader(bytes.NewReader(doc)), Limits{}))
@@ -82,15 +83,19 @@ func blanked(doc []byte) (lines []string) {
 		if err != nil {
 			return lines
 		}
-		for i := range t.Attrs {
-			t.Attrs[i].Value = blanks(t.Attrs[i].Value)
-		}
-		lines = append(lines, line(&t))
+		lines = append(lines, blankedLine(&t))
 	}
 }
 
-func blanks(value []byte) []byte {
-	return []byte(strings.NewReplacer("\t", " ", "\n", " ").Replace(string(value)))
+// blankedLine is line for blanked. Namespace names are values too.
+func blankedLine(t *Token) string {
+	blanks := strings.NewReplacer("\t", " ", "\n", " ")
+	t.Name.Space = blanks.Replace(t.Name.Space)
+	for i := range t.Attrs {
+		a := &t.Attrs[i]
+		a.Name.Space, a.Value = blanks.Replace(a.Name.Space), []byte(blanks.Replace(string(a.Value)))
+	}
+	return line(t)
 }
 
 // standardTokens reads doc with encoding/xml, with text in whole runs and values as blanked has them.
@@ -117,13 +122,13 @@ func standardTokens(doc []byte) (lines []string, err error) {
 			start := Token{Kind: Start, Name: Name(token.Name)}
 			for _, a := range token.Attr {
 				if a.Name.Space != "xmlns" && a.Name != (xml.Name{Local: "xmlns"}) {
-					start.Attrs = append(start.Attrs, Attr{Name(a.Name), blanks([]byte(a.Value))})
+					start.Attrs = append(start.Attrs, Attr{Name(a.Name), []byte(a.Value)})
 				}
 			}
-			lines = append(lines, line(&start))
+			lines = append(lines, blankedLine(&start))
 		case xml.EndElement:
 			depth--
-			lines = append(lines, line(&Token{Kind: End, Name: Name(token.Name)}))
+			lines = append(lines, blankedLine(&Token{Kind: End, Name: Name(token.Name)}))
 		case xml.CharData:
 			text = append(text, token...)
 		}
