@@ -6,4 +6,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	theSite() // on the clock outside of all bubbles
+	goleak.VerifyTestMain(m)
+}

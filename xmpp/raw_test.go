@@ -215,7 +215,7 @@ func ids(m *audit.Memory) []audit.ID {
 
 // newPairOn is newPair with the parties of another site, for what needs a clock.
 func newPairOn(t testing.TB, s *site) *pair {
-	p := &pair{}
+	p := &pair{site: s}
 	p.clientEnd, p.serverEnd = net.Pipe()
 	p.client = Config{
 		JID: jid.MustParse("ied1@" + domain + "/IEC"), Identity: s.client, Trust: s.trust, Audit: &p.clientEvents,

@@ -57,6 +57,7 @@ func getSite(t testing.TB) *site {
 // pair is a client configuration and a server configuration that fit each other,
 // and the events that both report.
 type pair struct {
+	site         *site
 	client       Config
 	server       ServerConfig
 	clientEvents audit.Memory
