@@ -106,7 +106,6 @@ func (d *decoder) elements(end int) ([]value.Value, error) {
 	if err := d.enter(); err != nil {
 		return nil, err
 	}
-	defer d.leave()
 	n, err := d.count(end)
 	if err != nil {
 		return nil, err
@@ -121,5 +120,6 @@ func (d *decoder) elements(end int) ([]value.Value, error) {
 			return nil, asn1.InItem(err, "Data", i)
 		}
 	}
+	d.depth++
 	return elems, nil
 }

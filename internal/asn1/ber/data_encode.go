@@ -36,7 +36,7 @@ const (
 )
 
 // appendData appends v with its tag.
-func appendData(dst []byte, v *value.Value) ([]byte, error) {
+func appendData(dst []byte, v value.Value) ([]byte, error) {
 	switch v.Kind() {
 	case value.Structure:
 		if v.Len() == 0 {
@@ -76,7 +76,7 @@ func appendData(dst []byte, v *value.Value) ([]byte, error) {
 	return appendRareData(dst, v)
 }
 
-func appendRareData(dst []byte, v *value.Value) ([]byte, error) {
+func appendRareData(dst []byte, v value.Value) ([]byte, error) {
 	s := v.Text()
 	switch v.Kind() {
 	case value.VisibleString:
@@ -106,12 +106,12 @@ func appendRareData(dst []byte, v *value.Value) ([]byte, error) {
 	return dst, invalid(fmt.Sprintf("%s %q is not allowed", v.Kind(), clip(s)))
 }
 
-func appendElements(dst []byte, v *value.Value, name string) ([]byte, error) {
+func appendElements(dst []byte, v value.Value, name string) ([]byte, error) {
 	dst, begin := open(dst)
 	for i := range v.Len() {
 		e := v.At(i)
 		var err error
-		if dst, err = appendData(dst, &e); err != nil {
+		if dst, err = appendData(dst, e); err != nil {
 			return dst, asn1.In(asn1.InItem(err, "Data", i), name)
 		}
 	}
@@ -123,7 +123,7 @@ func appendString(dst []byte, s string) []byte {
 	return closeAt(append(dst, s...), begin)
 }
 
-func appendBinary(dst []byte, v *value.Value) ([]byte, error) {
+func appendBinary(dst []byte, v value.Value) ([]byte, error) {
 	if v.BitLen() == 0 {
 		return dst, invalid("a bit string without bits")
 	}

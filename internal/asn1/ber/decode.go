@@ -126,14 +126,13 @@ func (d *decoder) count(end int) (int, error) {
 	return n, nil
 }
 
+// enter counts a level of nesting. Who leaves it adds one to d.depth; after an error that does not matter.
 func (d *decoder) enter() error {
 	if d.depth--; d.depth < 0 {
 		return d.fail("nested too deeply")
 	}
 	return nil
 }
-
-func (d *decoder) leave() { d.depth++ }
 
 // use decodes what stands in the place u into v, the Go value there.
 func (d *decoder) use(u *asn1.Use, v reflect.Value, tag asn1.Tag, end int) error {
@@ -161,15 +160,9 @@ func (d *decoder) use(u *asn1.Use, v reflect.Value, tag asn1.Tag, end int) error
 		if err := d.enter(); err != nil {
 			return err
 		}
-		defer d.leave()
-	}
-	switch t.Kind {
-	case asn1.Sequence:
-		return d.sequence(t, v, end)
-	case asn1.SequenceOf:
-		return d.sequenceOf(t, v, end)
-	case asn1.ChoiceOf:
-		return d.alternative(t, v, tag, end)
+		err := d.parts(t, v, tag, end)
+		d.depth++
+		return err
 	case asn1.DataValue:
 		x, err := d.data(tag, end)
 		*v.Addr().Interface().(*value.Value) = x
@@ -184,6 +177,17 @@ func (d *decoder) use(u *asn1.Use, v reflect.Value, tag asn1.Tag, end int) error
 	}
 	d.pos = end
 	return nil
+}
+
+// parts decodes what has parts.
+func (d *decoder) parts(t *asn1.Type, v reflect.Value, tag asn1.Tag, end int) error {
+	switch t.Kind {
+	case asn1.Sequence:
+		return d.sequence(t, v, end)
+	case asn1.SequenceOf:
+		return d.sequenceOf(t, v, end)
+	}
+	return d.alternative(t, v, tag, end)
 }
 
 func (d *decoder) sequence(t *asn1.Type, v reflect.Value, end int) error {

@@ -95,10 +95,9 @@ func appendContent(dst []byte, t *asn1.Type, v reflect.Value) ([]byte, error) {
 		return appendChoice(dst, t, v)
 	case asn1.DataValue:
 		if v.CanAddr() {
-			return appendData(dst, v.Addr().Interface().(*value.Value))
+			return appendData(dst, *v.Addr().Interface().(*value.Value))
 		}
-		x := v.Interface().(value.Value)
-		return appendData(dst, &x)
+		return appendData(dst, v.Interface().(value.Value))
 	case asn1.OpenType:
 		if v.Len() == 0 {
 			return dst, invalid("an open type without content")

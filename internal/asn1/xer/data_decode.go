@@ -153,7 +153,6 @@ func (d *decoder) elements(name string) (v value.Value, err error) {
 	if err := d.enter(); err != nil {
 		return v, err
 	}
-	defer d.leave()
 	first := len(d.values)
 	for {
 		if err := d.child(); err != nil {
@@ -180,7 +179,9 @@ func (d *decoder) elements(name string) (v value.Value, err error) {
 	}
 	elems := make([]value.Value, len(d.values)-first)
 	copy(elems, d.values[first:])
+	clear(d.values[first:])
 	d.values = d.values[:first]
+	d.depth++
 	switch {
 	case name == "array":
 		return value.ArrayOf(elems...), nil

@@ -11,7 +11,7 @@ import (
 // appendData appends the alternative that v is.
 //
 // ISO 9506-2, Data.
-func appendData(dst []byte, v *value.Value) ([]byte, error) {
+func appendData(dst []byte, v value.Value) ([]byte, error) {
 	switch v.Kind() {
 	case value.Structure:
 		if v.Len() == 0 {
@@ -60,7 +60,7 @@ func appendData(dst []byte, v *value.Value) ([]byte, error) {
 	return appendRareData(dst, v)
 }
 
-func appendRareData(dst []byte, v *value.Value) ([]byte, error) {
+func appendRareData(dst []byte, v value.Value) ([]byte, error) {
 	switch v.Kind() {
 	case value.VisibleString:
 		return appendString(dst, v.Text(), asn1.Printable, "visible-string")
@@ -83,12 +83,12 @@ func appendRareData(dst []byte, v *value.Value) ([]byte, error) {
 	return dst, invalid("an invalid value")
 }
 
-func appendElements(dst []byte, v *value.Value, end, name string) ([]byte, error) {
+func appendElements(dst []byte, v value.Value, end, name string) ([]byte, error) {
 	for i := range v.Len() {
 		e := v.At(i)
 		dst = append(dst, "<Data>"...)
 		var err error
-		if dst, err = appendData(dst, &e); err != nil {
+		if dst, err = appendData(dst, e); err != nil {
 			return dst, asn1.In(asn1.InItem(err, "Data", i), name)
 		}
 		dst = append(dst, "</Data>"...)
@@ -96,7 +96,7 @@ func appendElements(dst []byte, v *value.Value, end, name string) ([]byte, error
 	return append(dst, end...), nil
 }
 
-func appendBinary(dst []byte, v *value.Value) ([]byte, error) {
+func appendBinary(dst []byte, v value.Value) ([]byte, error) {
 	if v.BitLen() == 0 {
 		return dst, invalid("a bit string without bits")
 	}

@@ -12,47 +12,46 @@ import (
 )
 
 // A decoder reads one element. Its methods that decode an element begin when its start tag is the current token, and end
-// when its end tag is.
+// when its end tag is. It lives on the stack, where storing a token is cheap.
 type decoder struct {
-	scan  *xmltok.Scanner
+	*scratch
 	tok   xmltok.Token // the current one
 	input []byte
 	space string // the namespace of all elements
 	depth int    // levels that are left
 	items int    // items that are left
+}
 
+// scratch is what a decoder uses again.
+type scratch struct {
+	scan   *xmltok.Scanner
 	values []value.Value // elements of arrays and structures that are not complete
-	octets []byte        // scratch
+	octets []byte
 }
 
-func newDecoder() *decoder {
-	return &decoder{scan: xmltok.NewBytesScanner(nil, xmltok.Limits{})}
+// release drops what refers to the input or to results, and what has grown large.
+func (s *scratch) release() {
+	s.scan.ResetBytes(nil)
+	clear(s.values) // not empty after an error only
+	s.values, s.octets = s.values[:0], s.octets[:0]
+	if cap(s.values) > 1<<10 {
+		s.values = nil
+	}
+	if cap(s.octets) > 1<<14 {
+		s.octets = nil
+	}
+	scratches.Put(s)
 }
 
-// release drops what refers to the input or to results.
-func (d *decoder) release() {
-	d.scan.ResetBytes(nil)
-	d.tok, d.input, d.space = xmltok.Token{}, nil, ""
-	clear(d.values[:cap(d.values)])
-	d.values = d.values[:0]
-	if cap(d.values) > 1<<12 {
-		d.values = nil
+func (d *decoder) decode(t *asn1.Type, v reflect.Value, l asn1.Limits) error {
+	if len(d.input) > l.MaxSize {
+		return d.fail(fmt.Sprintf("%d octets, at most %d are allowed", len(d.input), l.MaxSize))
 	}
-	if cap(d.octets) > 1<<14 {
-		d.octets = nil
-	}
-}
-
-func (d *decoder) decode(b []byte, t *asn1.Type, ns string, v reflect.Value, l asn1.Limits) error {
-	if len(b) > l.MaxSize {
-		return d.fail(fmt.Sprintf("%d octets, at most %d are allowed", len(b), l.MaxSize))
-	}
-	d.input, d.space, d.depth, d.items = b, ns, l.MaxDepth, l.MaxItems
 	d.scan.SetLimits(xmltok.Limits{
 		Depth: 2*l.MaxDepth + 2, Attrs: 4, Namespaces: 2*l.MaxDepth + 2, // two elements a level
 		MaxText: l.MaxSize, MaxDocument: int64(l.MaxSize),
 	})
-	d.scan.ResetBytes(b)
+	d.scan.ResetBytes(d.input)
 	if err := d.child(); err != nil {
 		return err
 	}
@@ -169,15 +168,13 @@ func (d *decoder) leaf() error {
 	return nil
 }
 
-// enter counts a level of nesting. leave undoes it.
+// enter counts a level of nesting. Who leaves it adds one to d.depth; after an error that does not matter.
 func (d *decoder) enter() error {
 	if d.depth--; d.depth < 0 {
 		return d.fail("nested too deeply")
 	}
 	return nil
 }
-
-func (d *decoder) leave() { d.depth++ }
 
 // count counts an item of a list, array or structure.
 func (d *decoder) count() error {
@@ -211,24 +208,9 @@ func (d *decoder) element(u *asn1.Use, v reflect.Value) error {
 		if err := d.enter(); err != nil {
 			return err
 		}
-		defer d.leave()
-	}
-	switch t.Kind {
-	case asn1.Sequence:
-		return d.sequence(t, v)
-	case asn1.SequenceOf:
-		return d.sequenceOf(t, v)
-	case asn1.ChoiceOf:
-		if err := d.child(); err != nil {
-			return err
-		}
-		if d.tok.Kind == xmltok.End {
-			return d.fail("no alternative of " + t.Name)
-		}
-		if err := d.alternative(t, v); err != nil {
-			return err
-		}
-		return d.end()
+		err := d.parts(t, v)
+		d.depth++
+		return err
 	case asn1.DataValue:
 		x, err := d.data()
 		*v.Addr().Interface().(*value.Value) = x
@@ -237,6 +219,26 @@ func (d *decoder) element(u *asn1.Use, v reflect.Value) error {
 		return d.open(v)
 	}
 	return d.simple(u, v)
+}
+
+// parts decodes the current element into v, whose type has parts.
+func (d *decoder) parts(t *asn1.Type, v reflect.Value) error {
+	switch t.Kind {
+	case asn1.Sequence:
+		return d.sequence(t, v)
+	case asn1.SequenceOf:
+		return d.sequenceOf(t, v)
+	}
+	if err := d.child(); err != nil {
+		return err
+	}
+	if d.tok.Kind == xmltok.End {
+		return d.fail("no alternative of " + t.Name)
+	}
+	if err := d.alternative(t, v); err != nil {
+		return err
+	}
+	return d.end()
 }
 
 func (d *decoder) sequence(t *asn1.Type, v reflect.Value) error {

@@ -108,10 +108,9 @@ func appendContent(dst []byte, t *asn1.Type, v reflect.Value) ([]byte, error) {
 		return appendChoice(dst, t, v)
 	case asn1.DataValue:
 		if v.CanAddr() {
-			return appendData(dst, v.Addr().Interface().(*value.Value))
+			return appendData(dst, *v.Addr().Interface().(*value.Value))
 		}
-		d := v.Interface().(value.Value)
-		return appendData(dst, &d)
+		return appendData(dst, v.Interface().(value.Value))
 	case asn1.OpenType:
 		if v.Len() == 0 {
 			return dst, invalid("an open type without content")

@@ -20,6 +20,7 @@ import (
 	"sync"
 
 	"busbar.example/internal/asn1"
+	"busbar.example/internal/xmltok"
 )
 
 // Append appends v as one element in namespace ns, which needs no escape in XML. v is an alternative of the CHOICE t, or
@@ -77,8 +78,10 @@ func outermost(t *asn1.Type, v any) (*asn1.Use, reflect.Value, error) {
 	return t.Outer, value, nil
 }
 
-// decoders are kept for their scratch space and for the names that their scanners know.
-var decoders = sync.Pool{New: func() any { return newDecoder() }}
+// scratches are kept for their space and for the names that their scanners know.
+var scratches = sync.Pool{New: func() any {
+	return &scratch{scan: xmltok.NewBytesScanner(nil, xmltok.Limits{})}
+}}
 
 // Decode reads b, which is exactly one element in namespace ns, into out, a pointer to a value of type t. Everything in
 // the result is a copy. What b has wrong is an *asn1.SyntaxError, and *out is then undefined.
@@ -88,8 +91,9 @@ func Decode(b []byte, t *asn1.Type, ns string, out any, l asn1.Limits) error {
 		panic(fmt.Sprintf("xer: decoding %v into %v", t.Go, v.Type()))
 	}
 	v.SetZero()
-	d := decoders.Get().(*decoder)
-	defer decoders.Put(d)
-	defer d.release()
-	return d.decode(b, t, ns, v, l.WithDefaults())
+	l = l.WithDefaults()
+	d := decoder{scratch: scratches.Get().(*scratch), input: b, space: ns, depth: l.MaxDepth, items: l.MaxItems}
+	err := d.decode(t, v, l)
+	d.release()
+	return err
 }
