@@ -13,7 +13,7 @@ import (
 )
 
 // errConcluded is how the machine ends in order.
-var errConcluded = io.EOF
+var errConcluded = errors.New("concluded")
 
 // Association is one established MMS association. It is safe for concurrent use. Two goroutines
 // serve it: one reads, the other runs Config.Handler.
@@ -252,6 +252,9 @@ func (a *Association) read() {
 	defer close(a.work)
 	for {
 		pdu, err := a.link.Recv(a.ctx)
+		if err == io.EOF {
+			err = fmt.Errorf("the peer ended the link without a conclude: %w", net.ErrClosed)
+		}
 		if err != nil {
 			a.cancel(err)
 			return
@@ -295,6 +298,9 @@ func (a *Association) serve() {
 			continue
 		}
 		response, err := a.handle(request.Service)
+		if a.ctx.Err() != nil {
+			continue // whatever the handler says of it now is about the end
+		}
 		if err := a.respond(request.InvokeID, response, err); err != nil {
 			a.cancel(err)
 		}
