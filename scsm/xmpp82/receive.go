@@ -9,6 +9,7 @@ import (
 	"busbar.example/mms"
 	"busbar.example/secure/audit"
 	"busbar.example/secure/e2e"
+	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
 )
 
@@ -53,8 +54,26 @@ func (a *Association) takeError(in inbound) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%v: %w", a.peer, stanzaError(in.stanza))
+	err := stanzaError(in.stanza)
+	if a.channel.Load() == nil {
+		return &UnreachableError{Peer: a.peer, Err: err}
+	}
+	return fmt.Errorf("a request to %v came back: %w", a.peer, err)
 }
+
+// UnreachableError says that a handshake did not reach the peer, or that the peer takes no associations.
+type UnreachableError struct {
+	Peer jid.JID
+	Err  error // a *stanza.Error
+}
+
+// Error names the peer and the condition.
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("%v cannot be reached: %v", e.Peer, e.Err)
+}
+
+// Unwrap gives the stanza error.
+func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // stanzaError is the error that a stanza of type error holds.
 func stanzaError(st stanza.Stanza) error {
