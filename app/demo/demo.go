@@ -1,0 +1,260 @@
+// Package demo shows all of Busbar in one process: two hierarchies of certification authorities, a broker,
+// three simulated IEDs and clients, with real TLS on loopback.
+package demo
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"busbar.example/app/site"
+	"busbar.example/xmpp/jid"
+)
+
+// Models are the SCL files of the demo: one CID for each IED, and the SCD of all three.
+//
+//go:embed scl
+var Models embed.FS
+
+// Domain is the XMPP domain of the demo, which its SCL files name too.
+const Domain = "demo.example"
+
+// plant is an IED of the demo.
+type plant struct {
+	account, file string
+}
+
+var plants = []plant{{"pv1", "pv.cid"}, {"bat1", "battery.cid"}, {"fdr1", "feeder.cid"}}
+
+// The clients of the demo and their roles.
+const (
+	ems   = "ems"   // ENGINEER and OPERATOR
+	guest = "guest" // VIEWER
+)
+
+// latitude is where the demo's plant stands, in degrees to the north.
+const latitude = 45
+
+// noon is the longitude at which it is an hour past noon at t: a demo is given at any hour, and a
+// photovoltaic plant at night shows little.
+func noon(t time.Time) float64 {
+	t = t.UTC()
+	hours := float64(t.Hour()) + float64(t.Minute())/60
+	return math.Remainder(15*(13-hours), 360)
+}
+
+// startTime bounds how long the parties take to come on line.
+const startTime = 30 * time.Second
+
+// Run brings the demo up in a temporary site and walks through it, printing to out what happens. With once
+// it then ends; otherwise it stays up until ctx ends and out shows commands to try. errs hears what goes wrong
+// in the background.
+func Run(ctx context.Context, out, errs io.Writer, once bool) error {
+	dir, err := os.MkdirTemp("", "busbar-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	d := &demo{out: out, log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	d.auditFailed = func(err error) { d.log.Error("an audit event is lost", "err", err) }
+	if err := d.makeSite(filepath.Join(dir, "site")); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer d.parties.Wait()
+	defer cancel(nil)
+	if err := d.start(ctx, cancel); err != nil {
+		return err
+	}
+	if err := d.tour(ctx); err != nil {
+		return cause(ctx, err)
+	}
+	if once {
+		return nil
+	}
+	d.invite()
+	<-ctx.Done()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// cause prefers why a party of the demo ended over what came of it.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// demo is what is running.
+type demo struct {
+	out         io.Writer
+	log         *slog.Logger
+	auditFailed func(error)
+	site        *site.Site
+	parties     sync.WaitGroup
+	routed      routed
+}
+
+// makeSite makes the authorities, every party's certificates, and the SCL files.
+func (d *demo) makeSite(dir string) error {
+	var err error
+	if d.site, err = site.Init(dir, Domain); err != nil {
+		return err
+	}
+	for _, p := range plants {
+		if err := d.issue(p.account); err != nil {
+			return err
+		}
+	}
+	if err := d.issue(ems, "ENGINEER", "OPERATOR"); err != nil {
+		return err
+	}
+	if err := d.issue(guest, "VIEWER"); err != nil {
+		return err
+	}
+	files, err := Models.ReadDir("scl")
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		text, err := Models.ReadFile("scl/" + f.Name())
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(d.site.Path("scl", f.Name()), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *demo) issue(account string, roles ...string) error {
+	j, err := d.site.Account(account)
+	if err != nil {
+		return err
+	}
+	return d.site.Issue(j, roles, "", false)
+}
+
+// start brings the broker and the IEDs on line. A party that ends by itself ends the demo.
+func (d *demo) start(ctx context.Context, end context.CancelCauseFunc) error {
+	d.print("Busbar demo: a site with all its parties in one process, over real TLS on loopback.\n\n")
+	d.print("Site       %s, domain %s\n", d.site.Dir, d.site.Domain)
+	if err := d.showAuthorities(); err != nil {
+		return err
+	}
+	ready := make(chan string, 1)
+	d.run(ctx, end, func(ctx context.Context) error {
+		events, err := d.site.Audit("broker", d.auditFailed)
+		if err != nil {
+			return err
+		}
+		defer events.Close()
+		return d.site.RunBroker(ctx, site.BrokerOptions{Listen: "127.0.0.1:0", Logger: d.log, Audit: events, Tap: d.routed.see,
+			Ready: func(a net.Addr) { ready <- a.String() }})
+	})
+	address, err := wait(ctx, ready)
+	if err != nil {
+		return err
+	}
+	d.print("Broker     %s\n", address)
+	label := "IEDs"
+	for _, p := range plants {
+		d.run(ctx, end, func(ctx context.Context) error { return d.runIED(ctx, p, ready) })
+		text, err := wait(ctx, ready)
+		if err != nil {
+			return err
+		}
+		d.print("%-10s %s\n", label, text)
+		label = ""
+	}
+	return nil
+}
+
+// run runs one party in the background.
+func (d *demo) run(ctx context.Context, end context.CancelCauseFunc, party func(context.Context) error) {
+	d.parties.Go(func() {
+		if err := party(ctx); err != nil {
+			end(err)
+		}
+	})
+}
+
+func (d *demo) runIED(ctx context.Context, p plant, ready chan<- string) error {
+	j, err := d.site.Account(p.account)
+	if err != nil {
+		return err
+	}
+	if j, err = site.IED(j); err != nil {
+		return err
+	}
+	events, err := d.site.Audit("ied", d.auditFailed)
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	return d.site.RunIED(ctx, site.IEDOptions{
+		Party: site.Party{JID: j, Logger: d.log, Audit: events},
+		SCL:   d.site.Path("scl", p.file),
+		Sim:   true, Latitude: latitude, Longitude: noon(time.Now()),
+		Ready: func(r *site.RunningIED) {
+			lns := 0
+			for _, ld := range r.Model.LDs {
+				lns += len(ld.LNs)
+			}
+			ready <- fmt.Sprintf("%-26v %-5s of %-12s %d logical nodes, simulated", j, r.Model.IED, p.file, lns)
+		},
+	})
+}
+
+// wait waits for a party to come on line.
+func wait(ctx context.Context, ready <-chan string) (string, error) {
+	select {
+	case text := <-ready:
+		return text, nil
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	case <-time.After(startTime):
+		return "", fmt.Errorf("a party is not on line after %v", startTime)
+	}
+}
+
+func (d *demo) print(format string, args ...any) { fmt.Fprintf(d.out, format, args...) }
+
+// client is the full address of a client's account.
+func (d *demo) client(account string) (jid.JID, error) {
+	j, err := d.site.Account(account)
+	if err != nil {
+		return jid.JID{}, err
+	}
+	return site.ClientAddress(j)
+}
+
+// invite says what can be tried while the demo is up.
+func (d *demo) invite() {
+	d.print(`
+The demo stays up until it is interrupted. In another shell:
+
+  cd %s
+  busbar ls  --jid ems --to pv1 -r
+  busbar get --jid ems --to pv1  'PV1LD0/MMXU1.TotW[MX]'
+  busbar get --jid ems --to bat1 'BAT1LD0/DSTO1.EffWhPct[MX]' --json
+  busbar get --jid ems --to fdr1 'FDR1LD0/XCBR1.Pos[ST]'
+  busbar set --jid ems --to pv1  'PV1LD0/DGEN1.WMax.setMag.f=60'
+  busbar set --jid guest --to pv1 'PV1LD0/DGEN1.WMax.setMag.f=60'     (refused)
+  busbar pki show pki/pv1@%s/e2e.crt
+  cat audit/ied.jsonl
+`, d.site.Dir, Domain)
+}

@@ -1,0 +1,94 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"busbar.example/scsm/xmpp82"
+	"busbar.example/secure/audit"
+	"busbar.example/secure/e2e"
+	"busbar.example/secure/pki"
+	"busbar.example/xmpp"
+	"busbar.example/xmpp/jid"
+)
+
+// Party says how one account of the site goes on line.
+type Party struct {
+	JID     jid.JID // full
+	Connect string  // HOST:PORT of the broker; default: where the site says
+	Logger  *slog.Logger
+	Audit   audit.Sink
+	Trace   *xmpp.Trace
+}
+
+// endpoint connects a party to the broker.
+func (s *Site) endpoint(ctx context.Context, p Party, serve bool) (*xmpp82.Endpoint, error) {
+	address, err := s.address(ctx, p.Connect)
+	if err != nil {
+		return nil, err
+	}
+	tls, err := s.identity(p.JID, "tls")
+	if err != nil {
+		return nil, err
+	}
+	end, err := s.identity(p.JID, "e2e")
+	if err != nil {
+		return nil, err
+	}
+	tlsTrust, err := s.trust(pki.E2M)
+	if err != nil {
+		return nil, err
+	}
+	endTrust, err := s.trust(pki.E2E)
+	if err != nil {
+		return nil, err
+	}
+	e, err := xmpp82.Dial(ctx, xmpp82.Config{
+		XMPP: xmpp.Config{JID: p.JID, Address: address, Identity: tls, Trust: tlsTrust,
+			Logger: p.Logger, Audit: p.Audit, Trace: p.Trace},
+		E2E:   e2e.Config{Identity: end, Trust: endTrust, Audit: p.Audit},
+		Serve: serve,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%v: broker %s: %w", p.JID, address, err)
+	}
+	return e, nil
+}
+
+// address is where the broker listens: as given, else where a broker of this folder has noted, else as
+// busbar.yaml says, else as the domain's SRV record does.
+func (s *Site) address(ctx context.Context, given string) (string, error) {
+	if given != "" {
+		return checkAddress("--connect", given)
+	}
+	noted, err := os.ReadFile(s.BrokerFile())
+	if err == nil {
+		return checkAddress(s.BrokerFile(), strings.TrimSpace(string(noted)))
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if s.Config.Connect != "" {
+		return checkAddress(FileName+": connect", s.Config.Connect)
+	}
+	_, records, err := net.DefaultResolver.LookupSRV(ctx, "xmpp-client", "tcp", s.Domain)
+	if err != nil || len(records) == 0 {
+		return "", Hint(fmt.Errorf("no broker runs in %s, and no SRV record names one for %s", s.Dir, s.Domain),
+			"start one with `busbar broker`, or say where it is with --connect HOST:PORT")
+	}
+	return net.JoinHostPort(strings.TrimSuffix(records[0].Target, "."), strconv.Itoa(int(records[0].Port))), nil
+}
+
+func checkAddress(where, address string) (string, error) {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return "", Hint(fmt.Errorf("%s: %q is not HOST:PORT", where, address), "write for example 127.0.0.1:5222")
+	}
+	return address, nil
+}

@@ -1,0 +1,58 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+
+	"busbar.example/mms/assoc"
+	"busbar.example/scsm/xmpp82"
+	"busbar.example/secure/e2e"
+	"busbar.example/secure/pki"
+	"busbar.example/xmpp"
+)
+
+// hinted is an error with a hint on what to do.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h *hinted) Unwrap() error { return h.error }
+
+// Hint adds to err what the user can do about it; the text of err stays as it is.
+func Hint(err error, hint string) error { return &hinted{err, hint} }
+
+// HintFor is what the user can do about err, or "".
+func HintFor(err error) string {
+	var (
+		own         *hinted
+		certificate *pki.VerifyError
+		negotiation *xmpp.NegotiationError
+		unreachable *xmpp82.UnreachableError
+		refused     *e2e.SecRejected
+		network     *net.OpError
+	)
+	switch {
+	case errors.As(err, &own):
+		return own.hint
+	case errors.As(err, &certificate) && certificate.Hint != "":
+		return certificate.Hint
+	case errors.As(err, &negotiation) && negotiation.Hint != "":
+		return negotiation.Hint
+	case errors.As(err, &unreachable):
+		return "is it running? Start it with `busbar ied --jid " + unreachable.Peer.Bare().String() + " --scl FILE`"
+	case errors.As(err, &refused):
+		return "the peer's audit log says why: its trust roots, the certificate's validity and the clocks of both are what to look at"
+	case errors.Is(err, assoc.ErrNoAnswer):
+		return "whether the peer carried it out is unknown: read the value before trying again"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there: is `busbar broker` running, and is the address right?"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the other end does not answer: is it running, and does a firewall drop what is sent?"
+	case errors.As(err, &network):
+		return "check the address given with --connect or in " + FileName
+	}
+	return ""
+}

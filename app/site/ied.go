@@ -1,0 +1,178 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"busbar.example/acsi"
+	"busbar.example/acsi/scl"
+	"busbar.example/acsi/server"
+	"busbar.example/mms/assoc"
+	"busbar.example/process/sim"
+	"busbar.example/scsm/mmsmap"
+	"busbar.example/scsm/xmpp82"
+)
+
+// IEDOptions says how to run one IED of the site.
+type IEDOptions struct {
+	Party
+	SCL   string            // file that describes it
+	Name  string            // IED in that file; may be left out where there is only one
+	AP    string            // access point; may be left out where only one has a Server
+	Sim   bool              // move its values plausibly
+	Ready func(*RunningIED) // called once it is on line
+
+	Seed                uint64  // of what chance decides in the simulation
+	Latitude, Longitude float64 // where its sun shines, in degrees to the north and east
+}
+
+// RunningIED describes an IED that is on line.
+type RunningIED struct {
+	Model    *acsi.Model
+	Findings []scl.Finding // what in the SCL file is wrong or was left out
+	Engine   *server.Engine
+	Endpoint *xmpp82.Endpoint
+}
+
+// RunIED serves an IED until ctx ends or its XMPP session is lost.
+func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
+	model, findings, err := LoadModel(o.SCL, o.Name, o.AP)
+	if err != nil {
+		return err
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	engine, err := server.New(server.Config{Model: model, Audit: o.Audit})
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.SCL, err)
+	}
+	endpoint, err := s.endpoint(ctx, o.Party, true)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer func() {
+		cancel()
+		endpoint.Close()
+		running.Wait()
+	}()
+	if o.Sim {
+		simulation, err := sim.New(sim.Config{Engine: engine, Seed: o.Seed, Latitude: o.Latitude, Longitude: o.Longitude})
+		if err != nil {
+			return fmt.Errorf("%s: %w", o.SCL, err)
+		}
+		running.Go(func() { simulate(ctx, simulation, o.Logger) })
+	}
+	if err := endpoint.Announce(ctx); err != nil {
+		return err
+	}
+	if o.Ready != nil {
+		o.Ready(&RunningIED{model, findings, engine, endpoint})
+	}
+	for {
+		link, err := endpoint.Accept(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%v: %w", o.JID, errors.Join(err, endpoint.Session().Err()))
+		}
+		running.Go(func() { serve(ctx, link, engine, o.Logger) })
+	}
+}
+
+// serve answers one peer until its association ends.
+func serve(ctx context.Context, link *xmpp82.Association, engine *server.Engine, log *slog.Logger) {
+	err := mmsmap.Serve(ctx, link, mmsmap.ServerConfig{
+		Services: engine.Services,
+		Fault:    func(err error) { log.Error("service failed", "peer", link.Peer().Name, "err", err) },
+	})
+	if err != nil {
+		log.Debug("association ended", "peer", link.Peer().Name, "err", err)
+	}
+}
+
+// simulate steps a simulation whenever it is due.
+func simulate(ctx context.Context, simulation *sim.Simulation, log *slog.Logger) {
+	for {
+		if err := simulation.Step(time.Now()); err != nil {
+			log.Error("simulation stops", "err", err)
+			return
+		}
+		wait := time.NewTimer(time.Until(simulation.Next()))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return
+		case <-wait.C:
+		}
+	}
+}
+
+// LoadModel reads one IED out of an SCL file. The findings say what is wrong with the file and did not
+// keep the IED from being served.
+func LoadModel(file, ied, ap string) (*acsi.Model, []scl.Finding, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, nil, Hint(err, "give the path of an ICD, CID, IID or SCD file with --scl")
+	}
+	defer f.Close()
+	doc, err := scl.Parse(f)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	model, findings, err := doc.Model(ied, ap)
+	if err != nil {
+		return nil, findings, fmt.Errorf("%s: %w", file, err)
+	}
+	return model, findings, nil
+}
+
+// Client is an association with an IED, and the XMPP session below it.
+type Client struct {
+	*mmsmap.Client
+	Link     *xmpp82.Association
+	Endpoint *xmpp82.Endpoint
+}
+
+// Dial connects a party to the broker and associates it with the IED at to.
+func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
+	ied, err := s.Account(to)
+	if err != nil {
+		return nil, err
+	}
+	if ied, err = IED(ied); err != nil {
+		return nil, err
+	}
+	endpoint, err := s.endpoint(ctx, p, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := endpoint.Announce(ctx); err != nil {
+		endpoint.Close()
+		return nil, err
+	}
+	link, err := endpoint.Associate(ied)
+	if err != nil {
+		endpoint.Close()
+		return nil, err
+	}
+	client, err := mmsmap.Associate(ctx, link, assoc.Config{})
+	if err != nil {
+		endpoint.Close()
+		return nil, fmt.Errorf("associate with %v: %w", ied, err)
+	}
+	return &Client{client, link, endpoint}, nil
+}
+
+// Close releases the association and ends the session.
+func (c *Client) Close(ctx context.Context) error {
+	return errors.Join(c.Release(ctx), c.Endpoint.Close())
+}

@@ -1,0 +1,172 @@
+package site
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"busbar.example/secure/pki"
+	"busbar.example/xmpp/jid"
+)
+
+// Init makes the site folder dir for domain: busbar.yaml, the two separate hierarchies of certification
+// authorities (E2M for TLS, E2E for the associations) with their revocation lists, and the broker's
+// certificate. The folder must not exist or be empty; it appears as a whole or not at all.
+func Init(dir, domain string) (*Site, error) {
+	name, err := jid.New("", domain, "")
+	if err != nil {
+		return nil, Hint(fmt.Errorf("domain: %w", err), "give a DNS name such as dso.example")
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := mustBeEmpty(dir); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, err
+	}
+	draft, err := os.MkdirTemp(filepath.Dir(dir), ".busbar-init-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(draft)
+	s := &Site{Dir: draft, Domain: name.Domain()}
+	if err := s.fill(); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err := os.Rename(draft, dir); err != nil {
+		return nil, err
+	}
+	return Open(dir)
+}
+
+func mustBeEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		return Hint(fmt.Errorf("%s is not empty", dir), "init makes a new folder: name one that does not exist")
+	}
+	return nil
+}
+
+// fill writes everything that a new site holds.
+func (s *Site) fill() error {
+	for _, sub := range []string{"scl", "audit", "run", "state"} {
+		if err := os.Mkdir(s.Path(sub), 0o700); err != nil {
+			return err
+		}
+	}
+	for _, h := range []pki.Hierarchy{pki.E2M, pki.E2E} {
+		if err := s.newHierarchy(h); err != nil {
+			return err
+		}
+	}
+	ca, err := s.loadCA(pki.E2M, "issuing")
+	if err != nil {
+		return err
+	}
+	server, err := ca.IssueServer(s.Domain)
+	if err != nil {
+		return err
+	}
+	if err := s.save(server, "broker", "tls"); err != nil {
+		return err
+	}
+	text := fmt.Sprintf(configTemplate, s.Domain, s.Domain)
+	return os.WriteFile(s.Path(FileName), []byte(text), 0o644)
+}
+
+const configTemplate = `# A Busbar site. Every field but domain may be left out.
+domain: %s
+
+# client: ems@%s            # who client commands speak as; default: the only client issued here
+# connect: 127.0.0.1:5222   # the broker, where it does not run in this folder
+# broker:
+#   listen: 127.0.0.1:5222
+#   groups:                 # who sees whose presence; default: all accounts each other's
+#     - name: plant
+#       members: [pv1, ems]
+`
+
+func (s *Site) newHierarchy(h pki.Hierarchy) error {
+	folder := folderOf(h)
+	if err := os.MkdirAll(s.Path("pki", folder), 0o700); err != nil {
+		return err
+	}
+	root, err := pki.NewRoot(h, s.Domain)
+	if err != nil {
+		return err
+	}
+	issuing, err := root.NewIssuing()
+	if err != nil {
+		return err
+	}
+	for name, ca := range map[string]*pki.CA{"root": root, "issuing": issuing} {
+		if err := ca.Save(s.Path("pki", folder, name+".crt"), s.Path("pki", folder, name+".key")); err != nil {
+			return err
+		}
+		if err := ca.WriteCRL(s.crlFile(h, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func folderOf(h pki.Hierarchy) string {
+	if h == pki.E2M {
+		return "e2m"
+	}
+	return "e2e"
+}
+
+// crlFile is where the revocation list of a CA lies.
+func (s *Site) crlFile(h pki.Hierarchy, ca string) string {
+	return s.Path("pki", folderOf(h)+"-"+ca+".crl")
+}
+
+func (s *Site) loadCA(h pki.Hierarchy, name string) (*pki.CA, error) {
+	key := s.Path("pki", folderOf(h), name+".key")
+	ca, err := pki.LoadCA(s.Path("pki", folderOf(h), name+".crt"), key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, Hint(fmt.Errorf("this folder holds no %s key of the %s authority: %w", name, h, err),
+			"certificates are issued where `busbar init` was run; other copies of the site do not hold the CA keys")
+	}
+	return ca, err
+}
+
+// save writes an identity as pki/WHOSE/NAME.{crt,key}.
+func (s *Site) save(id *pki.Identity, whose, name string) error {
+	if err := os.MkdirAll(s.Path("pki", whose), 0o700); err != nil {
+		return err
+	}
+	return id.Save(s.Path("pki", whose, name+".crt"), s.Path("pki", whose, name+".key"))
+}
+
+// trust reads the root of a hierarchy and the revocation lists below it.
+func (s *Site) trust(h pki.Hierarchy) (*pki.Trust, error) {
+	return pki.LoadTrust([]string{s.Path("pki", folderOf(h), "root.crt")},
+		[]string{s.crlFile(h, "root"), s.crlFile(h, "issuing")})
+}
+
+// Certificate reads the first certificate of a PEM file.
+func Certificate(text []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("no certificate in PEM form")
+	}
+	return x509.ParseCertificate(block.Bytes)
+}

@@ -1,0 +1,179 @@
+package site
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sort"
+	"strings"
+	"time"
+
+	"busbar.example/secure/pki"
+	"busbar.example/secure/rbac"
+	"busbar.example/xmpp/jid"
+)
+
+// Resource is the resourcepart of every IED. IEC 61850-8-2, addressing.
+const Resource = "IEC"
+
+// Account reads a JID as users write it: NAME, NAME@DOMAIN or a full JID. It must be of the site's domain.
+func (s *Site) Account(text string) (jid.JID, error) {
+	if !strings.Contains(text, "@") {
+		name, resource, full := strings.Cut(text, "/")
+		text = name + "@" + s.Domain
+		if full {
+			text += "/" + resource
+		}
+	}
+	j, err := jid.Parse(text)
+	if err != nil {
+		return jid.JID{}, Hint(err, "a JID is written NAME@"+s.Domain)
+	}
+	if j.Domain() != s.Domain {
+		return jid.JID{}, Hint(fmt.Errorf("%v is not of this site's domain", j), "this site is "+s.Domain+": use NAME@"+s.Domain)
+	}
+	return j, nil
+}
+
+// IED gives j the resource of an IED where it has none.
+func IED(j jid.JID) (jid.JID, error) {
+	if j.IsFull() {
+		return j, nil
+	}
+	return j.WithResource(Resource)
+}
+
+// Issue makes the TLS and E2E keys and certificates of j, with roles such as VIEWER in the latter, for the
+// logical devices that the pattern aor covers ("" is all). It replaces certificates that are there only when
+// told to. An IED has no role.
+//
+// IEC 62351-8.
+func (s *Site) Issue(j jid.JID, roles []string, aor string, replace bool) error {
+	j = j.Bare()
+	var policy *rbac.Policy // the default one
+	var grants []rbac.Grant
+	for _, name := range roles {
+		role, err := rbac.ParseRole(strings.ToUpper(name))
+		if err != nil {
+			return Hint(err, "roles are VIEWER, OPERATOR, ENGINEER, INSTALLER, SECADM, SECAUD and RBACMNT")
+		}
+		grants = append(grants, policy.NewGrant(role, aor))
+	}
+	if _, err := os.Stat(s.partyFile(j, "tls", "crt")); err == nil && !replace {
+		return Hint(fmt.Errorf("%v has certificates already", j), "see them with `busbar pki show "+
+			s.partyFile(j, "e2e", "crt")+"`, or make new ones with --force")
+	}
+	e2m, err := s.loadCA(pki.E2M, "issuing")
+	if err != nil {
+		return err
+	}
+	e2e, err := s.loadCA(pki.E2E, "issuing")
+	if err != nil {
+		return err
+	}
+	tls, err := e2m.IssueClientTLS(j.String())
+	if err != nil {
+		return err
+	}
+	end, err := e2e.IssueE2E(j.String(), grants)
+	if err != nil {
+		return err
+	}
+	if err := s.save(tls, j.String(), "tls"); err != nil {
+		return err
+	}
+	return s.save(end, j.String(), "e2e")
+}
+
+func (s *Site) partyFile(j jid.JID, name, ext string) string {
+	return s.Path("pki", j.Bare().String(), name+"."+ext)
+}
+
+// identity reads the TLS or E2E identity of j.
+func (s *Site) identity(j jid.JID, name string) (*pki.Identity, error) {
+	id, err := pki.LoadIdentity(s.partyFile(j, name, "crt"), s.partyFile(j, name, "key"))
+	if errors.Is(err, fs.ErrNotExist) {
+		hint := "issue one with `busbar pki issue ied|client " + j.Bare().String() + "`"
+		if known := s.parties(); len(known) > 0 {
+			hint += "; this site has " + strings.Join(known, ", ")
+		}
+		return nil, Hint(fmt.Errorf("%v has no %s certificate in %s", j.Bare(), strings.ToUpper(name), s.Dir), hint)
+	}
+	return id, err
+}
+
+// parties lists the JIDs that certificates have been issued to here.
+func (s *Site) parties() []string {
+	entries, err := os.ReadDir(s.Path("pki"))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && strings.Contains(e.Name(), "@") {
+			names = append(names, e.Name())
+		}
+	}
+	sort.Strings(names)
+	return names
+}
+
+// clients lists the parties that hold a role, which IEDs do not.
+func (s *Site) clients() []jid.JID {
+	var clients []jid.JID
+	for _, name := range s.parties() {
+		j, err := jid.Parse(name)
+		if err != nil {
+			continue
+		}
+		if s.hasRole(j) {
+			clients = append(clients, j)
+		}
+	}
+	return clients
+}
+
+func (s *Site) hasRole(j jid.JID) bool {
+	text, err := os.ReadFile(s.partyFile(j, "e2e", "crt"))
+	if err != nil {
+		return false
+	}
+	found, err := pki.Describe(text, time.Now())
+	return err == nil && len(found) > 0 && len(found[0].Roles) > 0
+}
+
+// Client is who a client command speaks as: the JID given, else the one in busbar.yaml, else the only
+// client issued here.
+func (s *Site) Client(given string) (jid.JID, error) {
+	if given == "" {
+		given = s.Config.Client
+	}
+	if given != "" {
+		return s.Account(given)
+	}
+	switch clients := s.clients(); len(clients) {
+	case 0:
+		return jid.JID{}, Hint(errors.New("this site has no client"), "issue one with `busbar pki issue client ems@"+s.Domain+" --role OPERATOR`")
+	case 1:
+		return clients[0], nil
+	default:
+		names := make([]string, len(clients))
+		for i, c := range clients {
+			names[i] = c.String()
+		}
+		return jid.JID{}, Hint(errors.New("this site has several clients"), "choose one with --jid: "+strings.Join(names, ", "))
+	}
+}
+
+// ClientAddress gives j a resource of its own where it has none, so that two commands may use one account
+// at once.
+func ClientAddress(j jid.JID) (jid.JID, error) {
+	if j.IsFull() {
+		return j, nil
+	}
+	var b [4]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	return j.WithResource(fmt.Sprintf("%s-%x", Resource, b))
+}

@@ -1,0 +1,116 @@
+// Package site is a site folder: busbar.yaml, keys and certificates, models and run-time files, turned
+// into the configurations of the packages that do the work.
+package site
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"busbar.example/xmpp/jid"
+)
+
+// FileName is the file that makes a folder a site.
+const FileName = "busbar.yaml"
+
+// Site is a site folder that has been read.
+type Site struct {
+	Dir    string
+	Domain string // of the XMPP server and of every JID issued here
+	Config Config
+}
+
+// Config is the content of busbar.yaml. Unknown fields are refused.
+type Config struct {
+	Domain  string `yaml:"domain"`
+	Client  string `yaml:"client,omitempty"`  // the JID that client commands use, where --jid is not given
+	Connect string `yaml:"connect,omitempty"` // HOST:PORT of the broker, where it does not run in this folder
+	Broker  Broker `yaml:"broker,omitempty"`
+}
+
+// Broker says how `busbar broker` serves the domain.
+type Broker struct {
+	Listen string  `yaml:"listen,omitempty"` // HOST:PORT; default 127.0.0.1:5222
+	Groups []Group `yaml:"groups,omitempty"` // who sees whose presence; default: all accounts each other's
+}
+
+// Group is a set of accounts that see each other.
+type Group struct {
+	Name    string   `yaml:"name"`
+	Members []string `yaml:"members"`
+}
+
+// maxConfigSize bounds busbar.yaml, in octets.
+const maxConfigSize = 1 << 20
+
+// Find gives the nearest folder from dir upwards that holds busbar.yaml.
+func Find(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	for at := abs; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, FileName)); err == nil {
+			return at, nil
+		}
+		if at == filepath.Dir(at) {
+			return "", Hint(fmt.Errorf("no %s in %s or above it", FileName, abs),
+				"name the site with --site DIR, or make one with `busbar init DIR --domain DOMAIN`")
+		}
+	}
+}
+
+// Open reads the site folder dir.
+func Open(dir string) (*Site, error) {
+	name := filepath.Join(dir, FileName)
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, Hint(fmt.Errorf("%s is not a site folder: it holds no %s", dir, FileName),
+			"make one with `busbar init DIR --domain DOMAIN`")
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(text) > maxConfigSize {
+		return nil, fmt.Errorf("%s: more than %d octets", name, maxConfigSize)
+	}
+	cfg, err := parseConfig(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	domain, err := jid.New("", cfg.Domain, "")
+	if err != nil {
+		return nil, Hint(fmt.Errorf("%s: domain: %w", name, err), "give the DNS name that follows the @ of your JIDs")
+	}
+	return &Site{Dir: dir, Domain: domain.Domain(), Config: cfg}, nil
+}
+
+func parseConfig(text []byte) (Config, error) {
+	var cfg Config
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, fmt.Errorf("%s", strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	return cfg, nil
+}
+
+// Path is a file or folder of the site.
+func (s *Site) Path(elem ...string) string {
+	return filepath.Join(append([]string{s.Dir}, elem...)...)
+}
+
+// BrokerFile holds the address on which a broker of this site listens, while it does.
+func (s *Site) BrokerFile() string { return s.Path("run", "broker") }

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"busbar.example/app/site"
+)
+
+func (g *global) brokerCommand() *cobra.Command {
+	var listen string
+	c := &cobra.Command{
+		Use:   "broker",
+		Short: "run the XMPP server of the site",
+		Long: `broker serves the site's domain until it is interrupted, and then takes leave of its clients. Certificates
+of the E2M authority name the accounts. It holds no key of the E2E authority, and cannot read what it routes.`,
+		Args: exactly(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := g.site()
+			if err != nil {
+				return err
+			}
+			events, err := s.Audit("broker", g.auditFailed)
+			if err != nil {
+				return err
+			}
+			defer events.Close()
+			return s.RunBroker(c.Context(), site.BrokerOptions{
+				Listen: listen,
+				Logger: g.logger(),
+				Audit:  events,
+				Ready: func(a net.Addr) {
+					fmt.Fprintf(g.stderr, "broker of %s listens on %s\n", s.Domain, a)
+				},
+			})
+		},
+	}
+	c.Flags().StringVar(&listen, "listen", "", "HOST:PORT; port 0 takes a free one (default 127.0.0.1:5222, or as busbar.yaml says)")
+	return c
+}
+
+// auditFailed says that an event could not be recorded.
+func (g *global) auditFailed(err error) {
+	fmt.Fprintf(g.stderr, "busbar: an audit event is lost: %s\n", oneLine(err.Error()))
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"busbar.example/app/site"
+)
+
+func (g *global) initCommand() *cobra.Command {
+	var domain string
+	c := &cobra.Command{
+		Use:   "init DIR --domain DOMAIN",
+		Short: "make a site: configuration, certification authorities, the broker's certificate",
+		Long: `init makes the folder DIR for the XMPP domain DOMAIN. It holds busbar.yaml, two separate hierarchies of
+certification authorities (E2M for TLS, E2E for the associations), their revocation lists, and the
+broker's certificate. The authorities are for laboratories and small sites.`,
+		Args: exactly("DIR"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if domain == "" {
+				return usagef("init needs --domain DOMAIN: what follows the @ of your JIDs, such as dso.example")
+			}
+			s, err := site.Init(args[0], domain)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(g.stdout, "%s: site for %s, with its own E2M and E2E authorities (for laboratories and small sites)\n", s.Dir, s.Domain)
+			fmt.Fprintf(g.stderr, "next:\n  cd %s\n  busbar pki issue ied pv1@%s\n  busbar pki issue client ems@%s --role OPERATOR\n  busbar broker\n",
+				args[0], s.Domain, s.Domain)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&domain, "domain", "", "the XMPP domain of the site")
+	return c
+}

@@ -1,0 +1,159 @@
+// Command busbar speaks IEC 61850-8-2: it makes and runs sites with certification authorities, broker, IEDs
+// and clients.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"busbar.example/app/site"
+)
+
+// Exit statuses.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// run carries out one command line and gives the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	g := &global{stdout: stdout, stderr: stderr}
+	root := g.command()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errReported):
+		return exitFailed
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintln(stderr, "busbar: interrupted")
+		return exitFailed
+	}
+	fmt.Fprintf(stderr, "busbar: %s\n", oneLine(err.Error()))
+	if hint := site.HintFor(err); hint != "" {
+		fmt.Fprintf(stderr, "  hint: %s\n", oneLine(hint))
+	}
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// errReported ends a command whose results have said already what failed.
+var errReported = errors.New("some results failed")
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+func (u *usageError) Unwrap() error { return u.error }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// oneLine keeps what a peer or a file said from breaking the line.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0:
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
+// global is what every command shares: where it prints, and the flags before its own.
+type global struct {
+	stdout, stderr io.Writer
+	dir            string
+	verbose        bool
+}
+
+func (g *global) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "busbar",
+		Short:         "IEC 61850-8-2: read, watch and operate energy devices over XMPP, secured hop by hop and end to end",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("%q is not a command: see `busbar --help`", args[0])
+			}
+			return c.Help()
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &usageError{site.Hint(err, "see `"+c.CommandPath()+" --help`")}
+	})
+	root.PersistentFlags().StringVar(&g.dir, "site", "", "site folder; default: the nearest folder upward that holds busbar.yaml")
+	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "tell the protocol steps on standard error")
+	root.AddCommand(g.initCommand(), g.pkiCommand(), g.brokerCommand(), g.iedCommand(),
+		g.lsCommand(), g.getCommand(), g.setCommand(), g.demoCommand())
+	root.CompletionOptions.HiddenDefaultCmd = true
+	return root
+}
+
+// site opens the site folder that the command is for.
+func (g *global) site() (*site.Site, error) {
+	dir := g.dir
+	if dir == "" {
+		var err error
+		if dir, err = site.Find("."); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	return site.Open(dir)
+}
+
+// logger tells warnings and errors, and with --verbose every step, on standard error.
+func (g *global) logger() *slog.Logger {
+	level := slog.LevelWarn
+	if g.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(g.stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// exactly is cobra.ExactArgs with an error of ours.
+func exactly(what ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == len(what) {
+			return nil
+		}
+		return &usageError{site.Hint(fmt.Errorf("%s takes %s", c.CommandPath(), orNothing(what)), "see `"+c.CommandPath()+" --help`")}
+	}
+}
+
+func orNothing(what []string) string {
+	if len(what) == 0 {
+		return "no arguments"
+	}
+	return strings.Join(what, " ")
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"busbar.example/secure/pki"
+)
+
+func (g *global) pkiCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "pki",
+		Short: "issue and show certificates",
+		Args:  exactly(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return c.Help()
+		},
+	}
+	issue := &cobra.Command{
+		Use:   "issue ied|client JID",
+		Short: "make the keys and certificates of an IED or a client",
+		RunE: func(c *cobra.Command, args []string) error {
+			return usagef("pki issue takes ied or client, then a JID: see `busbar pki issue --help`")
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	issue.AddCommand(g.issueIED(), g.issueClient())
+	c.AddCommand(issue, g.pkiShow())
+	return c
+}
+
+func (g *global) issueIED() *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use:   "ied JID",
+		Short: "make the keys and certificates of an IED; it has no role",
+		Args:  exactly("JID"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return g.issue(args[0], nil, "", force)
+		},
+	}
+	c.Flags().BoolVar(&force, "force", false, "replace the certificates that are there")
+	return c
+}
+
+func (g *global) issueClient() *cobra.Command {
+	var roles []string
+	var aor string
+	var force bool
+	c := &cobra.Command{
+		Use:   "client JID [--role ROLE]…",
+		Short: "make the keys and certificates of a client with its roles",
+		Args:  exactly("JID"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(roles) == 0 {
+				roles = []string{"VIEWER"}
+				fmt.Fprintf(g.stderr, "no --role given: %s gets the role VIEWER\n", args[0])
+			}
+			return g.issue(args[0], roles, aor, force)
+		},
+	}
+	c.Flags().StringArrayVar(&roles, "role", nil, "VIEWER, OPERATOR, ENGINEER, INSTALLER, SECADM, SECAUD or RBACMNT; may be repeated (default VIEWER)")
+	c.Flags().StringVar(&aor, "aor", "", "area of responsibility: pattern of logical device names (default all)")
+	c.Flags().BoolVar(&force, "force", false, "replace the certificates that are there")
+	return c
+}
+
+func (g *global) issue(text string, roles []string, aor string, force bool) error {
+	s, err := g.site()
+	if err != nil {
+		return err
+	}
+	j, err := s.Account(text)
+	if err != nil {
+		return err
+	}
+	if err := s.Issue(j, roles, aor, force); err != nil {
+		return err
+	}
+	held := "no role"
+	if len(roles) > 0 {
+		held = strings.ToUpper(strings.Join(roles, ", "))
+	}
+	fmt.Fprintf(g.stdout, "%v: %s, keys and certificates in %s\n", j.Bare(), held, s.Path("pki", j.Bare().String()))
+	return nil
+}
+
+func (g *global) pkiShow() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "show FILE…",
+		Short: "say what certificates, revocation lists and keys hold",
+		Args:  atLeastOne("FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			failed := false
+			for _, file := range args {
+				if err := g.show(file, asJSON); err != nil {
+					failed = true
+					fmt.Fprintf(g.stderr, "busbar: %s\n", oneLine(err.Error()))
+				}
+			}
+			if failed {
+				return errReported
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
+	return c
+}
+
+// maxPEM bounds a file that show reads, in octets.
+const maxPEM = 16 << 20
+
+func (g *global) show(file string, asJSON bool) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	if info.Size() > maxPEM {
+		return fmt.Errorf("%s: more than %d octets", file, maxPEM)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if asJSON {
+		now = now.UTC()
+	}
+	found, err := pki.Describe(text, now)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	for _, d := range found {
+		if !asJSON {
+			fmt.Fprintln(g.stdout, d)
+			continue
+		}
+		if err := json.NewEncoder(g.stdout).Encode(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
