@@ -23,6 +23,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return ErrServerClosed
 	}
 	s.listeners[l] = struct{}{}
+	s.watching.Do(func() {
+		s.work.Add(1)
+		go s.watch()
+	})
 	s.mu.Unlock()
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 
@@ -55,7 +59,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
-			case <-s.ctx.Done():
+			case <-s.ending:
 			}
 			pause = min(2*pause, longest)
 			continue
@@ -186,7 +190,10 @@ func (s *Server) Close() error {
 
 // refuseNew stops listening and accepting. s.mu is held.
 func (s *Server) refuseNew() {
-	s.draining = true
+	if !s.draining {
+		s.draining = true
+		close(s.ending)
+	}
 	for l := range s.listeners {
 		l.Close()
 	}

@@ -47,6 +47,7 @@ type Config struct {
 	// dropped in silence either: the slow client's stream ends with policy-violation.
 	QueueSize int
 	KeepAlive xmpp.KeepAlive
+	Recheck   time.Duration // how often the clients' certificates are judged again; default 1 h
 
 	Logger *slog.Logger // nil is silent
 	Audit  audit.Sink   // nil discards
@@ -93,9 +94,11 @@ type Server struct {
 	gate   gate
 	groups map[jid.JID][]contact // by account; nil: everybody sees everybody
 
-	ctx  context.Context // ends on Close
-	stop context.CancelFunc
-	work sync.WaitGroup // one for each connection
+	ctx      context.Context // ends on Close
+	stop     context.CancelFunc
+	ending   chan struct{}  // closed with draining
+	watching sync.Once      // for the goroutine that rechecks, which the first Serve starts
+	work     sync.WaitGroup // that goroutine, and one for each connection
 
 	// mu guards the table of sessions and their presence. What is pushed into a stream's queue while it is held can
 	// not change its order with another change of presence; nothing that could wait happens under it.
@@ -125,6 +128,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg.Domain = domain.Domain()
 	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.Recheck <= 0 {
+		cfg.Recheck = time.Hour
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -134,6 +140,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, domain: domain, gate: newGate(cfg.Limits),
 		accounts: map[jid.JID]*account{}, listeners: map[net.Listener]struct{}{},
+		ending: make(chan struct{}),
 	}
 	if s.groups, err = roster(cfg.Groups, cfg.Domain); err != nil {
 		return nil, err

@@ -1,0 +1,474 @@
+package xmppd_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"busbar.example/secure/audit"
+	"busbar.example/secure/pki"
+	"busbar.example/xmpp"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/xmppd"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestNewRefuses(t *testing.T) {
+	s := newCA(t)
+	good := xmppd.Config{Domain: domain, Identity: s.serverIdentity(), Trust: s.trust()}
+	for name, change := range map[string]func(*xmppd.Config){
+		"no domain":              func(c *xmppd.Config) { c.Domain = "" },
+		"an account as domain":   func(c *xmppd.Config) { c.Domain = "hmi@dso.example" },
+		"no identity":            func(c *xmppd.Config) { c.Identity = nil },
+		"no trust":               func(c *xmppd.Config) { c.Trust = nil },
+		"group of a full JID":    func(c *xmppd.Config) { c.Groups = groups("hmi pv1/x") },
+		"group of another place": func(c *xmppd.Config) { c.Groups = []xmppd.Group{{Members: []jid.JID{jid.MustParse("a@b")}}} },
+		"group of no address":    func(c *xmppd.Config) { c.Groups = []xmppd.Group{{Members: make([]jid.JID, 1)}} },
+	} {
+		cfg := good
+		change(&cfg)
+		if _, err := xmppd.New(cfg); err == nil {
+			t.Errorf("%s: New made a server of it", name)
+		}
+	}
+	if _, err := xmppd.New(good); err != nil {
+		t.Errorf("New of a good configuration: %v", err)
+	}
+}
+
+// silent logs in and reads nothing any more.
+func (s *site) silent(bare, resource string) *rawClient {
+	s.t.Helper()
+	nc, err := s.net.dial("192.0.2.4:1")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c, _, err := s.open(nc, s.clientIdentity(bare))
+	if err == nil {
+		_, err = c.login("", resource)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+func TestSlowReader(t *testing.T) {
+	const queue = 16 << 10
+	body := "<body>" + strings.Repeat("x", 1000) + "</body>"
+
+	// fill sends messages to a client that does not read until one is refused.
+	fill := func(t *testing.T, s *site, sender *rawClient) {
+		t.Helper()
+		for i := range 100 {
+			if err := sender.send(fmt.Sprintf("<message id='%d' to='pv1@dso.example/IEC'>%s</message>", i, body)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if got := sender.take(); len(got) > 0 {
+				if len(got) != 1 || !strings.Contains(got[0], "<resource-constraint ") || !strings.Contains(got[0], fmt.Sprintf("id='%d'", i)) {
+					t.Fatalf("message %d was answered %q, want resource-constraint", i, got)
+				}
+				if i < queue/len(body)-1 || i > 2*queue/len(body)+2 {
+					t.Errorf("%d messages of %d octets went into a queue of %d", i, len(body), queue)
+				}
+				return
+			}
+		}
+		t.Fatal("100 messages went into the queue")
+	}
+	run := func(name string, test func(t *testing.T, s *site, hmi *rawClient)) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, func(c *xmppd.Config) { c.QueueSize = queue })
+				defer s.close()
+				hmi := s.connect("hmi@dso.example", "1")
+				defer s.silent("pv1@dso.example", "IEC").raw.Close()
+				fill(t, s, hmi)
+				test(t, s, hmi)
+			})
+		})
+	}
+
+	run("a request is refused", func(t *testing.T, s *site, hmi *rawClient) {
+		hmi.send("<iq type='set' id='a' to='pv1@dso.example/IEC'>" + body + "</iq>")
+		synctest.Wait()
+		if got := hmi.take(); len(got) != 1 || !strings.Contains(got[0], "<resource-constraint ") || !strings.Contains(got[0], "type='wait'") {
+			t.Errorf("a request was answered %q, want resource-constraint", got)
+		}
+		if got := s.eventIDs(); len(got) != 0 {
+			t.Errorf("events %v, want none", got)
+		}
+	})
+	run("a result that finds no room ends the stream", func(t *testing.T, s *site, hmi *rawClient) {
+		hmi.send("<presence to='pv1@dso.example/IEC'/>") // there is a little room left
+		hmi.send("<iq type='result' id='a' to='pv1@dso.example/IEC'>" + body + "</iq>")
+		time.Sleep(4 * time.Second) // for the last words that it does not read either
+		synctest.Wait()
+		if got := s.server.Sessions(); len(got) != 1 || got[0].JID.Local() != "hmi" {
+			t.Errorf("sessions %v, want only the one that reads", got)
+		}
+		if diff := cmp.Diff([]audit.ID{audit.StreamSlow}, s.eventIDs()); diff != "" {
+			t.Errorf("events (-want +got)\n%s", diff)
+		}
+	})
+	run("a write that makes no way ends the stream", func(t *testing.T, s *site, hmi *rawClient) {
+		hmi.send("<presence/>")
+		time.Sleep(8 * time.Second)
+		if got := s.server.Sessions(); len(got) != 2 {
+			t.Errorf("sessions after 8 s: %v, want both", got)
+		}
+		hmi.send(" ")
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if got := s.server.Sessions(); len(got) != 1 || got[0].JID.Local() != "hmi" {
+			t.Errorf("sessions after 14 s: %v, want only the one that reads", got)
+		}
+	})
+}
+
+func TestSlowReaderOfItsOwnAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, func(c *xmppd.Config) { c.QueueSize = 4 << 10 })
+		defer s.close()
+		c := s.silent("hmi@dso.example", "1")
+		defer c.raw.Close()
+		sent := 0
+		for range 1000 {
+			if err := c.send("<iq type='get' id='a' to='dso.example'><ping xmlns='urn:xmpp:ping'/></iq>"); err != nil {
+				break
+			}
+			sent++
+		}
+		if sent == 1000 {
+			t.Error("a client that reads no answers may ask without end")
+		}
+		time.Sleep(4 * time.Second)
+		if diff := cmp.Diff([]audit.ID{audit.StreamSlow}, s.eventIDs()); diff != "" {
+			t.Errorf("events (-want +got)\n%s", diff)
+		}
+	})
+}
+
+func TestShutdownDoesNotWaitForeverForAClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		stuck := s.silent("pv1@dso.example", "IEC")
+		defer stuck.raw.Close()
+		hmi := s.connect("hmi@dso.example", "1")
+		hmi.send("<message to='pv1@dso.example/IEC'/>")
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := s.server.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown returned %v, want the error of its context", err)
+		}
+		if d := time.Since(began); d != time.Second {
+			t.Errorf("Shutdown took %v, want 1 s", d)
+		}
+		if err := <-s.served; err != xmppd.ErrServerClosed || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Serve returned %v, want %v", err, xmppd.ErrServerClosed)
+		}
+	})
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		ctx, cancel := context.WithCancel(context.Background())
+		other := newMemNet()
+		served := make(chan error, 1)
+		go func() { served <- s.server.Serve(ctx, other) }()
+		hmi := s.connect("hmi@dso.example", "1")
+		cancel()
+		if err := <-served; err != context.Canceled {
+			t.Errorf("Serve returned %v, want %v", err, context.Canceled)
+		}
+		<-hmi.done
+		s.close()
+		if err := s.server.Serve(context.Background(), newMemNet()); err != xmppd.ErrServerClosed {
+			t.Errorf("Serve of a closed server returned %v, want %v", err, xmppd.ErrServerClosed)
+		}
+		if err := s.server.Close(); err != nil {
+			t.Errorf("closing once more: %v", err)
+		}
+		if err := s.server.Shutdown(context.Background()); err != nil {
+			t.Errorf("shutting down what is closed: %v", err)
+		}
+	})
+}
+
+// flaky is a listener that has run out of file descriptors for a while, and fails for good in the end.
+type flaky struct {
+	*memNet
+	errs []error
+}
+
+func (f *flaky) Accept() (net.Conn, error) {
+	if len(f.errs) > 0 {
+		err := f.errs[0]
+		f.errs = f.errs[1:]
+		return nil, err
+	}
+	return f.memNet.Accept()
+}
+
+func TestAcceptGoesOnWhenResourcesComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newCA(t)
+		server, err := xmppd.New(xmppd.Config{Domain: domain, Identity: s.serverIdentity(), Trust: s.trust()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		full := &net.OpError{Op: "accept", Err: syscall.EMFILE}
+		broken := errors.New("broken")
+		if err := server.Serve(context.Background(), &flaky{newMemNet(), []error{full, full, full, broken}}); err != broken {
+			t.Errorf("Serve returned %v, want %v", err, broken)
+		}
+	})
+}
+
+// TestM7Recheck withdraws certificates and accounts while their streams are open.
+func TestM7Recheck(t *testing.T) {
+	tests := []struct {
+		name      string
+		withdraw  func(s *site, blocked *atomic.Bool)
+		condition string
+		events    []audit.ID
+	}{
+		{"expired", func(s *site, _ *atomic.Bool) {
+			time.Sleep(3*time.Hour - time.Minute)
+		}, "reset", []audit.ID{audit.CertificateExpired, audit.CredentialWithdrawn}},
+		{"no longer allowed", func(s *site, blocked *atomic.Bool) {
+			blocked.Store(true)
+			s.server.Recheck()
+		}, "not-authorized", []audit.ID{audit.CredentialWithdrawn}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var blocked atomic.Bool
+				s := newSite(t, func(c *xmppd.Config) {
+					c.Allowed = func(j jid.JID) bool { return j.Local() != "pv1" || !blocked.Load() }
+					c.KeepAlive = xmpp.KeepAlive{Idle: -1, Loss: -1}
+				})
+				defer s.close()
+				hmi := s.connect("hmi@dso.example", "1")
+				s.ca.Validity = 2*time.Hour + time.Minute
+				pv1 := s.connect("pv1@dso.example", "IEC")
+				hmi.send("<presence/>")
+				pv1.send("<presence/>")
+				synctest.Wait()
+				hmi.take()
+				pv1.take()
+				tt.withdraw(s, &blocked)
+				<-pv1.done
+				synctest.Wait()
+				got := pv1.take()
+				if len(got) != 2 || !strings.HasPrefix(got[0], "<stream:error><"+tt.condition+" ") {
+					t.Errorf("the client was told %q, want %s", got, tt.condition)
+				}
+				want := []string{"<presence type='unavailable' from='pv1@dso.example/IEC' to='hmi@dso.example'/>"}
+				if diff := cmp.Diff(want, hmi.take()); diff != "" {
+					t.Errorf("its contact was told (-want +got)\n%s", diff)
+				}
+				if diff := cmp.Diff(tt.events, s.eventIDs()); diff != "" {
+					t.Errorf("events (-want +got)\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestTapSeesWhatArrives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var log []string
+		s := newSite(t, func(c *xmppd.Config) {
+			c.Tap = func(from jid.JID, start, payload []byte) {
+				mu.Lock()
+				defer mu.Unlock()
+				log = append(log, from.String()+" "+string(start)+string(payload))
+			}
+		})
+		defer s.close()
+		c := s.connect("hmi@dso.example", "1")
+		c.send(`<message  xmlns:p="urn:p" to='nobody@dso.example/x'><p:a>1</p:a></message>` + "\n" + `<presence/>`)
+		synctest.Wait()
+		want := []string{
+			`hmi@dso.example/1 <message  xmlns:p="urn:p" to='nobody@dso.example/x'><p:a>1</p:a>`,
+			`hmi@dso.example/1 <presence/>`,
+		}
+		if diff := cmp.Diff(want, log); diff != "" {
+			t.Errorf("tapped (-want +got)\n%s", diff)
+		}
+	})
+}
+
+func TestTooManyDirectedPresencesAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		defer s.close()
+		c := s.connect("mallory@dso.example", "1")
+		var b bytes.Buffer
+		for i := range 300 {
+			fmt.Fprintf(&b, "<presence id='%d' to='a%d@dso.example/x'/>", i, i)
+		}
+		c.send(b.String())
+		synctest.Wait()
+		got := c.take()
+		if len(got) != 300-256 || !strings.Contains(got[0], "<resource-constraint ") || !strings.Contains(got[0], "id='256'") {
+			t.Errorf("300 directed presences were answered with %d errors, the first %.200q; want 44", len(got), got[:min(1, len(got))])
+		}
+	})
+}
+
+// TestRestart closes a server on a real port and serves the same port again, for clients that use the client's side of
+// package xmpp.
+func TestRestart(t *testing.T) {
+	s := newCA(t)
+	cfg := xmppd.Config{Domain: domain, Identity: s.serverIdentity(), Trust: s.trust()}
+	addr := "127.0.0.1:0"
+	client := s.clientIdentity("hmi@dso.example")
+	trust := s.trust()
+	for round := range 3 {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr = l.Addr().String()
+		server, err := xmppd.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(t.Context(), l) }()
+		session, err := xmpp.Dial(t.Context(), xmpp.Config{JID: jid.MustParse("hmi@dso.example/IEC"), Address: addr, Identity: client, Trust: trust})
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if err := server.Shutdown(t.Context()); err != nil {
+			t.Errorf("round %d: Shutdown: %v", round, err)
+		}
+		<-session.Done()
+		if err := session.Err(); !errors.Is(err, &xmpp.StreamError{Condition: xmpp.SystemShutdown, Remote: true}) {
+			t.Errorf("round %d: the client's stream ended with %v, want system-shutdown", round, err)
+		}
+		session.Close()
+		if err := <-served; err != xmppd.ErrServerClosed {
+			t.Errorf("round %d: Serve returned %v", round, err)
+		}
+	}
+}
+
+// TestChurn lets clients talk to each other while others come and go, and checks that every request gets its answer.
+func TestChurn(t *testing.T) {
+	s := newSite(t, nil)
+	const talkers, comers, requests = 6, 3, 50
+	ids := make([]*pki.Identity, talkers+comers)
+	for i := range ids {
+		ids[i] = s.clientIdentity(fmt.Sprintf("c%d@dso.example", i))
+	}
+	var answered, talking, coming sync.WaitGroup
+	answered.Add(talkers)
+	clients := make([]*rawClient, talkers)
+	for i := range clients {
+		clients[i] = s.silent(fmt.Sprintf("c%d@dso.example", i), "IEC")
+	}
+	for i, c := range clients {
+		talking.Go(func() {
+			if err := c.answer(requests, answered.Done); err != nil {
+				t.Errorf("client %d: %v", i, err)
+			}
+		})
+		talking.Go(func() {
+			c.send("<presence/>")
+			for n := range requests {
+				c.send(fmt.Sprintf("<iq type='get' id='%d' to='c%d@dso.example/IEC'><q xmlns='urn:x'/></iq>", n, n%talkers))
+			}
+		})
+	}
+	for i := range comers {
+		coming.Go(func() {
+			for range 5 {
+				nc, err := s.net.dial("192.0.2.5:1")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if c, _, err := s.open(nc, ids[talkers+i%2]); err != nil { // two of them are the same account
+					t.Error(err)
+				} else if _, err := c.login("", "IEC"); err == nil {
+					c.listen()
+					c.send("<presence/><iq type='get' id='x' to='c0@dso.example/IEC'><q xmlns='urn:x'/></iq>")
+					nc.Close()
+					<-c.done
+				}
+				nc.Close()
+			}
+		})
+	}
+	answered.Wait()
+	coming.Wait()
+	for _, c := range clients {
+		c.raw.Close()
+	}
+	talking.Wait()
+	s.close()
+	if got := s.server.Sessions(); len(got) != 0 {
+		t.Errorf("sessions after Close: %v", got)
+	}
+}
+
+// answer answers every request, calls done when its own n requests have been answered too, once each, and goes on until
+// the connection ends.
+func (c *rawClient) answer(n int, done func()) error {
+	replies := make(chan string, 10_000)
+	var write sync.WaitGroup
+	defer write.Wait()
+	defer close(replies)
+	write.Go(func() {
+		for r := range replies {
+			c.send(r)
+		}
+	})
+	seen := map[string]bool{}
+	for {
+		el, err := c.element()
+		if err != nil {
+			if len(seen) < n {
+				done()
+				return fmt.Errorf("%d answers to %d requests: %w", len(seen), n, err)
+			}
+			return nil
+		}
+		attr := func(name string) string {
+			_, after, _ := strings.Cut(el, " "+name+"='")
+			v, _, _ := strings.Cut(after, "'")
+			return v
+		}
+		switch {
+		case !strings.HasPrefix(el, "<iq "):
+		case attr("type") == "get":
+			replies <- fmt.Sprintf("<iq type='result' id='%s' to='%s'/>", attr("id"), attr("from"))
+		case seen[attr("id")]:
+			return fmt.Errorf("request %s was answered twice", attr("id"))
+		default:
+			if seen[attr("id")] = true; len(seen) == n {
+				done()
+			}
+		}
+	}
+}
