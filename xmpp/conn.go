@@ -87,7 +87,7 @@ func (c *Conn) Next() (xmltok.Token, error) {
 		}
 		t, err := c.sc.Next()
 		if err != nil {
-			return xmltok.Token{}, c.stop(err)
+			return xmltok.Token{}, c.stop(readError(err))
 		}
 		switch {
 		case c.sc.Depth() == 0:
@@ -126,9 +126,19 @@ func isStanza(local string) bool { return local == "iq" || local == "message" ||
 func (c *Conn) Inner() (xmltok.Raw, error) {
 	raw, err := c.sc.Inner()
 	if err != nil {
-		return xmltok.Raw{}, c.stop(err)
+		return xmltok.Raw{}, c.stop(readError(err))
 	}
 	return raw, nil
+}
+
+// readError tells what is wrong with the peer's XML from what is wrong with the
+// connection.
+func readError(err error) error {
+	var syn *xmltok.SyntaxError
+	if errors.As(err, &syn) && syn.Err == nil || err == ErrLost {
+		return err
+	}
+	return broken(err)
 }
 
 // stop ends the connection because reading has failed.
@@ -217,17 +227,25 @@ func (c *Conn) End(cause error) {
 
 // ended makes sure that a cause unwraps to net.ErrClosed.
 func ended(cause error) error {
-	switch {
-	case errors.Is(cause, io.ErrUnexpectedEOF) || errors.Is(cause, io.EOF):
-		return ErrBroken
-	case errors.Is(cause, net.ErrClosed):
+	if errors.Is(cause, net.ErrClosed) {
 		return cause
 	}
 	return fmt.Errorf("xmpp: the stream ended: %w", errors.Join(cause, net.ErrClosed))
 }
 
+// broken returns the cause that an error of the network is.
+func broken(err error) error {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed):
+		return ErrBroken
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return ErrStalled
+	}
+	return fmt.Errorf("%w: %v", ErrBroken, err)
+}
+
 // Err returns nil while the connection lives, and then why it ends: ErrClosed,
-// ErrPeerClosed, ErrLost, ErrBroken, a *StreamError, or another error. All of
+// ErrPeerClosed, ErrLost, ErrStalled, ErrBroken, a *StreamError, or another error. All of
 // them unwrap to net.ErrClosed.
 func (c *Conn) Err() error {
 	c.mu.Lock()
@@ -249,7 +267,7 @@ func (c *Conn) Close() error {
 func (c *Conn) run() {
 	err := c.w.run()
 	if err != nil {
-		c.End(fmt.Errorf("writing: %w", err))
+		c.End(broken(err))
 	}
 	if err == nil && !c.peerEnded() {
 		c.linger()
@@ -263,7 +281,7 @@ func (c *Conn) run() {
 func (c *Conn) peerEnded() bool {
 	var se *StreamError
 	err := c.Err()
-	return errors.Is(err, ErrPeerClosed) || errors.Is(err, ErrLost) || errors.Is(err, ErrBroken) || errors.As(err, &se) && se.Remote
+	return errors.Is(err, ErrPeerClosed) || errors.Is(err, ErrLost) || errors.Is(err, ErrStalled) || errors.Is(err, ErrBroken) || errors.As(err, &se) && se.Remote
 }
 
 // linger ends our side of the connection and gives the peer a moment to read

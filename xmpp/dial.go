@@ -55,7 +55,7 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	go session.read()
 	if err := session.getRoster(ctx); err != nil {
 		session.Close()
-		return nil, &NegotiationError{Step: StepBind, Err: err}
+		return nil, &NegotiationError{Step: StepRoster, Err: err}
 	}
 	return session, nil
 }
@@ -66,7 +66,7 @@ func (cfg *Config) mechanisms() ([]sasl.Client, error) {
 	if cfg.JID.Local() == "" || cfg.Identity == nil {
 		return nil, &NegotiationError{Step: StepConnect, Err: errors.New("the Config lacks an account's JID or an Identity")}
 	}
-	names := ownNames(cfg.Identity)
+	names := cfg.Identity.XMPPAddrs()
 	if !slices.ContainsFunc(names, func(s string) bool { j, err := jid.Parse(s); return err == nil && j == account }) {
 		return nil, &NegotiationError{Step: StepSASL,
 			Err:  fmt.Errorf("the certificate is not for %s: it names %s", account, printable(names)),
@@ -76,15 +76,6 @@ func (cfg *Config) mechanisms() ([]sasl.Client, error) {
 		return []sasl.Client{sasl.External(jid.JID{})}, nil
 	}
 	return []sasl.Client{sasl.External(account)}, nil
-}
-
-// ownNames returns the JIDs that our own certificate names.
-func ownNames(id *pki.Identity) []string {
-	described, err := pki.Describe(id.Chain[0].Raw, time.Now())
-	if err != nil || len(described) != 1 {
-		return nil
-	}
-	return described[0].XMPPAddrs
 }
 
 func (cfg *Config) connect(ctx context.Context) (net.Conn, error) {

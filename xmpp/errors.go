@@ -147,6 +147,7 @@ const (
 	StepTLS      NegotiationStep = "tls"
 	StepSASL     NegotiationStep = "sasl"
 	StepBind     NegotiationStep = "bind"
+	StepRoster   NegotiationStep = "roster"
 )
 
 // NegotiationError says why a stream could not be set up.
@@ -178,6 +179,8 @@ var (
 	// ErrLost says that the peer has been silent for too long, and did not
 	// answer a ping.
 	ErrLost error = closed("the peer does not answer")
+	// ErrStalled says that the peer did not take in time what was sent to it.
+	ErrStalled error = closed("the peer does not read")
 	// ErrClosed says that this end closed the stream.
 	ErrClosed error = closed("the stream is closed")
 	// ErrPeerClosed says that the peer closed the stream without an error.

@@ -3,7 +3,6 @@ package xmpp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -42,18 +41,26 @@ func (s *Session) InitialPresence(ctx context.Context) error {
 //
 // RFC 6121, Section 2.2.
 func (s *Session) getRoster(ctx context.Context) error {
-	reply, err := s.Request(ctx, stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, Payload: []byte("<query xmlns='" + nsRoster + "'/>")})
-	var refused *stanza.Error
-	if errors.As(err, &refused) {
-		s.conn.logger.Debug("xmpp: no roster", "err", refused)
-		return nil
-	}
+	done := make(chan error, 1)
+	iq := stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, Payload: []byte("<query xmlns='" + nsRoster + "'/>")}
+	// The reply is taken on the reading goroutine, before the pushes behind it.
+	err := s.SendIQ(ctx, iq, func(reply stanza.Stanza) { done <- s.setRoster(reply) })
 	if err != nil {
-		return fmt.Errorf("asking for the roster: %w", err)
+		return err
+	}
+	bad, err := await(ctx, s, done)
+	return errors.Join(bad, err)
+}
+
+func (s *Session) setRoster(reply stanza.Stanza) error {
+	if reply.Type == stanza.TypeError {
+		_, err := s.result(reply)
+		s.conn.logger.Debug("xmpp: no roster", "err", err)
+		return nil
 	}
 	items, err := parseRoster(reply.Payload)
 	if err != nil {
-		return fmt.Errorf("reading the roster: %w", err)
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -116,21 +116,32 @@ func (s *Session) Request(ctx context.Context, iq stanza.Stanza) (stanza.Stanza,
 	if err != nil {
 		return stanza.Stanza{}, err
 	}
-	select {
-	case reply := <-replied:
-		return s.result(reply)
-	case <-ctx.Done():
+	reply, err := await(ctx, s, replied)
+	if ctx.Err() != nil {
 		s.mu.Lock()
 		s.replies.abandon(iq.To, id)
 		s.mu.Unlock()
-		return stanza.Stanza{}, ctx.Err()
+	}
+	if err != nil {
+		return stanza.Stanza{}, err
+	}
+	return s.result(reply)
+}
+
+// await waits for what onReply sends, until ctx or the session ends.
+func await[T any](ctx context.Context, s *Session, replied <-chan T) (v T, err error) {
+	select {
+	case v = <-replied:
+		return v, nil
+	case <-ctx.Done():
+		return v, ctx.Err()
 	case <-s.done:
 	}
-	select { // the last thing that was read
-	case reply := <-replied:
-		return s.result(reply)
+	select { // it may have been the last that was read
+	case v = <-replied:
+		return v, nil
 	default:
-		return stanza.Stanza{}, s.Err()
+		return v, s.Err()
 	}
 }
 

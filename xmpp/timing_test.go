@@ -293,10 +293,11 @@ func TestSlowReader(t *testing.T) {
 	t.Run("answers are not read", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := inBubble(t)
+			p.client.QueueSize = 1000
 			s, err := p.dialRaw(t, func(r *raw) {
 				r.ready(p.server.Identity)
 				go func() {
-					for range 1 << 16 {
+					for range reserve / 16 {
 						if _, err := r.conn.Write([]byte("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")); err != nil {
 							return
 						}
