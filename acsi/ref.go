@@ -2,6 +2,7 @@ package acsi
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -83,7 +84,7 @@ func NewRef(ld, item string, fc FC) (Ref, error) {
 		path = ld + "/" + item
 	}
 	if len(path) > MaxRefLen {
-		return Ref{}, refError(path, fmt.Sprintf("it is longer than %d octets", MaxRefLen))
+		return Ref{}, tooLong(path)
 	}
 	if !isName(ld) {
 		return Ref{}, refError(path, fmt.Sprintf("%q is not a logical device name (letters, digits and _)", clip(ld)))
@@ -91,7 +92,7 @@ func NewRef(ld, item string, fc FC) (Ref, error) {
 	for i, part := range strings.Split(item, ".") {
 		name, ok := cutIndex(part)
 		if item != "" && (!ok || !isName(name) || i == 0 && len(name) != len(part)) {
-			return Ref{}, refError(path, fmt.Sprintf("%q is not a name (letters, digits and _, then an index such as (3) where it is an array)", clip(part)))
+			return Ref{}, badPart(path, part)
 		}
 	}
 	if fc != 0 && item == "" {
@@ -107,6 +108,14 @@ func MustRef(s string) Ref {
 		panic(err)
 	}
 	return r
+}
+
+func tooLong(path string) error {
+	return refError(path, fmt.Sprintf("it is longer than %d octets", MaxRefLen))
+}
+
+func badPart(path, part string) error {
+	return refError(path, fmt.Sprintf("%q is not a name (letters, digits and _, then an index such as (3) where it is an array)", clip(part)))
 }
 
 func refError(ref, why string) error { return fmt.Errorf("reference %q: %s", clip(ref), why) }
@@ -195,16 +204,47 @@ func (r Ref) Depth() int {
 	return n
 }
 
-// Child is the reference of name below r, under the same functional constraint.
+// Child is the reference of name, which may have an index, below r, under the same functional constraint.
 func (r Ref) Child(name string) (Ref, error) {
-	switch item := r.Item(); {
+	item := r.Item()
+	sep := "."
+	switch {
 	case r.IsZero():
 		return NewRef(name, "", 0)
 	case item == "":
-		return NewRef(r.path, name, 0)
-	default:
-		return NewRef(r.LD(), item+"."+name, r.fc)
+		sep = "/"
 	}
+	bare, ok := cutIndex(name)
+	path := r.path + sep + name
+	if !ok || !isName(bare) || sep == "/" && len(bare) != len(name) {
+		return Ref{}, badPart(path, name)
+	}
+	if len(path) > MaxRefLen {
+		return Ref{}, tooLong(path)
+	}
+	return Ref{path: path, fc: r.fc}, nil
+}
+
+// Element is the reference of element i of the array r, which has no index yet.
+func (r Ref) Element(i int) (Ref, error) {
+	path := r.path + "(" + strconv.Itoa(i) + ")"
+	if name, ok := cutIndex(path[strings.LastIndexAny(path, "/.")+1:]); !ok || r.Depth() < 3 || !isName(name) {
+		return Ref{}, badPart(path, path)
+	}
+	if len(path) > MaxRefLen {
+		return Ref{}, tooLong(path)
+	}
+	return Ref{path: path, fc: r.fc}, nil
+}
+
+// Parent is what r stands in, under the same functional constraint: the zero Ref for a logical device. An element
+// stands in what its array stands in.
+func (r Ref) Parent() Ref {
+	up := Ref{path: r.path[:max(0, strings.LastIndexAny(r.path, "/."))], fc: r.fc}
+	if up.Depth() < 2 {
+		up.fc = 0
+	}
+	return up
 }
 
 // String is the ACSI spelling, with the functional constraint in brackets where there is one.

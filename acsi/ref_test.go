@@ -91,11 +91,46 @@ func TestRefChild(t *testing.T) {
 	if ld := MustRef("LD"); ld.WithFC(MX) != ld {
 		t.Error("a device takes a functional constraint")
 	}
-	if _, err := r.Child("a.b/c"); err == nil {
-		t.Error("a name with a slash is taken")
+	for at, name := range map[string]string{"LD/LN.DO": "a.b", "LD/LN": "a/b", "LD": "LN(1)", "LD/LN.A": "b(01)", "LD/LN.B": "",
+		"LD/LN." + strings.Repeat("x", 60): strings.Repeat("y", 63)} {
+		if got, err := MustRef(at).Child(name); err == nil {
+			t.Errorf("%q below %s: got %s, want an error", name, at, got)
+		}
 	}
 	if (Ref{}).Depth() != 0 || !(Ref{}).IsZero() {
 		t.Error("the zero Ref names something")
+	}
+}
+
+func TestRefParentUndoesChild(t *testing.T) {
+	for _, step := range []struct{ ref, want string }{
+		{"LD/LN.DO.SDO(2).da[MX]", "LD/LN.DO.SDO(2)[MX]"},
+		{"LD/LN.DO.SDO(2)[MX]", "LD/LN.DO[MX]"},
+		{"LD/LN.DO[MX]", "LD/LN[MX]"},
+		{"LD/LN[MX]", "LD"},
+		{"LD", ""},
+	} {
+		if got := MustRef(step.ref).Parent(); got.String() != step.want {
+			t.Errorf("%s: got %q, want %q", step.ref, got, step.want)
+		}
+	}
+	if got := (Ref{}).Parent(); !got.IsZero() {
+		t.Errorf("of nothing: got %s", got)
+	}
+}
+
+func TestRefElement(t *testing.T) {
+	got, err := MustRef("LD/LN.DO.val[SP]").Element(12)
+	if err != nil || got != MustRef("LD/LN.DO.val(12)[SP]") {
+		t.Errorf("got %s %v", got, err)
+	}
+	for _, bad := range []string{"LD", "LD/LN", "LD/LN.DO(1)", "LD/LN." + strings.Repeat("x", 60) + "." + strings.Repeat("y", 62)} {
+		if got, err := MustRef(bad).Element(0); err == nil {
+			t.Errorf("%s: got %s, want an error", bad, got)
+		}
+	}
+	if got, err := MustRef("LD/LN.DO").Element(-1); err == nil {
+		t.Errorf("-1: got %s", got)
 	}
 }
 
@@ -121,6 +156,11 @@ func FuzzRef(f *testing.F) {
 		}
 		if len(r.Path()) > MaxRefLen {
 			t.Fatalf("%q is accepted with %d octets", s, len(r.Path()))
+		}
+		if up := r.Parent(); !up.IsZero() {
+			if again, err := up.WithFC(r.FC()).Child(r.Name()); err != nil || again.Path() != r.Path() {
+				t.Fatalf("%q: its parent and name make %q %v", s, again, err)
+			}
 		}
 		if r.Item() != "" {
 			ref, err := NewRef(r.LD(), r.Item(), r.FC())

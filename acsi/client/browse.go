@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"busbar.example/acsi"
 	"busbar.example/value"
@@ -92,7 +91,7 @@ func elements(ref acsi.Ref, n *acsi.Node) ([]Object, error) {
 	one.Count = 0
 	var objects []Object
 	for i := range n.Count {
-		element, err := acsi.NewRef(ref.LD(), fmt.Sprintf("%s(%d)", ref.Item(), i), ref.FC())
+		element, err := ref.Element(i)
 		if err != nil {
 			return nil, err
 		}

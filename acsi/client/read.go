@@ -24,7 +24,7 @@ type Reading struct {
 // Unit is the unit of what is measured at ref, the object that was read or a part of it: kW, say. It is "" where
 // none is known.
 func (r *Reading) Unit(ref acsi.Ref) string {
-	for at := ref; at.Depth() >= 3; at = up(at) {
+	for at := ref; at.Depth() >= 3; at = at.Parent() {
 		if strings.HasPrefix(at.Name(), "ang") { // of a vector, in degrees
 			return ""
 		}
@@ -81,7 +81,7 @@ type surroundings struct {
 // hold them itself, and the units of it and of the data objects in it.
 func (c *Client) beside(ctx context.Context, o Object) surroundings {
 	var s surroundings
-	for at := o.Ref; at.Depth() >= 3; at = up(at) {
+	for at := o.Ref; at.Depth() >= 3; at = at.Parent() {
 		nodes, err := c.find(ctx, at.WithFC(0))
 		if err != nil {
 			break
@@ -121,13 +121,6 @@ func has(at acsi.Ref, n *acsi.Node, name string, kind value.Kind) acsi.Ref {
 		}
 	}
 	return acsi.Ref{}
-}
-
-// up is what ref, which is deeper than a logical device, stands in.
-func up(ref acsi.Ref) acsi.Ref {
-	item := ref.Item()
-	above, _ := acsi.NewRef(ref.LD(), item[:max(0, strings.LastIndexByte(item, '.'))], ref.FC())
-	return above
 }
 
 // batch collects what is read by one service.
@@ -196,7 +189,7 @@ func (b *batch) run(ctx context.Context, services acsi.Services) error {
 				if r.units == nil {
 					r.units = map[string]string{}
 				}
-				r.units[up(ref).Path()] = u
+				r.units[ref.Parent().Path()] = u
 			}
 		}
 	}

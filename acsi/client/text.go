@@ -90,7 +90,7 @@ func (p *printer) add(ref acsi.Ref, n *acsi.Node, v value.Value, q *acsi.Quality
 		one := *n
 		one.Count = 0
 		for i := range v.Len() {
-			if element, err := acsi.NewRef(ref.LD(), ref.Item()+"("+strconv.Itoa(i)+")", ref.FC()); err == nil {
+			if element, err := ref.Element(i); err == nil {
 				p.add(element, &one, v.At(i), q, t)
 			}
 		}

@@ -97,7 +97,7 @@ func (e *Engine) Handle(ref acsi.Ref) (Handle, error) {
 		return Handle{}, acsi.Errorf(acsi.ObjectNonExistent, "the model has no %s", ref)
 	}
 	h := Handle{ref: ref, point: p, q: -1, t: -1}
-	for at := ref; at.Depth() >= 3 && h.q < 0 && h.t < 0; at = parent(at) {
+	for at := ref; at.Depth() >= 3 && h.q < 0 && h.t < 0; at = at.Parent() {
 		h.q = e.layout.leaf(at, "q", value.BitString)
 		h.t = e.layout.leaf(at, "t", value.UTCTime)
 	}

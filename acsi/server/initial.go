@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"strings"
 
 	"busbar.example/acsi"
 	"busbar.example/value"
@@ -34,7 +33,7 @@ func (l *layout) initial(now acsi.Timestamp) ([]value.Value, error) {
 					return nil, fmt.Errorf("acsi/server: initial value of %s: %w", initial.Ref, err)
 				}
 				p.shape.write(values[p.first:p.first+p.shape.leafs], initial.Value)
-				for at := initial.Ref; at.Depth() >= 3; at = parent(at) {
+				for at := initial.Ref; at.Depth() >= 3; at = at.Parent() {
 					given[at] = true // it, or something in it
 				}
 			}
@@ -56,7 +55,7 @@ func (l *layout) stamp(values []value.Value, given map[acsi.Ref]bool, now acsi.T
 		case name == "t" && p.shape.node.Type.Kind == value.UTCTime:
 			values[p.first] = t
 		case name == "q" && p.shape.node.Type.Kind == value.BitString && p.shape.node.Type.Size == -acsi.QualityBits:
-			if !given[parent(ref)] && !ownStatus(dataObject(ref)) {
+			if !given[ref.Parent()] && !ownStatus(dataObject(ref)) {
 				values[p.first] = invalid
 			}
 		}
@@ -75,19 +74,9 @@ func ownStatus(do acsi.Ref) bool {
 // dataObject is the data object that ref stands in, under ref's functional constraint.
 func dataObject(ref acsi.Ref) acsi.Ref {
 	for ref.Depth() > 3 {
-		ref = parent(ref)
+		ref = ref.Parent()
 	}
 	return ref
-}
-
-// parent is what ref stands in; ref is deeper than a logical device.
-func parent(ref acsi.Ref) acsi.Ref {
-	item := ref.Item()
-	up, err := acsi.NewRef(ref.LD(), item[:max(0, strings.LastIndexByte(item, '.'))], ref.FC())
-	if err != nil { // a part of a reference is one
-		panic(err)
-	}
-	return up
 }
 
 // leaf is the place in the store of the leaf called name below at, or -1.

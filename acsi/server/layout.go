@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"strconv"
 
 	"busbar.example/acsi"
 	"busbar.example/value"
@@ -178,9 +177,9 @@ func (l *layout) addNode(ref acsi.Ref, n *acsi.Node) error {
 		one := *n
 		one.Count = 0
 		for i := range n.Count {
-			elem, err := element(ref, i)
+			elem, err := ref.Element(i)
 			if err != nil {
-				return err
+				return fmt.Errorf("acsi/server: %w", err)
 			}
 			if err := l.addNode(elem, &one); err != nil {
 				return err
@@ -208,9 +207,9 @@ func (l *layout) addPoint(ref acsi.Ref, sh *shape) error {
 	l.points[ref] = point{shape: sh, first: l.leafs}
 	if sh.elem != nil {
 		for i := range sh.count {
-			elem, err := element(ref, i)
+			elem, err := ref.Element(i)
 			if err != nil {
-				return err
+				return fmt.Errorf("acsi/server: %w", err)
 			}
 			if err := l.addPoint(elem, sh.elem); err != nil {
 				return err
@@ -231,13 +230,4 @@ func (l *layout) addPoint(ref acsi.Ref, sh *shape) error {
 		l.leafs++
 	}
 	return nil
-}
-
-// element is the reference of element i of the array ref.
-func element(ref acsi.Ref, i int) (acsi.Ref, error) {
-	elem, err := acsi.NewRef(ref.LD(), ref.Item()+"("+strconv.Itoa(i)+")", ref.FC())
-	if err != nil {
-		return elem, fmt.Errorf("acsi/server: %w", err)
-	}
-	return elem, nil
 }
