@@ -145,7 +145,7 @@ func (s *shell) hint(err error) string {
 		if refused.Condition == stanza.Conflict {
 			return "another session has this resource: end it, or choose another resource"
 		}
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, &StreamError{Condition: ConnectionTimeout}):
+	case errors.Is(err, context.DeadlineExceeded):
 		return "the server does not answer: is it an XMPP server for clients that listens there?"
 	}
 	return ""

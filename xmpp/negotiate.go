@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -165,6 +166,8 @@ func (s *shell) askToBind(ctx context.Context) (step, error) {
 	switch {
 	case errors.As(err, &refused):
 		return s.m.unbound(refused)
+	case err != nil && StreamErrorFor(err) == nil:
+		return step{}, fmt.Errorf("%w: %w", &StreamError{Condition: InternalServerError}, err)
 	case err != nil:
 		return step{}, err
 	}
@@ -174,10 +177,12 @@ func (s *shell) askToBind(ctx context.Context) (step, error) {
 // timedOut says why the negotiation was interrupted: by its own time limit, or
 // because the one who asked for it gave up.
 func (s *shell) timedOut(parent context.Context) error {
-	if err := parent.Err(); err != nil {
-		if s.m.initiator {
-			return err
-		}
+	switch err := parent.Err(); {
+	case s.m.initiator && err != nil:
+		return err
+	case s.m.initiator:
+		return context.DeadlineExceeded
+	case err != nil:
 		return &StreamError{Condition: SystemShutdown}
 	}
 	return &NegotiationError{
@@ -206,6 +211,9 @@ func (s *shell) abandon(last []byte, err error, gaveUp bool) {
 		}
 	}
 	s.nc.Close()
+	if s.w != nil { // the application may have it
+		s.w.finish(nil, time.Now())
+	}
 	close(s.done)
 }
 

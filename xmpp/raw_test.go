@@ -148,13 +148,19 @@ func (r *raw) asked(id *pki.Identity) {
 // bound is a client's way to a bound resource.
 func (r *raw) bound(id *pki.Identity) {
 	r.t.Helper()
+	r.authenticated(id)
+	r.send(bindAsk)
+	r.until("</iq>")
+}
+
+// authenticated is a client's way through SASL.
+func (r *raw) authenticated(id *pki.Identity) {
+	r.t.Helper()
 	r.asked(id)
 	r.send(externalAuth)
 	r.until(saslSuccess)
 	r.send(clientHeader)
 	r.until("</stream:features>")
-	r.send(bindAsk)
-	r.until("</iq>")
 }
 
 // clientTLS trusts every server.
