@@ -1,6 +1,10 @@
 package mms
 
-import "busbar.example/internal/asn1"
+import (
+	"strings"
+
+	"busbar.example/internal/asn1"
+)
 
 // ParameterSupportOptions is a set of parameter conformance building blocks. Bit i of the BIT STRING is 1<<i.
 //
@@ -15,6 +19,11 @@ const (
 	ParamVALT ParameterSupportOptions = 1 << 3 // alternate access
 	ParamVLIS ParameterSupportOptions = 1 << 7 // named variable lists
 )
+
+// String gives the standard's words for the members of p.
+func (p ParameterSupportOptions) String() string {
+	return join(parameterNames, func(i int) bool { return p>>i&1 != 0 })
+}
 
 var parameterNames = asn1.Names{"str1", "str2", "vnam", "valt", "vadr", "vsca", "tpy", "vlis", "real", "",
 	"cei", "aco", "sem", "csr", "csnc", "csplc", "cspi", "char"}
@@ -50,6 +59,22 @@ func Services(kinds ...ServiceKind) ServiceSupportOptions {
 
 // Has reports whether k is in s.
 func (s ServiceSupportOptions) Has(k ServiceKind) bool { return k < 128 && s[k/64]>>(k%64)&1 != 0 }
+
+// String gives the standard's words for the members of s.
+func (s ServiceSupportOptions) String() string {
+	return join(serviceNames, func(i int) bool { return s.Has(ServiceKind(i)) })
+}
+
+// join lists the names of the bits that has reports.
+func join(names asn1.Names, has func(int) bool) string {
+	var b strings.Builder
+	for i := range names {
+		if has(i) {
+			b.WriteString(" " + names.Text(int64(i)))
+		}
+	}
+	return strings.TrimPrefix(b.String(), " ")
+}
 
 var serviceNames = asn1.Names{
 	"status", "getNameList", "identify", "rename", "read", "write", "getVariableAccessAttributes",

@@ -39,10 +39,10 @@ func (d *decoder) dataAlternative(name string) (value.Value, error) {
 	case "mMSString":
 		return d.mmsString()
 	}
-	b, err := d.text()
-	if err != nil {
+	if err := d.content(false); err != nil {
 		return value.Value{}, err
 	}
+	b := d.tok.Data // nothing, of an end tag
 	v, ok := d.dataText(name, b)
 	if !ok {
 		return v, d.fail(fmt.Sprintf("%q is no %s", clip(string(b)), name))
@@ -128,7 +128,7 @@ func (d *decoder) binary(b []byte) bool {
 }
 
 func (d *decoder) dataBoolean() (value.Value, error) {
-	if err := d.next(); err != nil {
+	if err := d.content(true); err != nil {
 		return value.Value{}, err
 	}
 	if d.tok.Kind == xmltok.Start {

@@ -143,18 +143,7 @@ func (d *decoder) end() error {
 	return nil
 }
 
-// text is the text of the current element, which has no elements. It is valid until leaf is called, which must be next.
-func (d *decoder) text() ([]byte, error) {
-	if err := d.next(); err != nil {
-		return nil, err
-	}
-	if d.tok.Kind == xmltok.Start {
-		return nil, d.fail("unexpected element " + d.tok.Name.Local)
-	}
-	return d.tok.Data, nil // nothing, of an end tag
-}
-
-// leaf finishes an element after text.
+// leaf finishes an element without parts, whose text, if it has any, is the current token.
 func (d *decoder) leaf() error {
 	if d.tok.Kind == xmltok.End {
 		return nil

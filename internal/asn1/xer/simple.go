@@ -18,19 +18,29 @@ func (d *decoder) simple(u *asn1.Use, v reflect.Value) error {
 	case t.Kind == asn1.BitString:
 		return d.bits(t, v)
 	}
-	if err := d.next(); err != nil {
+	if err := d.content(t.Kind == asn1.Boolean || t.Names != nil); err != nil {
 		return err
 	}
-	if d.tok.Kind == xmltok.Start { // an empty element in place of a word
-		if t.Kind != asn1.Boolean && t.Names == nil {
-			return d.fail("unexpected element " + d.tok.Name.Local)
-		}
+	if d.tok.Kind == xmltok.Start {
 		return d.void(t, v)
 	}
 	if err := d.word(t, v, d.tok.Data); err != nil {
 		return err
 	}
 	return d.leaf()
+}
+
+// content makes what an element without parts holds the current token: text, or the end tag where there is none. Where it
+// may hold an empty element in place of a word, that may be it, and white space before it is dropped.
+func (d *decoder) content(element bool) error {
+	err := d.next()
+	if err == nil && element && d.tok.Kind == xmltok.Text && isSpace(d.tok.Data) {
+		err = d.next()
+	}
+	if err == nil && !element && d.tok.Kind == xmltok.Start {
+		err = d.fail("unexpected element " + d.tok.Name.Local)
+	}
+	return err
 }
 
 // void decodes an element whose content is one empty element, the current one: a named number, or true or false.
@@ -155,10 +165,10 @@ func (d *decoder) number(t *asn1.Type, v reflect.Value, n int64) error {
 
 // bits decodes named bits: a list of empty elements, or binary digits.
 func (d *decoder) bits(t *asn1.Type, v reflect.Value) error {
-	if err := d.next(); err != nil {
+	if err := d.content(true); err != nil {
 		return err
 	}
-	if d.tok.Kind == xmltok.Text && !isSpace(d.tok.Data) {
+	if d.tok.Kind == xmltok.Text {
 		for i, c := range d.tok.Data {
 			if c != '0' && c != '1' || c == '1' && i >= t.BitCap() {
 				return d.fail("no bit string, or too long")
@@ -168,11 +178,6 @@ func (d *decoder) bits(t *asn1.Type, v reflect.Value) error {
 			}
 		}
 		return d.leaf()
-	}
-	if d.tok.Kind == xmltok.Text {
-		if err := d.next(); err != nil {
-			return err
-		}
 	}
 	for d.tok.Kind == xmltok.Start {
 		n, ok := t.Names.Number(d.tok.Name.Local)
