@@ -123,8 +123,8 @@ type point struct {
 	first int // its first leaf in the store
 }
 
-// maxPoints bounds the index of one engine.
-const maxPoints = 4_000_000
+// maxPoints bounds the values of one engine.
+const maxPoints = 2_000_000
 
 // layout is the index of a model, built once: what every reference means.
 type layout struct {
@@ -150,17 +150,27 @@ func newLayout(m *acsi.Model) (*layout, error) {
 			if l.nodes[ref] != nil {
 				return nil, fmt.Errorf("acsi/server: two logical nodes are called %s", ref)
 			}
-			if err := l.addNode(ref, ln.Node); err != nil {
+			if err := l.addLN(ref, ln.Node); err != nil {
 				return nil, err
-			}
-			for _, fc := range ln.Node.FCs() {
-				if err := l.addPoint(ref.WithFC(fc), l.shapes.under(ln.Node, fc)); err != nil {
-					return nil, err
-				}
 			}
 		}
 	}
 	return l, nil
+}
+
+// addLN indexes the logical node n.
+func (l *layout) addLN(ref acsi.Ref, n *acsi.Node) error {
+	leafs := l.leafs
+	for _, fc := range n.FCs() { // before anything is counted out
+		sh := l.shapes.under(n, fc)
+		if leafs += sh.leafs; sh.leafs > maxPoints || leafs > maxPoints {
+			return fmt.Errorf("acsi/server: the model has more than %d values", maxPoints)
+		}
+		if err := l.addPoint(ref.WithFC(fc), sh); err != nil {
+			return err
+		}
+	}
+	return l.addNode(ref, n)
 }
 
 // addNode indexes n and what is below it. The first of two attributes of one name, of an active and an edited
@@ -168,9 +178,6 @@ func newLayout(m *acsi.Model) (*layout, error) {
 func (l *layout) addNode(ref acsi.Ref, n *acsi.Node) error {
 	if l.nodes[ref] != nil {
 		return nil
-	}
-	if len(l.nodes) >= maxPoints {
-		return fmt.Errorf("acsi/server: the model has more than %d nodes", maxPoints)
 	}
 	l.nodes[ref] = n
 	if n.Count > 0 {
@@ -201,9 +208,6 @@ func (l *layout) addNode(ref acsi.Ref, n *acsi.Node) error {
 
 // addPoint indexes what sh plans, and gives it its leaves.
 func (l *layout) addPoint(ref acsi.Ref, sh *shape) error {
-	if len(l.points) >= maxPoints {
-		return fmt.Errorf("acsi/server: the model has more than %d nodes", maxPoints)
-	}
 	l.points[ref] = point{shape: sh, first: l.leafs}
 	if sh.elem != nil {
 		for i := range sh.count {
