@@ -12,7 +12,7 @@ type ServiceError struct {
 }
 
 // ErrorClass is a class of errors and the error in it, one of the types below. Error classes compare with ==. String gives
-// the standard's word for the error.
+// the standard's words for both, for example "access: object-non-existent".
 //
 // ISO 9506-2, ServiceError.
 type ErrorClass interface {
@@ -129,6 +129,7 @@ var (
 	errorInitiateNames             = asn1.Names{"other", "version-incompatible", "max-segment-insufficient", "max-services-outstanding-calling-insufficient", "max-services-outstanding-called-insufficient", "service-CBB-insufficient", "parameter-CBB-insufficient", "nesting-level-insufficient"}
 	errorConcludeNames             = asn1.Names{"other", "further-communication-required"}
 	errorCancelNames               = asn1.Names{"other", "invoke-id-unknown", "cancel-not-possible"}
+	errorOthersNames               = asn1.Names{"other"} // for String only: an error of this class travels as a number
 	errorFileNames                 = asn1.Names{"other", "filename-ambiguous", "file-busy", "filename-syntax-error", "content-type-invalid", "position-invalid", "file-access-denied", "file-non-existent", "duplicate-filename", "insufficient-space-in-filestore"}
 )
 
@@ -146,46 +147,46 @@ func (ErrorCancel) errorClass()               {}
 func (ErrorFile) errorClass()                 {}
 func (ErrorOthers) errorClass()               {}
 
-// String gives the standard's word for e.
-func (e ErrorVMDState) String() string { return errorVMDStateNames.Text(int64(e)) }
+// String gives the class and the standard's word for e.
+func (e ErrorVMDState) String() string { return "vmd-state: " + errorVMDStateNames.Text(int64(e)) }
 
-// String gives the standard's word for e.
+// String gives the class and the standard's word for e.
 func (e ErrorApplicationReference) String() string {
-	return errorApplicationReferenceNames.Text(int64(e))
+	return "application-reference: " + errorApplicationReferenceNames.Text(int64(e))
 }
 
-// String gives the standard's word for e.
-func (e ErrorDefinition) String() string { return errorDefinitionNames.Text(int64(e)) }
+// String gives the class and the standard's word for e.
+func (e ErrorDefinition) String() string { return "definition: " + errorDefinitionNames.Text(int64(e)) }
 
-// String gives the standard's word for e.
-func (e ErrorResource) String() string { return errorResourceNames.Text(int64(e)) }
+// String gives the class and the standard's word for e.
+func (e ErrorResource) String() string { return "resource: " + errorResourceNames.Text(int64(e)) }
 
-// String gives the standard's word for e.
-func (e ErrorService) String() string { return errorServiceNames.Text(int64(e)) }
+// String gives the class and the standard's word for e.
+func (e ErrorService) String() string { return "service: " + errorServiceNames.Text(int64(e)) }
 
-// String gives the standard's word for e.
-func (e ErrorServicePreempt) String() string { return errorServicePreemptNames.Text(int64(e)) }
+// String gives the class and the standard's word for e.
+func (e ErrorServicePreempt) String() string { return "service-preempt: " + errorServicePreemptNames.Text(int64(e)) }
 
-// String gives the standard's word for e.
-func (e ErrorTimeResolution) String() string { return errorTimeResolutionNames.Text(int64(e)) }
+// String gives the class and the standard's word for e.
+func (e ErrorTimeResolution) String() string { return "time-resolution: " + errorTimeResolutionNames.Text(int64(e)) }
 
-// String gives the standard's word for e.
-func (e ErrorAccess) String() string { return errorAccessNames.Text(int64(e)) }
+// String gives the class and the standard's word for e.
+func (e ErrorAccess) String() string { return "access: " + errorAccessNames.Text(int64(e)) }
 
-// String gives the standard's word for e.
-func (e ErrorInitiate) String() string { return errorInitiateNames.Text(int64(e)) }
+// String gives the class and the standard's word for e.
+func (e ErrorInitiate) String() string { return "initiate: " + errorInitiateNames.Text(int64(e)) }
 
-// String gives the standard's word for e.
-func (e ErrorConclude) String() string { return errorConcludeNames.Text(int64(e)) }
+// String gives the class and the standard's word for e.
+func (e ErrorConclude) String() string { return "conclude: " + errorConcludeNames.Text(int64(e)) }
 
-// String gives the standard's word for e.
-func (e ErrorCancel) String() string { return errorCancelNames.Text(int64(e)) }
+// String gives the class and the standard's word for e.
+func (e ErrorCancel) String() string { return "cancel: " + errorCancelNames.Text(int64(e)) }
 
-// String gives the standard's word for e.
-func (e ErrorFile) String() string { return errorFileNames.Text(int64(e)) }
+// String gives the class and the standard's word for e.
+func (e ErrorFile) String() string { return "file: " + errorFileNames.Text(int64(e)) }
 
-// String gives the standard's word for e.
-func (e ErrorOthers) String() string { return asn1.Names(nil).Text(int64(e)) }
+// String gives the class and the standard's word for e.
+func (e ErrorOthers) String() string { return "others: " + errorOthersNames.Text(int64(e)) }
 
 var errorClassDecl = asn1.Choice[ErrorClass]("CHOICE",
 	asn1.Alt[ErrorVMDState]("vmd-state [0]"),

@@ -54,7 +54,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-func (v vector) octets(t *testing.T, field string) []byte {
+func (v vector) octets(t testing.TB, field string) []byte {
 	if field == "xer" {
 		return []byte(v[field])
 	}
