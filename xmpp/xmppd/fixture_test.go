@@ -40,6 +40,7 @@ type site struct {
 	events *audit.Memory
 	served chan error
 
+	crl      string            // the file of the revocation list
 	revoked  *pki.Identity     // whose certificate is on the list
 	other    *x509.Certificate // a second root that the server trusts, for certificates that ca does not issue
 	otherKey *ecdsa.PrivateKey
@@ -111,30 +112,24 @@ func (s *site) clientIdentity(bare string) *pki.Identity {
 // trust returns the server's trust anchors, with a revocation list that has one certificate on it.
 func (s *site) trust() *pki.Trust {
 	s.revoked = s.clientIdentity("hmi@" + domain)
-	file := filepath.Join(s.t.TempDir(), "e2m.crl")
-	if err := s.ca.WriteCRL(file, s.revoked.Chain[0].SerialNumber); err != nil {
+	dir := s.t.TempDir()
+	roots := filepath.Join(dir, "roots.crt")
+	s.crl = filepath.Join(dir, "e2m.crl")
+	var text []byte
+	for _, c := range []*x509.Certificate{s.root.Certificate(), s.other} {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	if err := os.WriteFile(roots, text, 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	b, err := os.ReadFile(file)
-	if err != nil {
+	if err := s.ca.WriteCRL(s.crl, s.revoked.Chain[0].SerialNumber); err != nil {
 		s.t.Fatal(err)
 	}
-	list, err := x509.ParseRevocationList(derOf(b))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	trust, err := pki.NewTrust([]*x509.Certificate{s.root.Certificate(), s.other}, []*x509.RevocationList{list})
+	trust, err := pki.LoadTrust([]string{roots}, []string{s.crl})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return trust
-}
-
-func derOf(b []byte) []byte {
-	if block, _ := pem.Decode(b); block != nil {
-		return block.Bytes
-	}
-	return b
 }
 
 // close ends the server, and fails the test if Serve returns anything but that.
@@ -372,17 +367,30 @@ func (s *site) connect(bare, resource string) *rawClient {
 // connectFrom is connect from a network address, which is host:port.
 func (s *site) connectFrom(addr, bare, resource string) *rawClient {
 	s.t.Helper()
+	return s.connectAs(s.clientIdentity(bare), addr, resource)
+}
+
+// connectAs is connectFrom with a given identity.
+func (s *site) connectAs(id *pki.Identity, addr, resource string) *rawClient {
+	s.t.Helper()
+	c := s.loginAs(id, addr, resource)
+	c.listen()
+	return c
+}
+
+// loginAs logs in and does not read on.
+func (s *site) loginAs(id *pki.Identity, addr, resource string) *rawClient {
+	s.t.Helper()
 	nc, err := s.net.dial(addr)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c, _, err := s.open(nc, s.clientIdentity(bare))
+	c, _, err := s.open(nc, id)
+	if err == nil {
+		_, err = c.login("", resource)
+	}
 	if err != nil {
-		s.t.Fatal(err)
+		s.t.Fatalf("%s: %v", resource, err)
 	}
-	if _, err := c.login("", resource); err != nil {
-		s.t.Fatalf("%s/%s: %v", bare, resource, err)
-	}
-	c.listen()
 	return c
 }

@@ -6,18 +6,25 @@ import (
 	"strconv"
 
 	"busbar.example/internal/xmltok"
+	"busbar.example/secure/audit"
 	"busbar.example/xmpp"
 	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
 )
+
+var errPresenceSize = stanza.NewError(stanza.PolicyViolation, "this presence is too large")
 
 // routePresence broadcasts a session's presence or sends it to whom it is directed. Subscriptions are configuration:
 // a request for one is answered by what is configured, and the rest of that protocol changes nothing.
 //
 // RFC 6121, Sections 3 and 4.
 func (s *Server) routePresence(ses *session, st stanza.Stanza) {
+	if len(st.Payload) > maxPresence {
+		ses.refuse(st, errPresenceSize)
+		return
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if ses.gone {
 		return
 	}
@@ -187,7 +194,7 @@ func (s *Server) informOf(ses, other *session) {
 func (s *Server) inform(to *session, st stanza.Stanza) {
 	var err error
 	if s.tags, err = to.push(s.tags[:0], &st); errors.Is(err, xmpp.ErrQueueFull) {
-		to.slow()
+		to.slow(func(e audit.Event) { s.events = append(s.events, e) })
 	}
 }
 

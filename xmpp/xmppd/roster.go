@@ -102,7 +102,7 @@ func (s *Server) items(a *account) []contact {
 // RFC 6121, Section 2.2.
 func (s *Server) sendRoster(ses *session, request stanza.Stanza) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	ses.interested = true
 	s.inform(ses, request.Reply(rosterQuery(s.items(ses.account))))
 }

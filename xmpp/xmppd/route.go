@@ -90,7 +90,7 @@ func (ses *session) forward(st stanza.Stanza) {
 	case answerable(st):
 		ses.refuse(st, errQueueFull)
 	default:
-		to.slow()
+		to.slow(ses.server.cfg.Audit.Record)
 	}
 }
 
@@ -117,7 +117,7 @@ func answerable(st stanza.Stanza) bool {
 // reply queues a stanza of the server's own for the session itself.
 func (ses *session) reply(st stanza.Stanza) {
 	if err := ses.deliver(ses, &st); errors.Is(err, xmpp.ErrQueueFull) {
-		ses.slow()
+		ses.slow(ses.server.cfg.Audit.Record)
 	}
 }
 
@@ -141,10 +141,10 @@ func (ses *session) push(buf []byte, st *stanza.Stanza) ([]byte, error) {
 	return buf, ses.conn.Push(buf[:n], st.Payload, buf[n:])
 }
 
-// slow ends the stream of a client that does not read what it should not miss.
-func (ses *session) slow() {
+// slow ends the stream of a client that does not read what it should not miss, and passes the event to record.
+func (ses *session) slow(record func(audit.Event)) {
 	if ses.ended.CompareAndSwap(false, true) {
-		ses.audit(audit.StreamSlow, "reads too slowly: its queue is full")
+		record(ses.event(audit.StreamSlow, "reads too slowly: its queue is full"))
 		ses.conn.End(&xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "you read too slowly"})
 	}
 }

@@ -3,6 +3,7 @@ package xmppd
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"syscall"
 	"time"
@@ -85,7 +86,7 @@ func (s *Server) start(nc net.Conn) {
 	seat, why := s.gate.admit(addr)
 	if seat == nil {
 		if why != "" {
-			s.audit(audit.StreamFlood, addr.String(), "", why)
+			s.cfg.Audit.Record(audit.Event{ID: audit.StreamFlood, Time: time.Now(), Peer: addr.String(), Text: why})
 		}
 		nc.Close()
 		return
@@ -141,7 +142,11 @@ func (s *Server) handle(nc net.Conn, seat *seat) {
 	if conn != nil {
 		conn.Close()
 	}
-	s.cfg.Logger.Debug("xmppd: connection ended", "peer", nc.RemoteAddr(), "err", err)
+	level := slog.LevelDebug
+	if ours, ok := errors.AsType[*xmpp.StreamError](err); ok && !ours.Remote {
+		level = slog.LevelWarn
+	}
+	s.cfg.Logger.Log(context.Background(), level, "xmppd: connection ended", "peer", nc.RemoteAddr(), "err", err)
 }
 
 // Shutdown ends all streams with system-shutdown, after every client has been told that those it knows are going, and
@@ -160,7 +165,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			ses.conn.End(&xmpp.StreamError{Condition: xmpp.SystemShutdown})
 		}
 	}
-	s.mu.Unlock()
+	s.unlock()
 
 	gone := make(chan struct{})
 	go func() {

@@ -49,18 +49,7 @@ func TestNewRefuses(t *testing.T) {
 // silent logs in and reads nothing any more.
 func (s *site) silent(bare, resource string) *rawClient {
 	s.t.Helper()
-	nc, err := s.net.dial("192.0.2.4:1")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	c, _, err := s.open(nc, s.clientIdentity(bare))
-	if err == nil {
-		_, err = c.login("", resource)
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return c
+	return s.loginAs(s.clientIdentity(bare), "192.0.2.4:1", resource)
 }
 
 func TestSlowReader(t *testing.T) {
@@ -244,14 +233,23 @@ func TestAcceptGoesOnWhenResourcesComeBack(t *testing.T) {
 func TestM7Recheck(t *testing.T) {
 	tests := []struct {
 		name      string
-		withdraw  func(s *site, blocked *atomic.Bool)
+		withdraw  func(s *site, trust *pki.Trust, pv1 *pki.Identity, blocked *atomic.Bool)
 		condition string
 		events    []audit.ID
 	}{
-		{"expired", func(s *site, _ *atomic.Bool) {
+		{"revoked", func(s *site, trust *pki.Trust, pv1 *pki.Identity, _ *atomic.Bool) {
+			if err := s.ca.WriteCRL(s.crl, pv1.Chain[0].SerialNumber); err != nil {
+				s.t.Fatal(err)
+			}
+			if err := trust.Refresh(); err != nil {
+				s.t.Fatal(err)
+			}
+			s.server.Recheck()
+		}, "reset", []audit.ID{audit.CertificateRevoked, audit.CredentialWithdrawn}},
+		{"expired", func(*site, *pki.Trust, *pki.Identity, *atomic.Bool) {
 			time.Sleep(3*time.Hour - time.Minute)
 		}, "reset", []audit.ID{audit.CertificateExpired, audit.CredentialWithdrawn}},
-		{"no longer allowed", func(s *site, blocked *atomic.Bool) {
+		{"no longer allowed", func(s *site, _ *pki.Trust, _ *pki.Identity, blocked *atomic.Bool) {
 			blocked.Store(true)
 			s.server.Recheck()
 		}, "not-authorized", []audit.ID{audit.CredentialWithdrawn}},
@@ -260,20 +258,23 @@ func TestM7Recheck(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var blocked atomic.Bool
+				var trust *pki.Trust
 				s := newSite(t, func(c *xmppd.Config) {
 					c.Allowed = func(j jid.JID) bool { return j.Local() != "pv1" || !blocked.Load() }
 					c.KeepAlive = xmpp.KeepAlive{Idle: -1, Loss: -1}
+					trust = c.Trust
 				})
 				defer s.close()
 				hmi := s.connect("hmi@dso.example", "1")
 				s.ca.Validity = 2*time.Hour + time.Minute
-				pv1 := s.connect("pv1@dso.example", "IEC")
+				id := s.clientIdentity("pv1@dso.example")
+				pv1 := s.connectAs(id, "192.0.2.2:40000", "IEC")
 				hmi.send("<presence/>")
 				pv1.send("<presence/>")
 				synctest.Wait()
 				hmi.take()
 				pv1.take()
-				tt.withdraw(s, &blocked)
+				tt.withdraw(s, trust, id, &blocked)
 				<-pv1.done
 				synctest.Wait()
 				got := pv1.take()
@@ -313,6 +314,22 @@ func TestTapSeesWhatArrives(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, log); diff != "" {
 			t.Errorf("tapped (-want +got)\n%s", diff)
+		}
+	})
+}
+
+func TestLargePresenceIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		defer s.close()
+		c := s.connect("mallory@dso.example", "1")
+		c.send("<presence id='1'><status>" + strings.Repeat("x", 17_000) + "</status></presence>")
+		synctest.Wait()
+		if got := c.take(); len(got) != 1 || !strings.Contains(got[0], "<policy-violation ") {
+			t.Errorf("a presence of 17 kB was answered %.200q", got)
+		}
+		if got := s.server.Sessions(); len(got) != 1 || got[0].Available {
+			t.Errorf("sessions %v, want one that is not available", got)
 		}
 	})
 }

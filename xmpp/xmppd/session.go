@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"busbar.example/secure/audit"
 	"busbar.example/xmpp"
@@ -15,6 +16,9 @@ import (
 
 // maxDirected bounds to how many addresses that are no contacts a session may have shown itself.
 const maxDirected = 256
+
+// maxPresence bounds the payload of a presence, in octets: it is kept for those who come later.
+const maxPresence = 16 << 10
 
 // keptBuffer is the size in octets up to which a session keeps a buffer for the next stanza.
 const keptBuffer = 16 << 10
@@ -54,10 +58,9 @@ func (s *Server) bind(c *xmpp.Conn, resource string) (*session, error) {
 	if err != nil {
 		return nil, stanza.NewError(stanza.BadRequest, err.Error())
 	}
-	ses := &session{server: s, conn: c, jid: full}
 
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.draining {
 		return nil, &xmpp.StreamError{Condition: xmpp.SystemShutdown}
 	}
@@ -65,22 +68,22 @@ func (s *Server) bind(c *xmpp.Conn, resource string) (*session, error) {
 	if acc == nil {
 		acc = &account{jid: bare}
 	}
+	ses := &session{server: s, conn: c, jid: full, account: acc}
 	old := acc.session(full)
 	if old == nil && len(acc.sessions) >= s.cfg.Limits.ResourcesPerAccount {
-		s.audit(audit.StreamFlood, full.String(), bare.String(), errTooManyResources.Text)
+		s.events = append(s.events, ses.event(audit.StreamFlood, errTooManyResources.Text))
 		return nil, errTooManyResources
 	}
 	if old != nil {
 		s.remove(old)
 		old.conn.End(&xmpp.StreamError{Condition: xmpp.Conflict, Text: "replaced by a newer stream"})
-		s.audit(audit.StreamReplaced, full.String(), bare.String(), "a second stream has bound this address")
+		s.events = append(s.events, ses.event(audit.StreamReplaced, "a second stream has bound this address"))
 	}
 	if s.accounts[bare] == nil {
 		s.accounts[bare] = acc
 		s.order = append(s.order, acc)
 		s.announceAccount(acc)
 	}
-	ses.account = acc
 	acc.sessions = append(acc.sessions, ses)
 	return ses, nil
 }
@@ -88,7 +91,7 @@ func (s *Server) bind(c *xmpp.Conn, resource string) (*session, error) {
 // unbind takes a session out of the table, if it is still there, and tells who knew of it.
 func (s *Server) unbind(ses *session) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if !ses.gone {
 		s.remove(ses)
 	}
@@ -141,6 +144,9 @@ func (ses *session) run() error {
 		}
 		head.Payload = payload
 		ses.route(head)
+		if cap(ses.rewritten) > keptBuffer {
+			ses.rewritten = nil
+		}
 	}
 }
 
@@ -156,9 +162,6 @@ func (ses *session) inner(start []byte) ([]byte, error) {
 	}
 	if raw.SelfContained && raw.Default == stanza.Namespace {
 		return raw.Octets, nil
-	}
-	if cap(ses.rewritten) > keptBuffer {
-		ses.rewritten = nil
 	}
 	if ses.rewritten, err = raw.AppendSelfContained(ses.rewritten[:0], stanza.Namespace); err != nil {
 		ses.audit(audit.StreamLimit, err.Error())
@@ -183,7 +186,12 @@ func (ses *session) checkFrom(head stanza.Stanza, headErr error) error {
 	return &xmpp.StreamError{Condition: xmpp.InvalidFrom}
 }
 
-// audit records an event about the session's client.
+// audit records an event about the session's client. server.mu is not held.
 func (ses *session) audit(id audit.ID, text string) {
-	ses.server.audit(id, ses.jid.String(), ses.account.jid.String(), text)
+	ses.server.cfg.Audit.Record(ses.event(id, text))
+}
+
+// event makes an event about the session's client, now.
+func (ses *session) event(id audit.ID, text string) audit.Event {
+	return audit.Event{ID: id, Time: time.Now(), Peer: ses.jid.String(), Subject: ses.account.jid.String(), Text: text}
 }

@@ -34,7 +34,7 @@ type Config struct {
 	// Allowed says whether an account may log in whose certificate verifies. Default: every one of Domain.
 	Allowed func(account jid.JID) bool
 	// Groups are the roster: the members of a group see each other's presence, without asking. Default: one group of
-	// all accounts of Domain; an account comes into it when it first logs in.
+	// all accounts of Domain, into which an account comes when it first logs in. Empty, but not nil: nobody sees anybody.
 	Groups []Group
 
 	Limits Limits
@@ -107,8 +107,9 @@ type Server struct {
 	order     []*account // as they first logged in
 	listeners map[net.Listener]struct{}
 	draining  bool
-	tags      []byte // buffer for start and end tags
-	pushes    uint64 // roster pushes made so far: their ids
+	tags      []byte        // buffer for start and end tags
+	events    []audit.Event // to be recorded by unlock
+	pushes    uint64        // roster pushes made so far: their ids
 }
 
 // account is a bare JID that has logged in since the server started.
@@ -170,7 +171,12 @@ func (s *Server) Sessions() []SessionInfo {
 	return all
 }
 
-// audit records an event about a peer, now.
-func (s *Server) audit(id audit.ID, peer, subject, text string) {
-	s.cfg.Audit.Record(audit.Event{ID: id, Time: time.Now(), Peer: peer, Subject: subject, Text: text})
+// unlock releases s.mu, and then records what has happened under it: a sink may write to a file.
+func (s *Server) unlock() {
+	events := s.events
+	s.events = nil
+	s.mu.Unlock()
+	for _, e := range events {
+		s.cfg.Audit.Record(e)
+	}
 }
