@@ -165,10 +165,14 @@ func (e ErrorResource) String() string { return "resource: " + errorResourceName
 func (e ErrorService) String() string { return "service: " + errorServiceNames.Text(int64(e)) }
 
 // String gives the class and the standard's word for e.
-func (e ErrorServicePreempt) String() string { return "service-preempt: " + errorServicePreemptNames.Text(int64(e)) }
+func (e ErrorServicePreempt) String() string {
+	return "service-preempt: " + errorServicePreemptNames.Text(int64(e))
+}
 
 // String gives the class and the standard's word for e.
-func (e ErrorTimeResolution) String() string { return "time-resolution: " + errorTimeResolutionNames.Text(int64(e)) }
+func (e ErrorTimeResolution) String() string {
+	return "time-resolution: " + errorTimeResolutionNames.Text(int64(e))
+}
 
 // String gives the class and the standard's word for e.
 func (e ErrorAccess) String() string { return "access: " + errorAccessNames.Text(int64(e)) }

@@ -27,9 +27,9 @@ type ServiceError struct {
 // Error names class and code.
 func (e *ServiceError) Error() string {
 	if e.Remote {
-		return fmt.Sprintf("the peer answers with service error %v", e.Class)
+		return fmt.Sprintf("the peer answers with a service error (%v)", e.Class)
 	}
-	return fmt.Sprintf("service error %v", e.Class)
+	return fmt.Sprintf("service error (%v)", e.Class)
 }
 
 // Is reports whether target is a *ServiceError of the same class and code.
