@@ -41,7 +41,7 @@ func Accept(ctx context.Context, nc net.Conn, cfg ServerConfig) (*Conn, error) {
 			return err
 		}
 		if !id.IsFull() || id.Bare() != m.id {
-			return errors.New("Bind returned an address that is not the account's")
+			return errors.New("the application binds an address that is not the account's")
 		}
 		c.setJID(id)
 		return nil

@@ -97,8 +97,7 @@ type KeepAlive struct {
 }
 
 // Trace holds optional hooks that are told of each step of setting up a stream,
-// and of its end. They run on the goroutine that negotiates or reads and must
-// not block. They are shown neither keys nor payloads.
+// and of its end. They must not block. They are shown neither keys nor payloads.
 type Trace struct {
 	Connected     func(local, remote net.Addr)
 	Opened        func(from, id string)                            // the peer's stream header

@@ -236,12 +236,13 @@ func (m *machine) unexpected(el *element) (step, error) {
 	return step{}, &StreamError{Condition: UnsupportedStanzaType}
 }
 
-// text takes character data between elements. White space is a sign of life,
-// except during STARTTLS and SASL, where nothing may stand between elements.
+// text takes character data between elements; space says that it is white space
+// only. That is a sign of life, except during STARTTLS and SASL, where nothing
+// may stand between elements.
 //
 // RFC 6120, Sections 5.3.3, 6.3.5 and 11.7.
-func (m *machine) text(blank bool) error {
-	if !blank {
+func (m *machine) text(space bool) error {
+	if !space {
 		return &StreamError{Condition: BadFormat, Text: "text between elements"}
 	}
 	if m.state == negotiating && m.id.IsZero() {

@@ -3,6 +3,7 @@ package xmpp
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
@@ -82,5 +83,22 @@ func TestRepliesAreBounded(t *testing.T) {
 	}
 	if fn, ok := r.take(stanza.Stanza{From: peer, ID: fmt.Sprint(maxReplies - 1)}); !ok || fn != nil {
 		t.Errorf("a late reply: expected %v, somebody waits %v", ok, fn != nil)
+	}
+}
+
+func TestThrottle(t *testing.T) {
+	var th throttle
+	now := time.Unix(0, 0)
+	passed := 0
+	for range 1000 {
+		if ok, missed := th.allow(now); ok {
+			passed++
+			if missed != 0 {
+				t.Errorf("%d were missed before anything was", missed)
+			}
+		}
+	}
+	if ok, missed := th.allow(now.Add(time.Minute)); passed != 32 || !ok || missed != 1000-32 {
+		t.Errorf("%d of 1000 let through; a minute later %v, %d missed", passed, ok, missed)
 	}
 }

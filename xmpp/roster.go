@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"busbar.example/internal/xmltok"
-	"busbar.example/secure/audit"
 	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
 )
@@ -73,7 +72,7 @@ func (s *Session) setRoster(reply stanza.Stanza) error {
 // RFC 6121, Section 2.1.6.
 func (s *Session) rosterPush(st stanza.Stanza) {
 	if !st.From.IsZero() && st.From != s.JID().Bare() {
-		s.conn.record(audit.ReplySpoofed, "roster push from "+printable([]string{st.From.String()}), nil)
+		s.spoofed("roster push", st.From)
 		s.answer(st.ErrorReply(stanza.NewError(stanza.ServiceUnavailable, "")))
 		return
 	}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"busbar.example/secure/audit"
 	"busbar.example/xmpp/jid"
@@ -26,6 +28,7 @@ type Session struct {
 	replies *replies
 	pingID  string // of the last ping
 	roster  []RosterItem
+	forged  throttle // of the reading goroutine
 }
 
 func newSession(c *Conn, handler func(stanza.Stanza)) *Session {
@@ -206,17 +209,27 @@ func (s *Session) dispatch(st stanza.Stanza) {
 		s.reply(st)
 		return
 	}
-	space, local, _ := st.Child()
 	switch {
-	case st.Type == stanza.Get && space == nsPing && local == "ping":
+	case st.Type == stanza.Get && holds(st, nsPing, "ping"):
 		s.answer(st.Reply(nil))
-	case st.Type == stanza.Set && space == nsRoster && local == "query":
+	case st.Type == stanza.Set && holds(st, nsRoster, "query"):
 		s.rosterPush(st)
 	case s.handler == nil:
 		s.answer(st.ErrorReply(stanza.NewError(stanza.ServiceUnavailable, "")))
 	default:
 		s.handle(st)
 	}
+}
+
+// holds reports whether the payload is an element of that name. Most are not,
+// which a look at the first tag tells.
+func holds(st stanza.Stanza, space, local string) bool {
+	tag, _, _ := bytes.Cut(st.Payload, []byte(">"))
+	if !bytes.Contains(tag, []byte(space)) {
+		return false
+	}
+	gotSpace, gotLocal, _ := st.Child()
+	return gotSpace == space && gotLocal == local
 }
 
 func (s *Session) handle(st stanza.Stanza) {
@@ -233,10 +246,44 @@ func (s *Session) reply(st stanza.Stanza) {
 	s.mu.Unlock()
 	switch {
 	case !expected:
-		s.conn.record(audit.ReplySpoofed, "unexpected iq "+string(st.Type)+" from "+printable([]string{st.From.String()}), nil)
+		s.spoofed("unexpected iq "+string(st.Type), st.From)
 	case onReply != nil:
 		onReply(st)
 	}
+}
+
+// spoofed reports what claims to be something that it cannot be.
+func (s *Session) spoofed(what string, from jid.JID) {
+	ok, missed := s.forged.allow(time.Now())
+	if !ok {
+		return
+	}
+	text := what + " from " + printable([]string{from.String()})
+	if missed > 0 {
+		text += fmt.Sprintf(" (%d more before were not reported)", missed)
+	}
+	s.conn.record(audit.ReplySpoofed, text, nil)
+}
+
+// A throttle lets through what a peer can cause as often as it likes, up to 32
+// times a minute.
+type throttle struct {
+	since  time.Time // when the minute began
+	n      int       // let through in it
+	missed int       // not let through since the last that was
+}
+
+// allow says whether the next one is let through, and how many before were not.
+func (t *throttle) allow(now time.Time) (ok bool, missed int) {
+	if now.Sub(t.since) >= time.Minute {
+		t.since, t.n = now, 0
+	}
+	if t.n++; t.n > 32 {
+		t.missed++
+		return false, 0
+	}
+	missed, t.missed = t.missed, 0
+	return true, missed
 }
 
 // answer queues an answer of the session's own.
