@@ -205,11 +205,23 @@ func (a *Association) unsent(invokeID uint32, err error) error {
 	a.machine.forget(invokeID)
 	a.mu.Unlock()
 	<-a.slots
-	var size *SizeError
-	if !errors.As(err, &size) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+	if _, only := refusedPDU(err); !only && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		a.cancel(err)
 	}
 	return err
+}
+
+// refusedPDU reports whether err of a Link's Send is about that one PDU, and what a peer that waits for it is told.
+func refusedPDU(err error) (told mms.ErrorClass, only bool) {
+	var size *SizeError
+	var value *mms.ValueError
+	switch {
+	case errors.As(err, &size):
+		return mms.ServicePDUSize, true
+	case errors.As(err, &value):
+		return mms.OthersOther, true
+	}
+	return nil, false
 }
 
 func (a *Association) closed() error {
@@ -325,11 +337,11 @@ func (a *Association) respond(invokeID uint32, response mms.ConfirmedServiceResp
 		a.cfg.Fault(err)
 	}
 	err = a.link.Send(a.ctx, pdu)
-	var size *SizeError
-	if errors.As(err, &size) {
-		a.cfg.Fault(err)
-		err = a.link.Send(a.ctx, &mms.ConfirmedError{InvokeID: invokeID,
-			ServiceError: mms.ServiceError{ErrorClass: mms.ServicePDUSize}})
+	if told, only := refusedPDU(err); only {
+		if told == mms.ErrorClass(mms.OthersOther) {
+			a.cfg.Fault(err)
+		}
+		err = a.link.Send(a.ctx, &mms.ConfirmedError{InvokeID: invokeID, ServiceError: mms.ServiceError{ErrorClass: told}})
 	}
 	return err
 }

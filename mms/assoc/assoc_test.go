@@ -163,7 +163,8 @@ func TestFailuresReachTheCaller(t *testing.T) {
 func TestAnswerTooLargeBecomesAnError(t *testing.T) {
 	a, b := testbed.Pipe(rbac.Subject{}, rbac.Subject{})
 	b.Limit = assoc.MinPDU
-	client, _ := pairOn(t, a, b, assoc.Config{}, assoc.Config{}, func(context.Context, mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
+	fault := func(err error) { t.Errorf("what the peer is told is no fault: %v", err) }
+	client, _ := pairOn(t, a, b, assoc.Config{}, assoc.Config{Fault: fault}, func(context.Context, mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
 		return answer(value.Octets(make([]byte, assoc.MinPDU))), nil
 	})
 	_, err := client.Call(t.Context(), read("x"))
@@ -183,6 +184,26 @@ func TestRequestTooLargeIsNotSent(t *testing.T) {
 	for range 3 { // more often than there are slots: a refused call must give its slot back
 		if _, err := client.Call(t.Context(), read("x")); !errors.As(err, &size) || size.Limit != 100 {
 			t.Fatalf("got %v, want a SizeError", err)
+		}
+	}
+}
+
+// A value that has no encoding fails its own call and no other.
+func TestPDUWithoutEncodingIsNotSent(t *testing.T) {
+	faults := make(chan error, 1)
+	client, _ := pair(t, assoc.Config{Outstanding: 1}, assoc.Config{Fault: func(err error) { faults <- err }}, func(context.Context, mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
+		return answer(value.Visible("é")), nil
+	})
+	for range 3 {
+		if _, err := client.Call(t.Context(), read("x")); !errors.Is(err, &assoc.ServiceError{Class: mms.OthersOther}) {
+			t.Fatalf("the server's fault: got %v, want others: other", err)
+		}
+		var value *mms.ValueError
+		if err := <-faults; !errors.As(err, &value) {
+			t.Errorf("fault: got %v, want a ValueError", err)
+		}
+		if _, err := client.Call(t.Context(), read("\x00")); !errors.As(err, &value) {
+			t.Fatalf("the client's fault: got %v, want a ValueError", err)
 		}
 	}
 }

@@ -12,9 +12,9 @@ import (
 // The first PDU sent may ride in the security handshake.
 //
 // Send and Recv may be called concurrently with each other and with Close; Send by several goroutines,
-// Recv by one at a time. A PDU that the peer's limit does not admit is refused by Send with a
-// *SizeError, and the Link goes on. Every other error of Send, and every error of Recv but that of its
-// context, means that the Link has ended: io.EOF after an orderly release, else an error that
+// Recv by one at a time. Send refuses a PDU that the peer's limit does not admit with a *SizeError, and one
+// that has no encoding with a *mms.ValueError; the Link goes on. Every other error of Send but that of its
+// context, and every error of Recv but that of its context, means that the Link has ended: io.EOF after an orderly release, else an error that
 // unwraps to net.ErrClosed or says what the peer or the network did.
 type Link interface {
 	Send(ctx context.Context, pdu mms.PDU) error
