@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"errors"
 	"fmt"
 
 	"busbar.example/secure/audit"
@@ -13,16 +14,18 @@ import (
 // as either end. It does no I/O and knows no time: its shell feeds it what has
 // arrived, sends what it returns, and then does what its state asks for.
 //
-//	                 header            a feature's first element
-//	opening ─────────────▶ choosing ─────────────▶ negotiating
-//	 ▲  ▲                   ▲    ▲                  │  │  │  │
-//	 │  │                   │    └── refused, again ┘  │  │  │
-//	 │  └──── authenticated │ ─────────────────────────┘  │  │
-//	 │                      │                             │  ▼
-//	 └────── secured ── securing ◀──── proceed ───────────┘ ready
+//	opening      the peer's header came      choosing
+//	choosing     a feature begins            negotiating
+//	negotiating  TLS is agreed               securing
+//	             authenticated               opening
+//	             refused                     choosing
+//	             a resource is asked for     binding (receiver)
+//	             a resource is bound         ready (initiator)
+//	securing     TLS is up                   opening
+//	binding      the application has chosen  ready
+//	             it has refused              choosing
 //
-// A receiving entity stands in binding instead of ready until the application
-// has chosen a resource. Every error leads to failed.
+// Every error leads to failed.
 type machine struct {
 	initiator bool
 	domain    string     // the server's
@@ -214,7 +217,7 @@ func (m *machine) choose(features *element) (step, error) {
 		}
 		m.current = nil
 	}
-	return step{}, fmt.Errorf("nothing is left to negotiate")
+	return step{}, errors.New("nothing is left to negotiate")
 }
 
 // unexpected refuses an element that has no place here.

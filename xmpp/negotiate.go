@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"time"
 
 	"busbar.example/internal/xmltok"
@@ -246,10 +245,16 @@ func (s *shell) explain(err error) *NegotiationError {
 		}
 	case errors.As(err, &record) && e.Step == StepTLS:
 		e.Event, e.Hint = audit.StartTLSInjection, errInjected.Hint
-	case e.Step == StepTLS && e.Event == "" && strings.Contains(err.Error(), "tls: "):
+	case e.Step == StepTLS && e.Event == "" && !isNetworkError(err):
 		e.Event = audit.TLSRefused
 	case e.Hint == "" && s.m.initiator:
 		e.Hint = s.hint(err)
 	}
 	return &e
+}
+
+// isNetworkError reports whether err says nothing about what the peer wants.
+func isNetworkError(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, context.Canceled)
 }

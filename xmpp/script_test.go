@@ -61,6 +61,33 @@ func TestNegotiationScripts(t *testing.T) {
 	}
 }
 
+// What an attacker may have said before TLS counts for nothing after it.
+//
+// RFC 6120, Section 5.4.3.3.
+func TestWhatWasLearnedBeforeTLSIsForgotten(t *testing.T) {
+	const limits = "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>%d</max-bytes></limits>"
+	sc := &script{lines: []string{
+		"client ied1@site.example/IEC",
+		"< " + strings.Replace(serverHeader, "id='s'", "id='clear'", 1),
+		"< " + features(fmt.Sprintf(limits, 1), startTLSOffer, externalOffer),
+		"< " + proceed,
+		"tls",
+		"< " + serverHeader,
+		"< " + features(fmt.Sprintf(limits, 2), externalOffer),
+		"< " + saslSuccess,
+		"< " + strings.Replace(serverHeader, "id='s'", "id='last'", 1),
+		"< " + features(bindOffer),
+		"< <iq type='result' id='id1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>ied1@site.example/IEC</jid></bind></iq>",
+	}}
+	s := sc.shell(t)
+	if err := s.negotiate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s.info.MaxStanza != 0 || s.info.StreamID != "last" {
+		t.Errorf("limit %d, stream %q: both are of a stream before", s.info.MaxStanza, s.info.StreamID)
+	}
+}
+
 func runScript(t *testing.T, text string) string {
 	sc := &script{lines: strings.Split(strings.TrimSuffix(text, "\n"), "\n")}
 	s := sc.shell(t)

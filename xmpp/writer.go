@@ -8,10 +8,24 @@ import (
 )
 
 const (
-	keepBuffer = 4 << 10  // octets of buffer that an idle writer keeps
+	keepBuffer = 64 << 10 // octets of a buffer that is kept for another use
 	chunk      = 32 << 10 // octets that must make their way within one timeout
 	reserve    = 64 << 10 // octets of room beyond the limit for answers that cannot wait
 )
+
+// buffers are for the stanzas that wait or are being written: an idle connection
+// has none.
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+type buffer struct{ octets []byte }
+
+// free gives b back. One that has grown large is left to the collector.
+func (b *buffer) free() {
+	if cap(b.octets) <= keepBuffer {
+		b.octets = b.octets[:0]
+		buffers.Put(b)
+	}
+}
 
 // writer sends whole stanzas in the order in which they were queued, from one
 // goroutine, as many as are waiting in one write. The queue is bounded in
@@ -26,7 +40,7 @@ type writer struct {
 	turn chan struct{} // held by the one sender that may wait for room; the others queue up behind it
 
 	mu       sync.Mutex
-	queue    []byte        // what run will write next
+	queue    *buffer       // what run will write next, nil for nothing
 	waiting  int           // senders that hold turn or want it
 	room     chan struct{} // signalled when the queue was emptied
 	wake     chan struct{} // signalled when the queue has become non-empty, or closing was set
@@ -71,14 +85,22 @@ func (w *writer) add(parts [][]byte, limit int) error {
 	for _, p := range parts {
 		n += len(p)
 	}
-	if len(w.queue) > 0 && n > limit-len(w.queue) {
+	if w.queue != nil && n > limit-len(w.queue.octets) {
 		return ErrQueueFull
 	}
+	w.append(parts...)
+	return nil
+}
+
+// append queues parts. w.mu is held.
+func (w *writer) append(parts ...[]byte) {
+	if w.queue == nil {
+		w.queue = buffers.Get().(*buffer)
+	}
 	for _, p := range parts {
-		w.queue = append(w.queue, p...)
+		w.queue.octets = append(w.queue.octets, p...)
 	}
 	signal(w.wake)
-	return nil
 }
 
 // send queues the concatenation of parts, and waits for room until ctx ends.
@@ -136,36 +158,30 @@ func (w *writer) finish(last []byte, deadline time.Time) {
 		return
 	}
 	w.closing, w.deadline = true, deadline
-	w.queue = append(w.queue, last...)
 	w.conn.SetWriteDeadline(deadline) // also of the write under way
 	close(w.ended)
-	signal(w.wake)
+	w.append(last)
 }
 
 // run writes until finish was called and the queue is empty, or a write fails;
 // then it returns the error of that write.
 func (w *writer) run() error {
-	var batch []byte
 	for {
 		w.mu.Lock()
-		batch, w.queue = w.queue, batch[:0]
-		closing := w.closing
-		if len(batch) == 0 && cap(batch) > keepBuffer {
-			batch = nil
-		}
-		if len(batch) == 0 && cap(w.queue) > keepBuffer {
-			w.queue = nil
-		}
+		batch, closing := w.queue, w.closing
+		w.queue = nil
 		w.mu.Unlock()
 		signal(w.room)
-		if len(batch) == 0 {
+		if batch == nil {
 			if closing {
 				return nil
 			}
 			<-w.wake
 			continue
 		}
-		if err := w.write(batch); err != nil {
+		err := w.write(batch.octets)
+		batch.free()
+		if err != nil {
 			return err
 		}
 	}
