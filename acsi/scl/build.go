@@ -8,8 +8,12 @@ import (
 	"busbar.example/acsi"
 )
 
-// maxPoints bounds how many nodes one model may have once arrays and shared types are counted out.
-const maxPoints = 1_000_000
+// maxPoints bounds how many nodes one model may have once arrays and shared types are counted out, and maxBuilt how
+// many of them may differ.
+const (
+	maxPoints = 1_000_000
+	maxBuilt  = 250_000
+)
 
 // part is a list of nodes made of one type, and what a user of the type needs to know of it.
 type part struct {
@@ -37,6 +41,7 @@ type builder struct {
 	das      map[daKey]*part
 	building map[*typeDef]bool
 	built    int
+	device   acsi.Ref // any: a place to try names at
 }
 
 type daKey struct {
@@ -46,7 +51,7 @@ type daKey struct {
 
 func newBuilder(d *Document) *builder {
 	return &builder{doc: d, seen: map[Finding]bool{}, lns: map[string]*part{}, dos: map[string]*part{}, das: map[daKey]*part{},
-		building: map[*typeDef]bool{}}
+		building: map[*typeDef]bool{}, device: acsi.MustRef("LD")}
 }
 
 func (b *builder) finding(line int, element, format string, args ...any) {
@@ -74,7 +79,7 @@ func (b *builder) leave(t *typeDef) { delete(b.building, t) }
 
 // add puts node, which stands for m, into p, with below as what it contains.
 func (b *builder) add(p *part, m *member, node *acsi.Node, below *part) error {
-	if b.built++; b.built > maxPoints {
+	if b.built++; b.built > maxBuilt {
 		return b.tooLarge(m)
 	}
 	times, digits := 1, 0
@@ -112,7 +117,7 @@ func (b *builder) tooLarge(m *member) error {
 // usable reports whether m has a name that is well formed and not taken in p. Active and edited values of a setting
 // share theirs.
 func (b *builder) usable(t *typeDef, m *member, p *part) bool {
-	if _, err := acsi.NewRef("LD", m.name, 0); err != nil {
+	if _, err := b.device.Child(m.name); err != nil { // there, neither points nor an index may be in it
 		b.finding(m.line, m.String(), "it is left out: a name has letters and digits, at most %d", acsi.MaxItemLen)
 		return false
 	}

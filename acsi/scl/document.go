@@ -82,8 +82,9 @@ type val struct {
 // *Error.
 //
 // IEC 61850-6, 9.
-func Parse(r io.Reader) (*Document, error) {
-	rd := newReader(r)
+func Parse(r io.Reader) (*Document, error) { return parse(newReader(r, largest)) }
+
+func parse(rd *reader) (*Document, error) {
 	for {
 		tok, err := rd.token()
 		if err != nil {

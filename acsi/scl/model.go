@@ -134,7 +134,11 @@ func (m *modeller) addLD(dev *ied, ld *lDevice) error {
 
 // addLN reports whether the logical node is there now; what keeps one out is in the findings.
 func (m *modeller) addLN(ld *acsi.LogicalDevice, ln *lNode, name, el string) (bool, error) {
-	ref, err := acsi.NewRef(ld.Name, name, 0)
+	device, err := acsi.NewRef(ld.Name, "", 0)
+	if err != nil {
+		return false, err
+	}
+	ref, err := device.Child(name)
 	if err != nil {
 		m.finding(ln.line, el, "it is left out: %v", err)
 		return false, nil

@@ -10,18 +10,21 @@ import (
 	"strings"
 )
 
-// The bounds on a file. They are far above what the largest substations need, and keep a hostile file from
-// taking the machine.
-const (
-	maxFile     = 128 << 20 // octets
-	maxElements = 2_000_000
-	maxDepth    = 100
-)
+// limits bound a file.
+type limits struct {
+	octets   int64
+	elements int
+	depth    int
+}
+
+// largest is far above what the largest substations need, and keeps a hostile file from taking the machine.
+var largest = limits{octets: 128 << 20, elements: 2_000_000, depth: 100}
 
 const namespace = "http://www.iec.ch/61850/2003/SCL"
 
 // reader walks the elements of a file. Elements of other namespaces and processing instructions are passed over.
 type reader struct {
+	limits   limits
 	dec      *xml.Decoder
 	file     string
 	space    string // the namespace of the top element: the standard's, or none at all
@@ -29,12 +32,12 @@ type reader struct {
 	elements int
 }
 
-func newReader(r io.Reader) *reader {
-	rd := &reader{}
+func newReader(r io.Reader, l limits) *reader {
+	rd := &reader{limits: l}
 	if n, ok := r.(interface{ Name() string }); ok {
 		rd.file = n.Name()
 	}
-	in := bufio.NewReader(&boundedReader{r: r, left: maxFile})
+	in := bufio.NewReader(&boundedReader{r: r, left: l.octets})
 	if bom, _ := in.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
 		in.Discard(3)
 	}
@@ -43,7 +46,7 @@ func newReader(r io.Reader) *reader {
 	return rd
 }
 
-var errTooLarge = fmt.Errorf("the file is larger than %d MiB", maxFile>>20)
+var errTooLarge = errors.New("the file is too large")
 
 // boundedReader fails, where io.LimitReader would make the file look cut off.
 type boundedReader struct {
@@ -115,11 +118,11 @@ func (r *reader) token() (xml.Token, error) {
 		case xml.StartElement:
 			r.depth++
 			r.elements++
-			if r.depth > maxDepth {
-				return nil, r.errorf("this is no SCL file", "<%s> is nested deeper than %d", clip(tok.Name.Local), maxDepth)
+			if r.depth > r.limits.depth {
+				return nil, r.errorf("this is no SCL file", "<%s> is nested deeper than %d", clip(tok.Name.Local), r.limits.depth)
 			}
-			if r.elements > maxElements {
-				return nil, r.errorf("take a smaller extract, such as the CID of one IED", "the file has more than %d elements", maxElements)
+			if r.elements > r.limits.elements {
+				return nil, r.errorf("take a smaller extract, such as the CID of one IED", "the file has more than %d elements", r.limits.elements)
 			}
 			return tok, nil
 		case xml.EndElement:
@@ -138,13 +141,13 @@ func (r *reader) broken(err error) error {
 	var syntax *xml.SyntaxError
 	switch {
 	case errors.Is(err, errTooLarge):
-		return r.errorf("take a smaller extract, such as the CID of one IED", "%v", err)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return r.errorf("take a smaller extract, such as the CID of one IED", "the file is larger than %d octets", r.limits.octets)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && syntax.Msg == "unexpected EOF":
 		return r.errorf("the file may be cut off, or empty: export it again", "it ends before </SCL>")
 	case errors.As(err, &syntax):
 		return &Error{File: r.file, Line: syntax.Line, Msg: "not well-formed XML: " + clip(syntax.Msg), Hint: "export the file again, or correct that line"}
 	}
-	return &Error{File: r.file, Line: r.line(), Msg: clip(err.Error())}
+	return &Error{File: r.file, Line: r.line(), Msg: strings.TrimPrefix(err.Error(), "xml: ")}
 }
 
 // children calls f for each element directly below the one just started, up to its end. f reads its element to

@@ -1,0 +1,324 @@
+package scl
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"busbar.example/acsi"
+)
+
+// file puts an IED and templates into a file.
+func file(server, templates string) string {
+	return `<SCL xmlns="` + namespace + `"><IED name="I"><AccessPoint name="A"><Server>` + server +
+		`</Server></AccessPoint></IED><DataTypeTemplates>` + templates + `</DataTypeTemplates></SCL>`
+}
+
+const (
+	oneLN = `<LDevice inst="L"><LN0 lnClass="LLN0" inst="" lnType="T"/></LDevice>`
+	beh   = `<LNodeType id="T" lnClass="LLN0"><DO name="Beh" type="D"/></LNodeType>` +
+		`<DOType id="D" cdc="ENS"><DA name="stVal" fc="ST" bType="INT32"/></DOType>`
+)
+
+func TestBrokenFilesAreRefusedWithTheLineAndWhatToDo(t *testing.T) {
+	deep := strings.Repeat("<a>", largest.depth+1)
+	for name, tc := range map[string]struct{ in, want string }{
+		"empty":                   {"", "it ends before </SCL>: the file may be cut off, or empty"},
+		"no XML":                  {"hello", "it ends before </SCL>"},
+		"another XML file":        {"<html/>", "this is no SCL file: it starts with <html"},
+		"SCL of another kind":     {`<SCL xmlns="urn:x"/>`, "this is no SCL file"},
+		"cut off":                 {"<SCL><IED name=\"x\">", "it ends before </SCL>"},
+		"not well-formed":         {"<SCL>\n<IED>\n</SCL>", "3: not well-formed XML"},
+		"document type":           {"<!DOCTYPE SCL [<!ENTITY a \"b\">]>\n<SCL/>", "a document type declaration is refused: remove the DOCTYPE"},
+		"document type inside":    {"<SCL><!DOCTYPE SCL></SCL>", "a document type declaration is refused"},
+		"entity":                  {"<SCL><Private>&a;</Private></SCL>", "not well-formed XML: invalid character entity &a;"},
+		"too deep":                {"<SCL>" + deep, "is nested deeper than"},
+		"another file behind it":  {"<SCL/><SCL/>", "something follows </SCL>"},
+		"rubbish behind it":       {"<SCL/></x>", "not well-formed XML"},
+		"an encoding not known":   {`<?xml version="1.0" encoding="UTF-16"?><SCL/>`, "save the file as UTF-8"},
+		"two IEDs of one name":    {"<SCL>\n<IED name=\"a\"/>\n<IED name=\"a\"/></SCL>", `3: two IEDs are called "a": rename one of them`},
+		"octets that are no text": {"<SCL><IED desc=\"\xff\"/></SCL>", "not well-formed XML: invalid UTF-8"},
+	} {
+		_, err := Parse(strings.NewReader(tc.in))
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %s", name, err, tc.want)
+		}
+	}
+}
+
+func TestWrongModelsAreRefused(t *testing.T) {
+	doType := func(id, members string) string { return `<DOType id="` + id + `" cdc="X">` + members + `</DOType>` }
+	ln := `<LNodeType id="T" lnClass="LLN0"><DO name="A" type="D"/></LNodeType>`
+	var wide strings.Builder // each type holds ten of the next: 10¹⁰ leaves
+	for i := range 10 {
+		members := ""
+		for j := range 10 {
+			members += fmt.Sprintf(`<SDO name="s%d" type="D%d"/>`, j, i+1)
+		}
+		wide.WriteString(doType(fmt.Sprintf("D%d", i), members))
+	}
+	leaf := `<DA name="a" fc="ST" bType="BOOLEAN"/>`
+	for name, tc := range map[string]struct{ in, want string }{
+		"no server":            {`<SCL><IED name="I"><AccessPoint name="A"/></IED></SCL>`, "no IED in it has a server"},
+		"no device":            {file("", beh), "its server has no logical device"},
+		"device without name":  {file(`<LDevice inst="L x"/>`, beh), "correct the IED's name, inst or ldName"},
+		"devices of one name":  {file(`<LDevice inst="L"/><LDevice inst="X" ldName="IL"/>`, beh), `two logical devices are called "IL"`},
+		"type in itself":       {file(oneLN, ln+doType("D", `<SDO name="x" type="D"/>`)), "the type is recursive"},
+		"types in each other":  {file(oneLN, ln+doType("D", `<SDO name="x" type="E"/>`)+doType("E", `<SDO name="x" type="D"/>`)), "the type is recursive"},
+		"structure in itself":  {file(oneLN, ln+doType("D", `<DA name="a" fc="ST" bType="Struct" type="S"/>`)+`<DAType id="S"><BDA name="b" bType="Struct" type="S"/></DAType>`), "the type is recursive"},
+		"count of 2³¹":         {file(oneLN, ln+doType("D", `<DA name="a" fc="ST" bType="BOOLEAN" count="2147483648"/>`)), "more than 1000000 nodes"},
+		"count beyond numbers": {file(oneLN, ln+doType("D", `<DA name="a" fc="ST" bType="BOOLEAN" count="99999999999999999999999"/>`)), "more than 1000000 nodes"},
+		"count of arrays":      {file(oneLN, ln+doType("D", `<SDO name="x" type="E" count="65536"/>`)+doType("E", `<SDO name="x" type="F" count="65536"/>`)+doType("F", leaf)), "more than 1000000 nodes"},
+		"count in an attribute": {file(`<LDevice inst="L"><LN0 lnClass="LLN0" inst="" lnType="T"><DOI name="A"><DAI name="n"><Val>2000000000</Val></DAI></DOI></LN0></LDevice>`,
+			ln+doType("D", `<DA name="a" fc="ST" bType="BOOLEAN" count="n"/><DA name="n" fc="CF" bType="INT32"/>`)), "more than 1000000 nodes"},
+		"types that fan out": {file(oneLN, `<LNodeType id="T" lnClass="LLN0"><DO name="A" type="D0"/></LNodeType>`+wide.String()+doType("D10", leaf)), "more than 1000000 nodes"},
+		"types that fan out and vary": {file(oneLN, `<LNodeType id="T" lnClass="LLN0"><DO name="A" type="D0"/></LNodeType>`+wide.String()+
+			doType("D10", `<DA name="a" fc="ST" bType="BOOLEAN" count="n"/><DA name="n" fc="CF" bType="INT32"><Val>1</Val></DA>`)), "more than 1000000 nodes"},
+		"many instances": {file(`<LDevice inst="L">`+func() string {
+			var b strings.Builder
+			for i := range 30 {
+				fmt.Fprintf(&b, `<LN lnClass="GGIO" inst="%d" lnType="T"/>`, i)
+			}
+			return b.String()
+		}()+`</LDevice>`, ln+doType("D", `<DA name="a" fc="ST" bType="BOOLEAN" count="40000"/>`)), "more than 1000000 nodes"},
+	} {
+		d, err := Parse(strings.NewReader(tc.in))
+		if err != nil {
+			t.Errorf("%s: Parse: %v", name, err)
+			continue
+		}
+		_, _, err = d.Model("", "")
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %s", name, err, tc.want)
+		}
+	}
+}
+
+func TestWhatCannotBeUsedIsLeftOutWithAFinding(t *testing.T) {
+	ln := func(dos string) string {
+		return `<LNodeType id="T" lnClass="LLN0">` + dos + `<DO name="Beh" type="D"/></LNodeType>`
+	}
+	beh := `<DOType id="D" cdc="ENS">%s<DA name="stVal" fc="ST" bType="INT32"/></DOType>`
+	withDA := func(da string) string { return ln("") + fmt.Sprintf(beh, da) }
+	withDO := func(do string) string { return ln(do) + fmt.Sprintf(beh, "") }
+	values := func(doi string) string {
+		return `<LDevice inst="L"><LN0 lnClass="LLN0" inst="" lnType="T">` + doi + `</LN0></LDevice>`
+	}
+	plain := withDA("")
+	long := strings.Repeat("x", 60)
+	for name, tc := range map[string]struct{ in, want string }{
+		"node without type":     {file(`<LDevice inst="L"><LN lnClass="GGIO" inst="1" lnType="NIX"/><LN0 lnClass="LLN0" inst="" lnType="T"/></LDevice>`, plain), `<LN "GGIO1" of LDevice "L">: it is left out: there is no LNodeType "NIX"`},
+		"two nodes of one name": {file(`<LDevice inst="L"><LN0 lnClass="LLN0" inst="" lnType="T"/><LN0 lnClass="LLN0" inst="" lnType="T"/></LDevice>`, plain), "there is another of that name"},
+		"node without name":     {file(`<LDevice inst="L"><LN lnClass="" inst="" lnType="T"/><LN0 lnClass="LLN0" inst="" lnType="T"/></LDevice>`, plain), "it is left out"},
+		"object without type":   {file(oneLN, withDO(`<DO name="A" type="NIX"/>`)), `<DO name="A">: it is left out: there is no DOType "NIX"`},
+		"object of nothing":     {file(oneLN, withDO(`<DO name="A" type="E"/>`)+`<DOType id="E"/>`), "holds no attribute"},
+		"two of one name":       {file(oneLN, withDO(`<DO name="Beh" type="D"/>`)), "has another of that name"},
+		"a name that is none":   {file(oneLN, withDO(`<DO name="a.b" type="D"/>`)), "a name has letters and digits"},
+		"structure without":     {file(oneLN, withDA(`<DA name="a" fc="ST" bType="Struct" type="NIX"/>`)), `there is no DAType "NIX"`},
+		"structure of nothing":  {file(oneLN, withDA(`<DA name="a" fc="ST" bType="Struct" type="S"/>`)+`<DAType id="S"/>`), "is empty"},
+		"basic type":            {file(oneLN, withDA(`<DA name="a" fc="ST" bType="INT7"/>`)), `the basic type "INT7" is not known`},
+		"constraint":            {file(oneLN, withDA(`<DA name="a" fc="ZZ" bType="INT8"/>`)), `fc="ZZ" is no functional constraint`},
+		"enumeration":           {file(oneLN, withDA(`<DA name="a" fc="ST" bType="Enum" type="NIX"/>`)), "any number is taken"},
+		"count":                 {file(oneLN, withDA(`<DA name="a" fc="ST" bType="INT8" count="nix"/>`)), `count="nix" is neither a number nor an attribute`},
+		"value in an array":     {file(oneLN, withDA(`<DA name="a" fc="ST" bType="INT8" count="2"><Val>1</Val></DA>`)), "does not say which element"},
+		"id twice":              {file(oneLN, plain+`<DOType id="D" cdc="X"/>`), "the id is taken already in line"},
+		"enumeration twice":     {file(oneLN, plain+`<EnumType id="E"/><EnumType id="E"/>`), "the id is taken already"},
+		"number of a name":      {file(oneLN, plain+`<EnumType id="E"><EnumVal ord="x">a</EnumVal></EnumType>`), `ord="x" is no number`},
+		"value of no object":    {file(values(`<DOI name="Nix"><DAI name="x"><Val>1</Val></DAI></DOI>`), plain), `"IL/LLN0.Nix" are left out`},
+		"value of no attribute": {file(values(`<DOI name="Beh"><DAI name="x"><Val>1</Val></DAI></DOI>`), plain), `"IL/LLN0.Beh.x" are left out`},
+		"value of another type": {file(values(`<DOI name="Beh"><DAI name="stVal"><Val>x</Val></DAI></DOI>`), plain), `"x" is no whole number`},
+		"value of an object":    {file(values(`<DOI name="Beh"><Val>1</Val></DOI>`), plain), "is no leaf"},
+		"value of no group":     {file(values(`<DOI name="Beh"><DAI name="stVal"><Val sGroup="0">1</Val></DAI></DOI>`), plain), "is no setting group"},
+		"index of no array":     {file(values(`<DOI name="Beh"><DAI name="stVal" ix="0"><Val>1</Val></DAI></DOI>`), plain), "it is no array"},
+		"index beyond":          {file(values(`<DOI name="Beh"><DAI name="a" ix="2"><Val>1</Val></DAI></DOI>`), withDA(`<DA name="a" fc="ST" bType="INT8" count="2"/>`)), `ix="2" is no element of 2`},
+		"index missing":         {file(values(`<DOI name="Beh"><DAI name="a"><Val>1</Val></DAI></DOI>`), withDA(`<DA name="a" fc="ST" bType="INT8" count="2"/>`)), `ix="" is no element of 2`},
+		"long MMS name":         {file(oneLN, withDO(`<DO name="`+long+`" type="D"/>`)), "longer than 64 octets in MMS"},
+		"long reference": {file(oneLN, withDO(`<DO name="`+long+`" type="F"/>`)+`<DOType id="F" cdc="X"><DA name="`+long+`xx" fc="ST" bType="INT8"/></DOType>`) +
+			"", "a reference into it would be longer than 129 octets"},
+	} {
+		d, err := Parse(strings.NewReader(tc.in))
+		if err != nil {
+			t.Errorf("%s: Parse: %v", name, err)
+			continue
+		}
+		m, findings, err := d.Model("", "")
+		if err != nil {
+			t.Errorf("%s: Model: %v", name, err)
+			continue
+		}
+		if len(findings) != 1 || !strings.Contains(findings[0].String(), tc.want) || findings[0].Line != 1 {
+			t.Errorf("%s: got %v, want one in line 1: %s", name, findings, tc.want)
+		}
+		if ln := m.LD("IL").LN("LLN0"); ln == nil && name != "long reference" || ln != nil && ln.Node.Child("Beh") == nil {
+			t.Errorf("%s: the rest is gone too", name)
+		}
+	}
+}
+
+func TestFindingsAreBounded(t *testing.T) {
+	var b strings.Builder
+	for i := range 3 * maxFindings {
+		fmt.Fprintf(&b, `<LN lnClass="GGIO" inst="%d" lnType="NIX"/>`, i)
+	}
+	d, err := Parse(strings.NewReader(file(`<LDevice inst="L">`+b.String()+`</LDevice>`, beh)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, findings, err := d.Model("", ""); err != nil || len(findings) != maxFindings {
+		t.Errorf("%d findings, want %d; %v", len(findings), maxFindings, err)
+	}
+}
+
+// endless gives head, then body for ever.
+type endless struct {
+	head, body string
+	at         int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	n := 0
+	for n < len(p) {
+		if e.head != "" {
+			c := copy(p[n:], e.head)
+			e.head, n = e.head[c:], n+c
+			continue
+		}
+		c := copy(p[n:], e.body[e.at:])
+		e.at = (e.at + c) % len(e.body)
+		n += c
+	}
+	return n, nil
+}
+
+func TestEndlessFilesEndWithinBounds(t *testing.T) {
+	small := limits{octets: 1 << 20, elements: 1000, depth: 100}
+	for name, tc := range map[string]struct {
+		in   io.Reader
+		want string
+	}{
+		"elements":   {&endless{head: "<SCL><IED>", body: "<a/>"}, "the file has more than 1000 elements"},
+		"text":       {&endless{head: "<SCL><IED>", body: "no end "}, "the file is larger than 1048576 octets"},
+		"attributes": {&endless{head: "<SCL ", body: "a='' "}, "the file is larger than 1048576 octets"},
+		"comments":   {&endless{head: "<SCL>", body: "<!-- -->"}, "the file is larger than 1048576 octets"},
+	} {
+		_, err := parse(newReader(tc.in, small))
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %s", name, err, tc.want)
+		}
+	}
+}
+
+func TestEditionsAndEncodings(t *testing.T) {
+	want := "IL/LLN0.Beh.stVal"
+	body := strings.TrimPrefix(file(oneLN, beh), `<SCL xmlns="`+namespace+`">`)
+	for name, in := range map[string]string{
+		"Edition 1 without a namespace": "<SCL>" + body,
+		"Edition 2":                     `<SCL xmlns="` + namespace + `" version="2007" revision="A">` + body,
+		"Edition 2.1 by a prefix":       strings.ReplaceAll(strings.ReplaceAll(`<SCL xmlns:s="`+namespace+`" version="2007" revision="B" release="4">`+body, "<", "<s:"), "<s:/", "</s:"),
+		"byte order mark":               "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?>" + file(oneLN, beh),
+		"ISO 8859-1":                    "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>" + strings.Replace(file(oneLN, beh), `lnClass="LLN0" inst=""`, "desc=\"gr\xfcn\" lnClass=\"LLN0\" inst=\"\"", 1),
+	} {
+		d, err := Parse(strings.NewReader(in))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		m, findings, err := d.Model("", "")
+		if err != nil || len(findings) > 0 || m.LD("IL").LN("LLN0").Node.Child("Beh").Child("stVal") == nil {
+			t.Errorf("%s: no %s: %v %v", name, want, findings, err)
+			continue
+		}
+		if got := m.LD("IL").LN("LLN0").Node.Desc; name == "ISO 8859-1" && got != "grün" {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
+// The largest of the real files is read within the memory that a small machine has.
+func TestLargeFileTakesLittleMemory(t *testing.T) {
+	for _, file := range sharedFiles(t) {
+		if filepath.Base(file) != "autogen-substation-demo.scd" {
+			continue
+		}
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		d := load(t, file)
+		m, _, err := d.Model("AA2__E01Q01A1", "")
+		runtime.ReadMemStats(&after)
+		if got := (after.TotalAlloc - before.TotalAlloc) >> 20; err != nil || got > 150 {
+			t.Errorf("%d MiB allocated, want at most 150; %v", got, err)
+		}
+		runtime.KeepAlive(m)
+	}
+}
+
+func FuzzSCL(f *testing.F) {
+	f.Add([]byte(file(oneLN, beh)))
+	f.Add([]byte("<!DOCTYPE a><SCL/>"))
+	for _, name := range []string{"corners.scd"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		d, err := Parse(strings.NewReader(string(in)))
+		if err != nil {
+			return
+		}
+		for _, ied := range d.IEDs() {
+			for _, ap := range ied.AccessPoints {
+				m, _, err := d.Model(ied.Name, ap.Name)
+				if err != nil {
+					continue
+				}
+				for _, ld := range m.LDs {
+					for _, ln := range ld.LNs {
+						checkLN(t, ld, ln)
+					}
+				}
+			}
+		}
+	})
+}
+
+// checkLN makes sure that what a file gives is a model: names that make references, values of leaves that exist.
+func checkLN(t *testing.T, ld *acsi.LogicalDevice, ln *acsi.LogicalNode) {
+	ref, err := acsi.NewRef(ld.Name, ln.Node.Name, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var check func(at acsi.Ref, n *acsi.Node)
+	check = func(at acsi.Ref, n *acsi.Node) {
+		for _, c := range n.Children {
+			below, err := at.Child(c.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Count > 0 {
+				if below, err = below.Element(c.Count - 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !c.IsLeaf() && len(c.Children) == 0 {
+				t.Fatalf("%s is neither leaf nor structure", below)
+			}
+			check(below, c)
+		}
+	}
+	check(ref, ln.Node)
+	for _, v := range ln.Values {
+		if v.Ref.LD() != ld.Name || v.Ref.LN() != ln.Node.Name || v.Ref.FC() == 0 || !v.Value.IsValid() {
+			t.Fatalf("%s has the value %s = %v", ref, v.Ref, v.Value)
+		}
+	}
+}
