@@ -52,7 +52,7 @@ func (s *Server) watch() {
 		select {
 		case <-tick.C:
 			s.Recheck()
-		case <-s.ending:
+		case <-s.open.Done():
 			return
 		}
 	}

@@ -19,7 +19,7 @@ import (
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer l.Close()
 	s.mu.Lock()
-	if s.draining {
+	if s.open.Err() != nil {
 		s.mu.Unlock()
 		return ErrServerClosed
 	}
@@ -34,9 +34,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	err := s.accept(ctx, l)
 	s.mu.Lock()
 	delete(s.listeners, l)
-	draining := s.draining
 	s.mu.Unlock()
-	if draining {
+	if s.open.Err() != nil {
 		return ErrServerClosed
 	}
 	if ctx.Err() != nil {
@@ -60,7 +59,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
-			case <-s.ending:
+			case <-s.open.Done():
 			}
 			pause = min(2*pause, longest)
 			continue
@@ -92,7 +91,7 @@ func (s *Server) start(nc net.Conn) {
 		return
 	}
 	s.mu.Lock()
-	if s.draining {
+	if s.open.Err() != nil {
 		s.mu.Unlock()
 		seat.leave()
 		nc.Close()
@@ -109,9 +108,9 @@ func (s *Server) start(nc net.Conn) {
 
 // handle serves one connection from its first octet to its last.
 func (s *Server) handle(nc net.Conn, seat *seat) {
-	defer context.AfterFunc(s.ctx, func() { nc.Close() })()
+	defer context.AfterFunc(s.live, func() { nc.Close() })()
 	var ses *session
-	conn, err := xmpp.Accept(s.ctx, nc, xmpp.ServerConfig{
+	conn, err := xmpp.Accept(s.open, nc, xmpp.ServerConfig{
 		Domain:   s.cfg.Domain,
 		Identity: s.cfg.Identity,
 		Trust:    s.cfg.Trust,
@@ -174,10 +173,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}()
 	select {
 	case <-gone:
-		s.stop()
+		s.cut()
 		return nil
 	case <-ctx.Done():
-		s.stop()
+		s.cut()
 		<-gone
 		return ctx.Err()
 	}
@@ -188,17 +187,14 @@ func (s *Server) Close() error {
 	s.mu.Lock()
 	s.refuseNew()
 	s.mu.Unlock()
-	s.stop()
+	s.cut()
 	s.work.Wait()
 	return nil
 }
 
 // refuseNew stops listening and accepting. s.mu is held.
 func (s *Server) refuseNew() {
-	if !s.draining {
-		s.draining = true
-		close(s.ending)
-	}
+	s.shut()
 	for l := range s.listeners {
 		l.Close()
 	}

@@ -172,6 +172,33 @@ func TestShutdownDoesNotWaitForeverForAClient(t *testing.T) {
 	})
 }
 
+func TestShutdownEndsNegotiations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		nc, err := s.net.dial("192.0.2.4:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &rawClient{raw: nc, conn: nc}
+		if _, err := c.header(); err != nil {
+			t.Fatal(err)
+		}
+		c.listen()
+		began := time.Now()
+		if err := s.server.Shutdown(t.Context()); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if d := time.Since(began); d > 3*time.Second {
+			t.Errorf("Shutdown took %v, which is as long as the client dawdles", d)
+		}
+		synctest.Wait()
+		if got := c.take(); len(got) != 2 || !strings.HasPrefix(got[0], "<stream:error><system-shutdown ") {
+			t.Errorf("the client was told %q, want system-shutdown", got)
+		}
+		<-s.served
+	})
+}
+
 func TestServeEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)

@@ -61,7 +61,7 @@ func (s *Server) bind(c *xmpp.Conn, resource string) (*session, error) {
 
 	s.mu.Lock()
 	defer s.unlock()
-	if s.draining {
+	if s.open.Err() != nil {
 		return nil, &xmpp.StreamError{Condition: xmpp.SystemShutdown}
 	}
 	acc := s.accounts[bare]

@@ -94,9 +94,10 @@ type Server struct {
 	gate   gate
 	groups map[jid.JID][]contact // by account; nil: everybody sees everybody
 
-	ctx      context.Context // ends on Close
-	stop     context.CancelFunc
-	ending   chan struct{}  // closed with draining
+	open     context.Context // until Shutdown or Close: something new may begin
+	shut     context.CancelFunc
+	live     context.Context // until Close, or until Shutdown has waited enough: connections may go on
+	cut      context.CancelFunc
 	watching sync.Once      // for the goroutine that rechecks, which the first Serve starts
 	work     sync.WaitGroup // that goroutine, and one for each connection
 
@@ -106,7 +107,6 @@ type Server struct {
 	accounts  map[jid.JID]*account
 	order     []*account // as they first logged in
 	listeners map[net.Listener]struct{}
-	draining  bool
 	tags      []byte        // buffer for start and end tags
 	events    []audit.Event // to be recorded by unlock
 	pushes    uint64        // roster pushes made so far: their ids
@@ -141,12 +141,12 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, domain: domain, gate: newGate(cfg.Limits),
 		accounts: map[jid.JID]*account{}, listeners: map[net.Listener]struct{}{},
-		ending: make(chan struct{}),
 	}
 	if s.groups, err = roster(cfg.Groups, cfg.Domain); err != nil {
 		return nil, err
 	}
-	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.live, s.cut = context.WithCancel(context.Background())
+	s.open, s.shut = context.WithCancel(s.live)
 	return s, nil
 }
 
