@@ -6,10 +6,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"io"
 	"net"
 	"sync"
-	"testing"
 	"time"
 
 	"busbar.example/acsi"
@@ -26,6 +24,15 @@ import (
 	"busbar.example/xmpp/xmppd"
 )
 
+// TB is what a Bed needs of a test or benchmark.
+type TB interface {
+	Helper()
+	Fatal(...any)
+	Errorf(string, ...any)
+	Logf(string, ...any)
+	Cleanup(func())
+}
+
 // Domain is the XMPP domain of every testbed.
 const Domain = "test.example"
 
@@ -33,12 +40,11 @@ const Domain = "test.example"
 type Bed struct {
 	Audit audit.Memory // the events of all parties
 
-	t         testing.TB
+	t         TB
 	e2m, end  *pki.CA // issuing
 	e2mTrust  *pki.Trust
 	endTrust  *pki.Trust
 	listener  net.Listener
-	tap       func(from jid.JID, start, payload []byte)
 	broker    *xmppd.Server
 	endpoints sync.WaitGroup
 }
@@ -51,17 +57,11 @@ type Options struct {
 }
 
 // Start makes a Bed that ends with the test.
-func Start(t testing.TB, o Options) *Bed {
+func Start(t TB, o Options) *Bed {
 	t.Helper()
-	b := &Bed{t: t, tap: o.Tap, listener: o.Listener}
-	b.e2m, b.e2mTrust = hierarchy(t, pki.E2M)
-	b.end, b.endTrust = hierarchy(t, pki.E2E)
+	b := newBed(t, o)
 	id, err := b.e2m.IssueServer(Domain)
 	must(t, err)
-	if b.listener == nil {
-		b.listener, err = net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-	}
 	b.broker, err = xmppd.New(xmppd.Config{Domain: Domain, Identity: id, Trust: b.e2mTrust, Audit: &b.Audit, Tap: o.Tap})
 	must(t, err)
 	served := make(chan error, 1)
@@ -76,7 +76,21 @@ func Start(t testing.TB, o Options) *Bed {
 	return b
 }
 
-func hierarchy(t testing.TB, h pki.Hierarchy) (*pki.CA, *pki.Trust) {
+// newBed makes the authorities and the listener.
+func newBed(t TB, o Options) *Bed {
+	t.Helper()
+	b := &Bed{t: t, listener: o.Listener}
+	b.e2m, b.e2mTrust = hierarchy(t, pki.E2M)
+	b.end, b.endTrust = hierarchy(t, pki.E2E)
+	if b.listener == nil {
+		var err error
+		b.listener, err = net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+	}
+	return b
+}
+
+func hierarchy(t TB, h pki.Hierarchy) (*pki.CA, *pki.Trust) {
 	t.Helper()
 	root, err := pki.NewRoot(h, Domain)
 	must(t, err)
@@ -87,7 +101,7 @@ func hierarchy(t testing.TB, h pki.Hierarchy) (*pki.CA, *pki.Trust) {
 	return issuing, trust
 }
 
-func must(t testing.TB, err error) {
+func must(t TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -116,10 +130,14 @@ func (b *Bed) Config(name string, roles ...rbac.Role) xmpp82.Config {
 	}
 	end, err := b.end.IssueE2E(j.Bare().String(), grants)
 	must(b.t, err)
-	return xmpp82.Config{
+	cfg := xmpp82.Config{
 		XMPP: xmpp.Config{JID: j, Address: b.Address(), Identity: tls, Trust: b.e2mTrust, Audit: &b.Audit},
 		E2E:  e2e.Config{Identity: end, Trust: b.endTrust, Audit: &b.Audit},
 	}
+	if memory, ok := b.listener.(*Listener); ok {
+		cfg.XMPP.Dialer = memory.Dial
+	}
+	return cfg
 }
 
 // Dial puts cfg on line; the Endpoint ends with the test.
@@ -137,18 +155,25 @@ func (b *Bed) Dial(cfg xmpp82.Config) *xmpp82.Endpoint {
 // IED serves a model under an account; it ends with the test.
 func (b *Bed) IED(name string, model *acsi.Model) (*server.Engine, *xmpp82.Endpoint) {
 	b.t.Helper()
+	return b.IEDWatched(name, model, func(error) {})
+}
+
+// IEDWatched is IED that calls ended with the outcome of each association.
+func (b *Bed) IEDWatched(name string, model *acsi.Model, ended func(error)) (*server.Engine, *xmpp82.Endpoint) {
+	b.t.Helper()
 	engine, err := server.New(server.Config{Model: model, Audit: &b.Audit})
 	must(b.t, err)
 	cfg := b.Config(name)
 	cfg.Serve = true
 	e := b.Dial(cfg)
-	b.Serve(e, engine.Services)
+	b.serve(e, engine, ended)
 	return engine, e
 }
 
-// Serve answers every peer of an Endpoint until it ends.
-func (b *Bed) Serve(e *xmpp82.Endpoint, services func(rbac.Subject) acsi.Services) {
+// serve answers every peer of an Endpoint until it ends.
+func (b *Bed) serve(e *xmpp82.Endpoint, engine *server.Engine, ended func(error)) {
 	ctx, cancel := context.WithCancel(context.Background())
+	fault := func(err error) { b.t.Errorf("fault of ours: %v", err) }
 	b.endpoints.Go(func() {
 		for {
 			link, err := e.Accept(ctx)
@@ -156,10 +181,7 @@ func (b *Bed) Serve(e *xmpp82.Endpoint, services func(rbac.Subject) acsi.Service
 				return
 			}
 			b.endpoints.Go(func() {
-				err := mmsmap.Serve(ctx, link, mmsmap.ServerConfig{Services: services, Fault: func(err error) { b.t.Errorf("fault of ours: %v", err) }})
-				if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.EOF) {
-					b.t.Logf("association with %v: %v", link.Peer().Name, err)
-				}
+				ended(mmsmap.Serve(ctx, link, mmsmap.ServerConfig{Services: engine.Services, Fault: fault}))
 			})
 		}
 	})
@@ -175,10 +197,16 @@ func (b *Bed) Associate(name, ied string, roles ...rbac.Role) *mmsmap.Client {
 // AssociateOn makes an association on an Endpoint that is on line.
 func (b *Bed) AssociateOn(e *xmpp82.Endpoint, ied string) *mmsmap.Client {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
 	link, err := e.Associate(JID(ied))
 	must(b.t, err)
+	return b.AssociateLink(link)
+}
+
+// AssociateLink asks for an association on a Link.
+func (b *Bed) AssociateLink(link assoc.Link) *mmsmap.Client {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
 	c, err := mmsmap.Associate(ctx, link, assoc.Config{})
 	must(b.t, err)
 	return c
