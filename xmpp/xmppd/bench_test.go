@@ -61,7 +61,7 @@ func (s *site) login(b *testing.B, l net.Listener, local string) *tls.Conn {
 }
 
 // window is how many octets may be under way, so that the receiver's queue never fills.
-const window = 256 << 10
+const window = 48 << 10
 
 // route sends b.N messages and waits until they have arrived, by their octets.
 func route(b *testing.B, from, to *tls.Conn, payload string) {
