@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -268,16 +267,9 @@ func TestAllocations(t *testing.T) {
 
 // seeds is what the vectors hold.
 func seeds(t testing.TB, field string) (octets [][]byte) {
-	files, err := filepath.Glob(filepath.Join(vectorDir, "*.txt"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no vectors: %v", err)
-	}
-	for _, file := range files {
-		_, vectors := readVectors(t, file)
-		for _, v := range vectors {
-			if _, ok := v[field]; ok {
-				octets = append(octets, v.octets(t, field))
-			}
+	for _, v := range allVectors(t) {
+		if _, ok := v[field]; ok {
+			octets = append(octets, v.octets(t, field))
 		}
 	}
 	return octets

@@ -32,11 +32,7 @@ var vectorFields = []string{"what", "expect", "clause", "ber", "xer", "emit", "d
 type vector map[string]string
 
 func TestVectors(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(vectorDir, "*.txt"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no vectors in %s: %v", vectorDir, err)
-	}
-	for _, file := range files {
+	for _, file := range vectorFiles(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			comments, vectors := readVectors(t, file)
 			for _, v := range vectors {
@@ -167,6 +163,22 @@ func text(field string, b []byte) string {
 		return hex.EncodeToString(b)
 	}
 	return string(b)
+}
+
+func vectorFiles(t testing.TB) []string {
+	files, err := filepath.Glob(filepath.Join(vectorDir, "*.txt"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no vectors in %s: %v", vectorDir, err)
+	}
+	return files
+}
+
+func allVectors(t testing.TB) (all []vector) {
+	for _, file := range vectorFiles(t) {
+		_, vectors := readVectors(t, file)
+		all = append(all, vectors...)
+	}
+	return all
 }
 
 // readVectors reads a file: the comments at its head, and the records.

@@ -2,6 +2,7 @@ package ber
 
 import (
 	"fmt"
+	"math/bits"
 	"reflect"
 
 	"busbar.example/internal/asn1"
@@ -22,19 +23,7 @@ func (d *decoder) simple(t *asn1.Type, v reflect.Value, b []byte) error {
 	case asn1.Integer:
 		return d.number(t, v, b)
 	case asn1.BitString:
-		n, ok := bitLen(b)
-		if !ok {
-			return d.fail("a malformed BIT STRING")
-		}
-		for i := range n {
-			if b[1+i/8]&(0x80>>(i%8)) == 0 {
-				continue
-			}
-			if i >= t.BitCap() {
-				return d.fail(fmt.Sprintf("bit %d in %s, which has %d", i, t.Name, t.BitCap()))
-			}
-			t.SetBit(v, i)
-		}
+		return d.bits(t, v, b)
 	case asn1.OctetString:
 		v.SetBytes(append(make([]byte, 0, len(b)), b...))
 	case asn1.String:
@@ -48,6 +37,23 @@ func (d *decoder) simple(t *asn1.Type, v reflect.Value, b []byte) error {
 			return d.fail("a malformed OBJECT IDENTIFIER")
 		}
 		v.SetString(s)
+	}
+	return nil
+}
+
+// bits reads named bits, of any length as long as those that are set have a place.
+func (d *decoder) bits(t *asn1.Type, v reflect.Value, b []byte) error {
+	if _, ok := bitLen(b); !ok {
+		return d.fail("a malformed BIT STRING")
+	}
+	for i, octet := range b[1:] {
+		for ; octet != 0; octet &= octet - 1 {
+			bit := 8*i + 7 - bits.TrailingZeros8(octet)
+			if bit >= t.BitCap() {
+				return d.fail(fmt.Sprintf("bit %d in %s, which has %d", bit, t.Name, t.BitCap()))
+			}
+			t.SetBit(v, bit)
+		}
 	}
 	return nil
 }

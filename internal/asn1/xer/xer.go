@@ -12,6 +12,9 @@
 //   - a BOOLEAN as 1, 0, <true/> or <false/>;
 //   - aliases;
 //   - in Data, floating-point with a leading octet that tells the width of the exponent.
+//
+// Control characters in an mMSString are elements amid its text. Such mixed content has no canonical form, so a PDU that
+// holds one cannot be protected end to end.
 package xer
 
 import (
