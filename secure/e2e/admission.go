@@ -14,8 +14,8 @@ const (
 	maxPeers          = 4096
 	peerBurst         = 8
 	peerInterval      = 500 * time.Millisecond // after which a peer may try once more
-	strangersBurst    = 64
-	strangersInterval = 10 * time.Millisecond // the same for all peers together that never were verified
+	strangersBurst    = 512
+	strangersInterval = 4 * time.Millisecond // the same for all peers together that never were verified
 )
 
 // An admission decides, before anything expensive is done, whether a peer may try a handshake, and
@@ -28,6 +28,7 @@ type admission struct {
 	mu        sync.Mutex
 	peers     map[string]*admittedPeer // by bare JID
 	strangers bucket
+	reported  time.Time // when the last refusal of a peer without entry was reported
 }
 
 type admittedPeer struct {
@@ -52,21 +53,20 @@ const (
 func (a *admission) try(now time.Time, bare string) (verdict admissionVerdict, report bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.strangers.fill(now, strangersBurst, strangersInterval)
 	p := a.peers[bare]
-	if p == nil || !p.known {
-		a.strangers.fill(now, strangersBurst, strangersInterval)
-		if !a.strangers.take() {
-			return overBudget, p != nil && p.firstReport()
-		}
-	}
 	if p == nil {
-		if p = a.newPeer(now, bare); p == nil {
-			return overBudget, false
+		// An entry costs memory: what the strangers have no try for does not get one.
+		if a.strangers.tries >= 1 {
+			p = a.newPeer(now, bare)
+		}
+		if p == nil {
+			return overBudget, a.firstReport(now)
 		}
 	}
 	p.tries.fill(now, peerBurst, peerInterval)
 	switch {
-	case !p.tries.take():
+	case !p.tries.take(), !p.known && !a.strangers.take():
 		return overBudget, p.firstReport()
 	case p.halfOpen(now) >= maxHalfOpen:
 		return tooManyHalfOpen, p.firstReport()
@@ -124,6 +124,15 @@ func (a *admission) newPeer(now time.Time, bare string) *admittedPeer {
 	p := &admittedPeer{}
 	a.peers[bare] = p
 	return p
+}
+
+// firstReport lets the refusals of peers without entry be reported once a second, all together.
+func (a *admission) firstReport(now time.Time) bool {
+	if now.Sub(a.reported) < time.Second {
+		return false
+	}
+	a.reported = now
+	return true
 }
 
 func (p *admittedPeer) firstReport() bool {
