@@ -76,17 +76,17 @@ func Parse(s string) (JID, error) {
 	prepared := local
 	if at >= 0 {
 		if prepared, err = prepareLocal(local); err != nil {
-			return JID{}, at0(err, 0)
+			return JID{}, shift(err, 0)
 		}
 	}
 	preparedDomain, err := prepareDomain(domain)
 	if err != nil {
-		return JID{}, at0(err, at+1)
+		return JID{}, shift(err, at+1)
 	}
 	preparedResource := ""
 	if hasResource {
 		if preparedResource, err = prepareResource(resource); err != nil {
-			return JID{}, at0(err, len(rest)+1)
+			return JID{}, shift(err, len(rest)+1)
 		}
 	}
 	if prepared == local && preparedDomain == domain && preparedResource == resource {
@@ -203,8 +203,8 @@ func join(local, domain, resource string) JID {
 	return JID{b.String(), uint16(len(local)), uint16(end)}
 }
 
-// at0 shifts the offset of a part's error to where the part begins.
-func at0(err error, start int) error {
+// shift shifts the offset of a part's error to where the part begins.
+func shift(err error, start int) error {
 	if e, ok := err.(*SyntaxError); ok {
 		e.Offset += start
 	}
