@@ -19,8 +19,10 @@ func (t *Trust) explain(err error, p purpose, leaf *x509.Certificate, others []*
 	case errors.As(err, &unhandled):
 		return p.fault(RuleExtension, leaf, "", "it has a critical extension that is not known here")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return p.checkTime(invalid.Cert, now)
-	case errors.As(err, &invalid) && (invalid.Reason == x509.IncompatibleUsage || invalid.Reason == x509.CANotAuthorizedForExtKeyUsage):
+		if fault := p.checkTime(invalid.Cert, now); fault != nil {
+			return fault
+		}
+	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
 		return p.fault(RuleUsage, leaf, "", "its CA may not issue certificates for this purpose")
 	}
 	return p.fault(RulePath, leaf, "", "its path to the trust anchor is refused: %v", err)

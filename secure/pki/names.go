@@ -151,7 +151,7 @@ func addOther(b *cryptobyte.Builder, id asn1.ObjectIdentifier, tag cbasn1.Tag, s
 // RFC 9525, Section 6; RFC 6120, Section 13.7.2.1
 func (n names) serves(domain string) bool {
 	for _, s := range n.srv {
-		if len(s) > len(srvClient) && strings.EqualFold(s, srvClient+domain) {
+		if strings.EqualFold(s, srvClient+domain) {
 			return true
 		}
 	}

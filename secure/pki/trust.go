@@ -140,8 +140,9 @@ func (t *Trust) VerifyServer(chain []*x509.Certificate, domain string, now time.
 }
 
 // VerifyClient verifies the chain of a TLS client, its own certificate first.
-// Which of its XMPPAddrs the client may speak for, SASL decides. The error is a
-// *VerifyError.
+// Which of its XMPPAddrs the client may speak for, SASL decides. A CA's name
+// constraints do not bind them: trust no CA for this that is for others' domains
+// too. The error is a *VerifyError.
 //
 // RFC 6120, Section 13.7.2.2
 func (t *Trust) VerifyClient(chain []*x509.Certificate, now time.Time) (*Verified, error) {

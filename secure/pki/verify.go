@@ -253,7 +253,10 @@ func (t *Trust) checkPath(path []*x509.Certificate, p purpose, now time.Time) (w
 		if fault := p.checkStrength(c); fault != nil {
 			return nil, fault
 		}
-		if p == forE2E && isTLSUsage(c) {
+		if fault := p.checkTime(c, now); fault != nil { // crypto/x509 takes the zero time for its own clock's
+			return nil, fault
+		}
+		if p == forE2E && i > 0 && isTLSUsage(c) {
 			return nil, p.fault(RuleUsage, c, "E2M and E2E need separate roots", "a CA for TLS does not vouch for E2E")
 		}
 		if i == len(path)-1 {

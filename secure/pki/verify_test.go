@@ -92,6 +92,10 @@ func testCommon(t *testing.T, h hierarchy, p purpose) {
 		v, err := verifyFor(h.trust, p, chain[:1], time.Now())
 		wantRefusal(t, v, err, RuleUnknownCA, audit.CertificateUnknownCA)
 	})
+	t.Run("no time", func(t *testing.T) {
+		v, err := verifyFor(h.trust, p, chain, time.Time{})
+		wantRefusal(t, v, err, RuleNotYetValid, p.event())
+	})
 	t.Run("no trust", func(t *testing.T) {
 		v, err := verifyFor(nil, p, chain, time.Now())
 		wantRefusal(t, v, err, RuleUnknownCA, audit.CertificateUnknownCA)
@@ -267,6 +271,14 @@ func TestM6ClientCertificate(t *testing.T) {
 			wantRefusal(t, v, err, RuleUsage, audit.ClientCertificate)
 		})
 	}
+	t.Run("CA for other purposes", func(t *testing.T) {
+		key := must(newKey())(t)
+		template := h.root.authority("site.example", "servers", day)
+		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		ca := &CA{hierarchy: E2M, key: key, chain: []*x509.Certificate{signUnchecked(t, h.root, template, key.Public())}}
+		v, err := h.trust.VerifyClient(mint(t, ca, forClient, func(*draft) {}), time.Now())
+		wantRefusal(t, v, err, RuleUsage, audit.ClientCertificate)
+	})
 	t.Run("E2E certificate", func(t *testing.T) {
 		e2e := newHierarchy(t, E2E)
 		id := must(e2e.issuing.IssueE2E("ied1@site.example", nil))(t)
