@@ -250,3 +250,20 @@ func TestDialHasAHint(t *testing.T) {
 		t.Errorf("Dial: %v", err)
 	}
 }
+
+// On a real connection the end of the stream reaches a peer that still sends.
+func TestEndOverTCP(t *testing.T) {
+	p := newPair(t)
+	p.overTCP(t)
+	heard := ""
+	want := &StreamError{Condition: PolicyViolation}
+	err := p.accept(t, func(c *Conn) { c.End(want) }, func(r *raw) {
+		for range 100 {
+			r.send("<message>", strings.Repeat("<a/>", 1000), "</message>")
+		}
+		heard = r.rest()
+	})
+	if err != want || !strings.Contains(heard, string(want.append(nil))+closeTag) {
+		t.Errorf("ended with %v; the client hears %q", err, heard)
+	}
+}
