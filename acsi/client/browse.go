@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"busbar.example/acsi"
 	"busbar.example/value"
@@ -100,9 +99,6 @@ func elements(ref acsi.Ref, n *acsi.Node) ([]Object, error) {
 	return objects, nil
 }
 
-// SkipBelow may be returned by the function that Walk calls: what is below the object is passed over.
-var SkipBelow = errors.New("skip what is below")
-
 // Walk calls visit with everything below ref, each object before what is below it. An error of visit ends the walk
 // and is returned.
 func (c *Client) Walk(ctx context.Context, ref acsi.Ref, visit func(Object) error) error {
@@ -111,10 +107,7 @@ func (c *Client) Walk(ctx context.Context, ref acsi.Ref, visit func(Object) erro
 		return err
 	}
 	for _, o := range objects {
-		switch err := visit(o); {
-		case errors.Is(err, SkipBelow):
-			continue
-		case err != nil:
+		if err := visit(o); err != nil {
 			return err
 		}
 		if o.Ref.Depth() <= 2 {
@@ -135,10 +128,7 @@ func walkParts(o Object, visit func(Object) error) error {
 		return err
 	}
 	for _, child := range below {
-		switch err := visit(child); {
-		case errors.Is(err, SkipBelow):
-			continue
-		case err != nil:
+		if err := visit(child); err != nil {
 			return err
 		}
 		if err := walkParts(child, visit); err != nil {

@@ -192,16 +192,12 @@ func TestWalkCanBeCutShort(t *testing.T) {
 	stop := errors.New("enough")
 	err := c.Walk(bg, acsi.MustRef("CRNLD0/MMXU1"), func(o Object) error {
 		got = append(got, o.Ref.String())
-		switch o.Ref.Name() {
-		case "Beh", "mag":
-			return SkipBelow
-		case "units":
+		if o.Ref.Name() == "TotW" {
 			return stop
 		}
 		return nil
 	})
-	want := []string{"CRNLD0/MMXU1.Beh", "CRNLD0/MMXU1.TotW", "CRNLD0/MMXU1.TotW.mag[MX]", "CRNLD0/MMXU1.TotW.q[MX]",
-		"CRNLD0/MMXU1.TotW.t[MX]", "CRNLD0/MMXU1.TotW.units[CF]"}
+	want := []string{"CRNLD0/MMXU1.Beh", "CRNLD0/MMXU1.Beh.stVal[ST]", "CRNLD0/MMXU1.Beh.q[ST]", "CRNLD0/MMXU1.Beh.t[ST]", "CRNLD0/MMXU1.TotW"}
 	if d := cmp.Diff(want, got); d != "" || !errors.Is(err, stop) {
 		t.Errorf("error %v; (-want +got):\n%s", err, d)
 	}
@@ -324,6 +320,19 @@ CRNLD0/MMXU1.Nix                        error: object-non-existent: CRNLD0/MMXU1
 `
 	if d := cmp.Diff(strings.TrimSpace(want), strings.TrimSpace(b.String())); d != "" {
 		t.Errorf("(-want +got):\n%s\n%s", d, b.String())
+	}
+}
+
+func TestWholeNodeHasTheUnitsOfItsDataObjects(t *testing.T) {
+	r, err := live(t, rbac.Viewer).Read(bg, acsi.MustRef("CRNLD0/MMXU1[MX]"))
+	if err != nil || r[0].Err != nil {
+		t.Fatal(err, r)
+	}
+	if got := r[0].Unit(acsi.MustRef("CRNLD0/MMXU1.TotW.mag.f[MX]")); got != "kW" {
+		t.Errorf("TotW: got %q, want kW", got)
+	}
+	if got := r[0].Unit(acsi.MustRef("CRNLD0/MMXU1.PhV.phsA.cVal.mag.f[MX]")); got != "" {
+		t.Errorf("PhV: got %q, want none", got)
 	}
 }
 

@@ -10,13 +10,10 @@ import (
 	"busbar.example/value"
 )
 
-// Version is the version of the shape of all JSON that this package writes. It rises when a field changes its name
-// or meaning, not when one is added.
-const Version = 1
-
 // MarshalJSON gives {"ref","fc","type","value","quality","time"}, without what there is none of, or "error" in place
 // of the last three: {"layer","code","text","hint"}. Numbers are numbers, enumerated ones their names where they are
-// known; bit strings are digits, octets hex, times RFC 3339 in UTC; structures are objects and arrays arrays.
+// known; bit strings are digits, octets hex, times RFC 3339 in UTC; structures are objects and arrays arrays. This is
+// version 1 of the shape: it rises when a field changes its name or meaning, not when one is added.
 func (r Reading) MarshalJSON() ([]byte, error) {
 	j := struct {
 		Ref     string          `json:"ref"`

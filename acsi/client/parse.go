@@ -229,6 +229,9 @@ func parseLeaf(ref acsi.Ref, n *acsi.Node, text string) (value.Value, error) {
 		if !utf8.ValidString(text) {
 			return value.Value{}, errors.New("it is not UTF-8")
 		}
+		if i := strings.IndexFunc(text, func(r rune) bool { return r < 0x20 && r != '\t' && r != '\n' }); i >= 0 {
+			return value.Value{}, fmt.Errorf("a string cannot hold the control character %q", text[i])
+		}
 		return value.Text(text), sizeError(utf8.RuneCountInString(text), size, "characters")
 	case value.UTCTime, value.BinaryTime:
 		return parseTime(n, text)

@@ -71,6 +71,7 @@ func TestParseAssignmentSaysWhatIsWrong(t *testing.T) {
 		all + "vis=ü":                               "cannot hold 'ü'",
 		all + "vis=" + strings.Repeat("x", 33):      "it has 33 characters, and takes 32 at most",
 		all + "uni=\xff":                            "not UTF-8",
+		all + "uni=a\rb":                            "control character '\\r'",
 		all + "qual=fine":                           "the word \"fine\" is unknown",
 		all + "utc=today":                           "RFC 3339",
 		all + "utc=1969-01-01T00:00:00Z":            "before 1970",
@@ -100,7 +101,7 @@ func TestWhatIsReadAsJSONCanBeWrittenBack(t *testing.T) {
 	c := New(e.Services(subject(rbac.Engineer)))
 	ref := acsi.MustRef("FreelyNamed/SchFSCH1.All[SP]")
 	text := `{"b":true,"i8":-3,"i64":9007199254740993,"u8":4,"u32":4294967295,"f32":0.1,"f64":-2.5e-300,"pos":"bad-state",` +
-		`"oct":"00ff","vis":"a\"b","uni":"µ\n","qual":{"validity":"invalid","detail":["failure"],"source":"substituted"},` +
+		`"oct":"00ff","vis":"a\"b","uni":"µ\n\t","qual":{"validity":"invalid","detail":["failure"],"source":"substituted"},` +
 		`"utc":"2026-11-22T10:00:00.123456Z","entry":"2026-11-22T10:00:00.123Z","wide":"thousand"}`
 	a, err := c.ParseAssignment(bg, ref.String()+"="+text)
 	if err != nil {
@@ -125,23 +126,19 @@ func TestWhatIsReadAsJSONCanBeWrittenBack(t *testing.T) {
 }
 
 func TestPrintEscapesWhatATerminalWouldObey(t *testing.T) {
-	c := newClient(t, rbac.Engineer)
-	a, err := c.ParseAssignment(bg, "CRNLD0/LLN0.NamPlt.d=\x1b[2Jgone\nnext ü")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Set(bg, a); err != nil {
-		t.Fatal(err)
-	}
-	r, err := c.Read(bg, a.Ref)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := Reading{Value: value.Text("\x1b[2Jgone\nnext ü")}
+	r.Ref = acsi.MustRef("CRNLD0/LLN0.NamPlt.d[DC]")
+	r.Node = &acsi.Node{Name: "d", Kind: acsi.DataAttributeNode, FC: acsi.DC, Type: acsi.Type{Kind: value.MMSString, Size: 255}}
+	bad := Reading{Err: &acsi.Error{Code: acsi.HardwareFault, Text: "\x1b[31m"}}
+	bad.Ref = r.Ref
 	var b strings.Builder
-	if err := Print(&b, r, Style{}); err != nil {
+	if err := Print(&b, []Reading{r, bad}, Style{}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := b.String(), `CRNLD0/LLN0.NamPlt.d[DC]  \x1b[2Jgone\nnext ü`+"\n"; got != want {
+	want := `CRNLD0/LLN0.NamPlt.d[DC]  \x1b[2Jgone\nnext ü
+CRNLD0/LLN0.NamPlt.d[DC]  error: hardware-fault: \x1b[31m
+`
+	if got := b.String(); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }

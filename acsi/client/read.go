@@ -81,16 +81,16 @@ type surroundings struct {
 // hold them itself, and the units of it and of the data objects in it.
 func (c *Client) beside(ctx context.Context, o Object) surroundings {
 	var s surroundings
-	for at := o.Ref; at.Depth() >= 3; at = at.Parent() {
+	for at := o.Ref; at.Depth() >= 2; at = at.Parent() {
 		nodes, err := c.find(ctx, at.WithFC(0))
 		if err != nil {
 			break
 		}
 		for _, n := range nodes {
-			if at != o.Ref && o.Node.Name != "q" && o.Node.Name != "t" && s.quality.IsZero() && s.time.IsZero() {
+			if at.Depth() > 2 && at != o.Ref && o.Node.Name != "q" && o.Node.Name != "t" && s.quality.IsZero() && s.time.IsZero() {
 				s.quality, s.time = has(at, n, "q", value.BitString), has(at, n, "t", value.UTCTime)
 			}
-			if o.Ref.FC() != acsi.CF && len(s.units) == 0 {
+			if (at.Depth() > 2 || at == o.Ref) && o.Ref.FC() != acsi.CF && len(s.units) == 0 {
 				s.addUnits(at.WithFC(0), n)
 			}
 		}
@@ -106,7 +106,7 @@ func (s *surroundings) addUnits(at acsi.Ref, n *acsi.Node) {
 		case err != nil || n.Count > 0:
 		case child.Name == "units" && child.FC == acsi.CF:
 			s.units = append(s.units, ref.WithFC(acsi.CF))
-		case child.Kind == acsi.SubDataObjectNode:
+		case child.Kind == acsi.DataObjectNode, child.Kind == acsi.SubDataObjectNode:
 			s.addUnits(ref, child)
 		}
 	}

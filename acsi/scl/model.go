@@ -204,6 +204,10 @@ func (v *valuer) walk(path, do string, nodes []*acsi.Node, in *instance, el stri
 		if !ok {
 			continue
 		}
+		if n.Count > 0 {
+			one := *n
+			one.Count, n = 0, &one
+		}
 		for _, child := range in.children {
 			v.walk(below, do, n.Children, child, el)
 		}

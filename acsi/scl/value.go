@@ -2,25 +2,38 @@ package scl
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"busbar.example/acsi"
 	"busbar.example/value"
 )
 
-// parseVal reads the text of a Val as the type of the leaf n, which stands in the data object do.
+// parseVal reads the text of a Val as a value of the leaf n, which stands in the data object do.
+func parseVal(text, do string, n *acsi.Node) (value.Value, error) {
+	v, err := textToValue(text, do, n)
+	if err == nil {
+		err = n.Check(v)
+	}
+	var refused *acsi.Error
+	if errors.As(err, &refused) {
+		err = errors.New(refused.Text)
+	}
+	return v, err
+}
+
+// textToValue takes text by the kind of n alone.
 //
 // IEC 61850-6, 9.5.4.2, the coding of values.
-func parseVal(text, do string, n *acsi.Node) (value.Value, error) {
+func textToValue(text, do string, n *acsi.Node) (value.Value, error) {
 	if v, ok := enumVal(text, do, n); ok {
 		return v, nil
 	}
-	switch size := n.Type.Size; n.Type.Kind {
+	switch n.Type.Kind {
 	case value.Boolean:
 		switch strings.ToLower(text) {
 		case "true", "1":
@@ -30,15 +43,15 @@ func parseVal(text, do string, n *acsi.Node) (value.Value, error) {
 		}
 		return value.Value{}, fmt.Errorf("%s is neither true nor false", quote(text))
 	case value.Integer:
-		i, err := strconv.ParseInt(text, 10, size)
+		i, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return value.Value{}, notInteger(text, n, err)
+			return value.Value{}, notInteger(text, n)
 		}
 		return value.Int(i), nil
 	case value.Unsigned:
-		u, err := strconv.ParseUint(text, 10, size)
+		u, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
-			return value.Value{}, notInteger(text, n, err)
+			return value.Value{}, notInteger(text, n)
 		}
 		return value.Uint(u), nil
 	case value.Float32:
@@ -54,21 +67,28 @@ func parseVal(text, do string, n *acsi.Node) (value.Value, error) {
 		}
 		return value.Double(f), nil
 	case value.BitString:
-		return bitsVal(text, n)
+		if n.Basic == "Quality" {
+			q, err := acsi.ParseQuality(text)
+			return q.Value(), err
+		}
+		return value.ParseBits(text)
 	case value.OctetString:
-		return octetsVal(text, size)
-	case value.VisibleString, value.MMSString:
-		return textVal(text, n.Type)
+		b, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return value.Value{}, fmt.Errorf("%s is no base64", quote(text))
+		}
+		return value.Octets(b), nil
+	case value.VisibleString:
+		return value.Visible(text), nil
+	case value.MMSString:
+		return value.Text(text), nil
 	}
 	return timeVal(text, n.Type)
 }
 
-func notInteger(text string, n *acsi.Node, err error) error {
+func notInteger(text string, n *acsi.Node) error {
 	if n.Enum != nil {
 		return fmt.Errorf("%s is no value of the enumeration %s", quote(text), quote(n.Enum.ID))
-	}
-	if strings.HasSuffix(err.Error(), strconv.ErrRange.Error()) {
-		return fmt.Errorf("%s does not fit %s", quote(text), n.Basic)
 	}
 	return fmt.Errorf("%s is no whole number", quote(text))
 }
@@ -91,57 +111,18 @@ func enumVal(text, do string, n *acsi.Node) (value.Value, bool) {
 			v, ok = other, true
 		}
 	}
+	if !ok || text == "" && n.Enum == nil {
+		return value.Value{}, false
+	}
 	switch {
-	case !ok || text == "" && n.Enum == nil:
-	case n.Type.Kind == value.Integer && (n.Type.Size >= 32 || v.Ord < 1<<(n.Type.Size-1) && v.Ord >= -1<<(n.Type.Size-1)):
+	case n.Type.Kind == value.Integer:
 		return value.Int(int64(v.Ord)), true
-	case n.Type.Kind == value.Unsigned && v.Ord >= 0 && (n.Type.Size >= 32 || v.Ord < 1<<n.Type.Size):
+	case n.Type.Kind == value.Unsigned && v.Ord >= 0:
 		return value.Uint(uint64(v.Ord)), true
 	case n.Type.Kind == value.BitString && n.Type.Size == -2:
 		return value.Bits(2, []byte{byte(v.Ord) << 6}), true
 	}
 	return value.Value{}, false
-}
-
-func bitsVal(text string, n *acsi.Node) (value.Value, error) {
-	if n.Basic == "Quality" {
-		q, err := acsi.ParseQuality(text)
-		return q.Value(), err
-	}
-	v, err := value.ParseBits(text)
-	if err != nil {
-		return v, err
-	}
-	if size := max(n.Type.Size, -n.Type.Size); v.BitLen() != size {
-		return value.Value{}, fmt.Errorf("%s has %d bits, not %d", quote(text), v.BitLen(), size)
-	}
-	return v, nil
-}
-
-func octetsVal(text string, size int) (value.Value, error) {
-	b, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return value.Value{}, fmt.Errorf("%s is no base64", quote(text))
-	}
-	if size < 0 && len(b) != -size || size > 0 && len(b) > size {
-		return value.Value{}, fmt.Errorf("%d octets do not fit %d", len(b), max(size, -size))
-	}
-	return value.Octets(b), nil
-}
-
-func textVal(text string, t acsi.Type) (value.Value, error) {
-	if n := utf8.RuneCountInString(text); n > t.Size {
-		return value.Value{}, fmt.Errorf("%d characters do not fit %d", n, t.Size)
-	}
-	if t.Kind == value.MMSString {
-		return value.Text(text), nil
-	}
-	for i := range len(text) {
-		if text[i] < 0x20 || text[i] > 0x7e {
-			return value.Value{}, fmt.Errorf("%s has a character that a VISIBLE STRING cannot hold", quote(text))
-		}
-	}
-	return value.Visible(text), nil
 }
 
 var timeForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", time.DateOnly}

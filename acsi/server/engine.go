@@ -40,8 +40,8 @@ type Engine struct {
 // New makes an engine of cfg, with the initial values of the model. Until the process updates it, the quality of
 // a measurand or status that has no initial value is invalid, and every timestamp is the time of the start.
 func New(cfg Config) (*Engine, error) {
-	if cfg.Model == nil {
-		return nil, errors.New("acsi/server: no model")
+	if cfg.Model == nil || len(cfg.Model.LDs) == 0 {
+		return nil, errors.New("acsi/server: no model, or one without a logical device")
 	}
 	if cfg.Audit == nil {
 		cfg.Audit = audit.Discard
@@ -147,12 +147,11 @@ func (tx *Tx) Now() acsi.Timestamp { return tx.e.now() }
 // Value is what h holds.
 func (tx *Tx) Value(h Handle) value.Value { return tx.e.read(h.point) }
 
-// Set changes what h stands for, whatever its functional constraint. It changes nothing, and returns an *acsi.Error,
-// where v is not of h's type.
+// Set changes what h stands for, whatever its functional constraint. It changes nothing, and says why in
+// an *acsi.Error, where v is no value of h's type.
 func (tx *Tx) Set(h Handle, v value.Value) error {
-	if err := check(h.shape, v); err != nil {
-		err.Text = fmt.Sprintf("%s: %s", h.ref, err.Text)
-		return err
+	if err := h.shape.node.Check(v); err != nil {
+		return fmt.Errorf("%s: %w", h.ref, err)
 	}
 	tx.e.write(h.point, v)
 	return nil

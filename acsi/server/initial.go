@@ -29,7 +29,7 @@ func (l *layout) initial(now acsi.Timestamp) ([]value.Value, error) {
 				if !ok {
 					return nil, fmt.Errorf("acsi/server: initial value of %s: the model has no such object", initial.Ref)
 				}
-				if err := check(p.shape, initial.Value); err != nil {
+				if err := p.shape.node.Check(initial.Value); err != nil {
 					return nil, fmt.Errorf("acsi/server: initial value of %s: %w", initial.Ref, err)
 				}
 				p.shape.write(values[p.first:p.first+p.shape.leafs], initial.Value)

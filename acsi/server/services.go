@@ -219,7 +219,7 @@ func (s *session) SetDataValues(_ context.Context, assignments []acsi.Assignment
 // writable is where a goes, or the reason why it does not.
 //
 // IEC 61850-7-2, 11.3.3; what may be written under which functional constraint: IEC 61850-7-3, Table "FC".
-func (c *call) writable(a acsi.Assignment) (point, *acsi.Error) {
+func (c *call) writable(a acsi.Assignment) (point, error) {
 	fc := a.Ref.FC()
 	if err := c.decide(writeRight(fc), a.Ref.LD(), a.Ref); err != nil {
 		return point{}, err
@@ -244,7 +244,7 @@ func (c *call) writable(a acsi.Assignment) (point, *acsi.Error) {
 	if p.shape.readOnly {
 		return point{}, acsi.Errorf(acsi.ObjectAccessDenied, "%s cannot be written: it is, or has a part that is, read only by its engineering", a.Ref)
 	}
-	return p, check(p.shape, a.Value)
+	return p, p.shape.node.Check(a.Value)
 }
 
 // tellProcess is called with the lock held and returns without it. Tickets keep the hooks in the order of the
