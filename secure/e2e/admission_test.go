@@ -242,39 +242,61 @@ func TestResponderIsSafeForConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
+// replayKeyOf is the key of PDU n of one of many signers.
+func replayKeyOf(n int) (key replayKey) {
+	binary.BigEndian.PutUint32(key.signer[:], uint32(n%64))
+	binary.BigEndian.PutUint64(key.tbs[:], uint64(n))
+	return key
+}
+
 func TestReplayCache(t *testing.T) {
-	key := func(n int) replayKey {
-		return sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n)))
-	}
 	now := time.Now()
 	var c ReplayCache
-	if c.seen(now, key(1)) || c.store(now, key(1)) != stored || !c.seen(now, key(1)) || c.store(now, key(1)) != alreadyStored {
+	one, more := replayKeyOf(1), replayKeyOf(maxReplayKeys)
+	if c.seen(now, one) || c.store(now, one) != stored || !c.seen(now, one) || c.store(now, one) != alreadyStored {
 		t.Error("it does not remember")
 	}
-	if !c.seen(now.Add(replayLife-1), key(1)) {
+	if !c.seen(now.Add(replayLife-1), one) {
 		t.Error("it forgets within its time")
 	}
-	if c.seen(now.Add(replayLife), key(1)) {
+	if c.seen(now.Add(replayLife), one) {
 		t.Error("it remembers beyond its time")
 	}
 	for n := range maxReplayKeys {
-		if c.store(now, key(n)) != stored {
+		if c.store(now, replayKeyOf(n)) != stored {
 			t.Fatal("it is full before its bound")
 		}
 	}
-	if c.store(now, key(-1)) != cacheFull || c.store(now, key(0)) != alreadyStored {
+	if c.store(now, more) != cacheFull || c.store(now, one) != alreadyStored {
 		t.Error("it is not full at its bound")
 	}
 	now = now.Add(replayLife)
-	if c.store(now, key(-1)) != stored || len(c.known) != 1 || len(c.queue) != 1 {
+	if c.store(now, more) != stored || len(c.known) != 1 || len(c.queue) != 1 || len(c.signers) != 1 {
 		t.Error("it does not empty")
+	}
+}
+
+func TestReplayCacheIsShared(t *testing.T) {
+	now := time.Now()
+	var c ReplayCache
+	for n := range maxReplaySigner {
+		if c.store(now, replayKeyOf(64*n)) != stored {
+			t.Fatal("a signer has less than its share")
+		}
+	}
+	if c.store(now, replayKeyOf(64*maxReplaySigner)) != cacheFull {
+		t.Error("a signer takes more than its share")
+	}
+	if c.store(now, replayKeyOf(1)) != stored {
+		t.Error("a signer keeps others out")
 	}
 }
 
 func TestFullReplayCacheRefuses(t *testing.T) {
 	w := newWorld(t)
-	for n := range maxReplayKeys {
-		w.server.Replay.store(w.now, sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n))))
+	signer := sha256.Sum256(w.client.Identity.Chain[0].Raw)
+	for n := range maxReplaySigner {
+		w.server.Replay.store(w.now, replayKey{signer, replayKeyOf(n).tbs})
 	}
 	_, req := w.request("17")
 	_, err := w.responder.Open(w.now, clientFull, "17", req)

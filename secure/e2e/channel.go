@@ -132,7 +132,7 @@ func (c *Channel) becomeEnded(now time.Time, why string) {
 	c.send, c.recv = nil, nil
 	c.rekey.clear()
 	if c.confirmed {
-		c.record(now, audit.E2EEnded, c.peer.address, "association "+c.assoID+": "+why)
+		c.recordPeer(now, audit.E2EEnded, c.peer, "association "+c.assoID+": "+why)
 	}
 }
 
@@ -147,7 +147,7 @@ func (c *Channel) confirm(now time.Time) {
 	if c.state == channelHalfOpen {
 		c.becomeOpen()
 	}
-	c.record(now, audit.E2EEstablished, c.peer.address, "association "+c.assoID+", "+c.aead.name)
+	c.recordPeer(now, audit.E2EEstablished, c.peer, "association "+c.assoID+", "+c.aead.name)
 }
 
 // check ends the association when its time is over, and returns an error when it has ended.

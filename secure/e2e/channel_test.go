@@ -409,3 +409,18 @@ func TestAssociationEndsWithACertificate(t *testing.T) {
 		}
 	}
 }
+
+func TestSealAllocatesItsTimestampOnly(t *testing.T) {
+	w := newWorld(t)
+	client, _ := w.associate()
+	dst := w.seal(client, pdu1k)
+	data := []byte(pdu1k)
+	if n := testing.AllocsPerRun(100, func() {
+		var err error
+		if dst, err = client.Seal(dst[:0], w.now, data); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 1 {
+		t.Errorf("%v allocations, one is allowed", n)
+	}
+}

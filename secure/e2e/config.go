@@ -77,9 +77,15 @@ func newEndpoint(cfg Config) (*endpoint, error) {
 	return &endpoint{cfg}, nil
 }
 
-// record reports an event about the peer with that address.
+// record reports an event about whoever speaks from that address.
 func (e *endpoint) record(now time.Time, id audit.ID, address, text string) {
 	e.Audit.Record(audit.Event{ID: id, Time: now, Peer: address, Subject: bareJID(address), Text: text})
+}
+
+// recordPeer reports an event about a peer that was verified.
+func (e *endpoint) recordPeer(now time.Time, id audit.ID, p verifiedPeer, text string) {
+	s := p.subject()
+	e.Audit.Record(audit.Event{ID: id, Time: now, Peer: s.Address, Subject: s.Name, Roles: s.Grants, Text: text})
 }
 
 // recordFault reports a failed check, and first what the certificate itself was refused for.

@@ -144,7 +144,7 @@ func (t *signedToken) remember(e *endpoint, now time.Time, replay audit.ID) *fau
 }
 
 func (t *signedToken) replayKey() replayKey {
-	return newReplayKey(sha256.Sum256(t.pkCert), t.tbs)
+	return replayKey{signer: sha256.Sum256(t.pkCert), tbs: sha256.Sum256(t.tbs)}
 }
 
 func parseChain(leaf []byte, path [][]byte) ([]*x509.Certificate, error) {

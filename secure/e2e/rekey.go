@@ -64,14 +64,21 @@ func newRekeying(s side, keys *schedule, a agreement) rekeying {
 func (r *rekeying) clear() {
 	clear(r.chain[:])
 	clear(r.salt[:])
-	if r.next != nil {
-		clear(r.next.chain[:])
-	}
+	r.dropNext()
 	r.private, r.public, r.next, r.used = nil, nil, nil, nil
 }
 
+// dropNext clears what is not in use, or has been taken into use.
+func (r *rekeying) dropNext() {
+	if r.next != nil {
+		clear(r.next.chain[:])
+	}
+	r.next = nil
+}
+
 func (r *rekeying) becomeSettled(now time.Time) {
-	r.phase, r.next = rekeySettled, nil
+	r.dropNext()
+	r.phase = rekeySettled
 	r.since, r.asked = now, false
 	r.changes++
 }

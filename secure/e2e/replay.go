@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	replayLife    = 20 * time.Minute
-	maxReplayKeys = 1 << 16
+	replayLife      = 20 * time.Minute
+	maxReplayKeys   = 1 << 17
+	maxReplaySigner = 1 << 13 // of one signer, so that none fills the cache for all
 )
 
 // A ReplayCache remembers the signed PDUs that were accepted, by signer and signed octets, for 20
@@ -18,23 +19,21 @@ const (
 //
 // IEC 62351-4, 14.3.4.
 type ReplayCache struct {
-	mu    sync.Mutex
-	known map[replayKey]struct{}
-	queue []replayEntry // in order of expiry
+	mu      sync.Mutex
+	known   map[replayKey]struct{}
+	queue   []replayEntry // in order of expiry
+	signers map[digest]int
 }
 
-type replayKey [sha256.Size]byte
+type digest = [sha256.Size]byte
+
+// A replayKey names a signed PDU by the certificate of its signer and what was signed. The signature
+// is not part of it: ECDSA lets anybody make a second valid signature out of a first.
+type replayKey struct{ signer, tbs digest }
 
 type replayEntry struct {
 	key     replayKey
 	expires time.Time
-}
-
-// newReplayKey names a signed PDU. The signature is not part of it: ECDSA lets anybody make a second
-// valid signature out of a first.
-func newReplayKey(signer [sha256.Size]byte, tbs []byte) replayKey {
-	digest := sha256.Sum256(tbs)
-	return sha256.Sum256(append(signer[:], digest[:]...))
 }
 
 // seen reports whether key was stored and has not expired.
@@ -63,13 +62,14 @@ func (c *ReplayCache) store(now time.Time, key replayKey) storeResult {
 	if _, ok := c.known[key]; ok {
 		return alreadyStored
 	}
-	if len(c.known) >= maxReplayKeys {
+	if len(c.known) >= maxReplayKeys || c.signers[key.signer] >= maxReplaySigner {
 		return cacheFull
 	}
 	if c.known == nil {
-		c.known = make(map[replayKey]struct{})
+		c.known, c.signers = make(map[replayKey]struct{}), make(map[digest]int)
 	}
 	c.known[key] = struct{}{}
+	c.signers[key.signer]++
 	c.queue = append(c.queue, replayEntry{key, now.Add(replayLife)})
 	return stored
 }
@@ -77,7 +77,11 @@ func (c *ReplayCache) store(now time.Time, key replayKey) storeResult {
 func (c *ReplayCache) expire(now time.Time) {
 	n := 0
 	for n < len(c.queue) && !now.Before(c.queue[n].expires) {
-		delete(c.known, c.queue[n].key)
+		key := c.queue[n].key
+		delete(c.known, key)
+		if c.signers[key.signer]--; c.signers[key.signer] == 0 {
+			delete(c.signers, key.signer)
+		}
 		n++
 	}
 	c.queue = c.queue[n:]
