@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 
@@ -165,6 +166,34 @@ func TestSetReportsEachOutcome(t *testing.T) {
 		}
 		if got != want[i] {
 			t.Errorf("%s: got %v, want %q", list[i].Ref, err, want[i])
+		}
+	}
+}
+
+func TestFloatsAreShortForPeopleAndExactForPrograms(t *testing.T) {
+	for _, tc := range []struct {
+		v            value.Value
+		people, json string
+	}{
+		{value.Float(37.166683), "37.1667", "37.166683"},
+		{value.Float(81.25), "81.25", "81.25"},
+		{value.Float(0.1), "0.1", "0.1"},
+		{value.Float(-1234567), "-1234567", "-1234567"},
+		{value.Float(99999.96), "100000", "99999.96"},
+		{value.Float(0.00012345678), "0.000123457", "0.00012345678"},
+		{value.Float(0), "0", "0"},
+		{value.Double(1e-7), "1e-07", "1e-07"},
+		{value.Double(1e21), "1e+21", "1e+21"},
+		{value.Double(math.Inf(-1)), "-Inf", `"-Infinity"`},
+		{value.Float(float32(math.NaN())), "NaN", `"NaN"`},
+	} {
+		n := &acsi.Node{Name: "f", Kind: acsi.BasicDataAttributeNode, FC: acsi.MX, Type: acsi.Type{Kind: tc.v.Kind()}}
+		ref := acsi.MustRef("A/B.C.f[MX]")
+		if got := (Style{}).leaf(ref, n, tc.v); got != tc.people {
+			t.Errorf("%v for people: got %s, want %s", tc.v, got, tc.people)
+		}
+		if got := string(appendLeaf(nil, ref, n, tc.v)); got != tc.json || !json.Valid([]byte(got)) {
+			t.Errorf("%v as JSON: got %s, want %s", tc.v, got, tc.json)
 		}
 	}
 }

@@ -161,7 +161,7 @@ func (s Style) leaf(ref acsi.Ref, n *acsi.Node, v value.Value) string {
 		u, _ := v.Uint()
 		return strconv.FormatUint(u, 10)
 	case value.Float32, value.Float64:
-		return floatText(v)
+		return shortText(v)
 	case value.BitString, value.BooleanArray:
 		if q, ok := acsi.QualityOf(v); ok && isQuality(n) {
 			return q.String()
@@ -207,6 +207,21 @@ func dataObjectName(ref acsi.Ref) string {
 	_, below, _ := strings.Cut(ref.Item(), ".")
 	do, _, _ := strings.Cut(below, ".")
 	return do
+}
+
+// shortText is v to six digits, which is what a person wants to see of a measurement.
+func shortText(v value.Value) string {
+	f, _ := v.Float()
+	a := math.Abs(f)
+	if a < 1e-4 || a >= 1e9 || math.IsNaN(f) {
+		return floatText(v)
+	}
+	decimals := max(0, 5-int(math.Floor(math.Log10(a))))
+	text := strconv.FormatFloat(f, 'f', decimals, 64)
+	if decimals > 0 {
+		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
+	return text
 }
 
 // floatText is the shortest text that gives v back.
