@@ -259,7 +259,7 @@ func TestAllocations(t *testing.T) {
 			}
 		})
 		// A value has one for itself, two for its elements, and two at most for its quality; then what is round them.
-		if ceiling := 5.0*50 + 20; decoding > ceiling {
+		if ceiling := 5.0*50 + 50; decoding > ceiling {
 			t.Errorf("%s: %v allocations to decode, want %v at most", enc.name, decoding, ceiling)
 		}
 	}

@@ -153,7 +153,8 @@ func (d *decoder) elements(name string) (v value.Value, err error) {
 	if err := d.enter(); err != nil {
 		return v, err
 	}
-	first := len(d.values)
+	var few [6]value.Value // most have no more, and the stack costs nothing
+	found := few[:0]
 	for {
 		if err := d.child(); err != nil {
 			return v, err
@@ -161,26 +162,23 @@ func (d *decoder) elements(name string) (v value.Value, err error) {
 		if d.tok.Kind == xmltok.End {
 			break
 		}
-		n := len(d.values) - first
 		if d.tok.Name.Local != "Data" {
 			return v, d.fail(d.tok.Name.Local + " where Data is expected")
 		}
 		if err := d.count(); err != nil {
-			return v, asn1.InItem(err, "Data", n)
+			return v, asn1.InItem(err, "Data", len(found))
 		}
 		if err := d.noAttributes(); err != nil {
-			return v, asn1.InItem(err, "Data", n)
+			return v, asn1.InItem(err, "Data", len(found))
 		}
 		e, err := d.data()
 		if err != nil {
-			return v, asn1.InItem(err, "Data", n)
+			return v, asn1.InItem(err, "Data", len(found))
 		}
-		d.values = append(d.values, e)
+		found = append(found, e)
 	}
-	elems := make([]value.Value, len(d.values)-first)
-	copy(elems, d.values[first:])
-	clear(d.values[first:])
-	d.values = d.values[:first]
+	elems := make([]value.Value, len(found))
+	copy(elems, found)
 	d.depth++
 	switch {
 	case name == "array":

@@ -25,18 +25,12 @@ type decoder struct {
 // scratch is what a decoder uses again.
 type scratch struct {
 	scan   *xmltok.Scanner
-	values []value.Value // elements of arrays and structures that are not complete
 	octets []byte
 }
 
 // release drops what refers to the input or to results, and what has grown large.
 func (s *scratch) release() {
 	s.scan.ResetBytes(nil)
-	clear(s.values) // not empty after an error only
-	s.values, s.octets = s.values[:0], s.octets[:0]
-	if cap(s.values) > 1<<10 {
-		s.values = nil
-	}
 	if cap(s.octets) > 1<<14 {
 		s.octets = nil
 	}
@@ -110,13 +104,12 @@ func (d *decoder) broken(err error) error {
 
 // next makes the next token the current one.
 func (d *decoder) next() error {
-	t, err := d.scan.Next()
-	if err != nil {
+	var err error
+	if d.tok, err = d.scan.Next(); err != nil {
 		return d.broken(err)
 	}
-	d.tok = t
-	if t.Kind == xmltok.Start && t.Name.Space != d.space {
-		return d.fail(fmt.Sprintf("element %s in namespace %q", t.Name.Local, t.Name.Space))
+	if d.tok.Kind == xmltok.Start && d.tok.Name.Space != d.space {
+		return d.fail(fmt.Sprintf("element %s in namespace %q", d.tok.Name.Local, d.tok.Name.Space))
 	}
 	return nil
 }
