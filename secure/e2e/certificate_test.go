@@ -154,6 +154,22 @@ func TestE11(t *testing.T) {
 		w.responder = w.newResponder()
 		w.associate()
 	})
+	t.Run("a key on another curve", func(t *testing.T) {
+		w := newWorld(t)
+		key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := *spoiled(func(*x509.Certificate) {}).Chain[0]
+		template.ExtraExtensions = template.Extensions
+		w.client.Identity, w.server.Trust = spoiled(func(*x509.Certificate) {}), trust
+		_, err = w.newResponder().Open(w.now, clientFull, "17", w.forgedRequest(w.client, func(p *HandshakeReq) {
+			p.TBS.Token1.PKCert = f.sign(&template, f.cert, key).Raw
+		}))
+		if r := w.refusal(err, audit.E2EDowngrade); r.Told != "invalid-signatureAlgorithm" {
+			t.Errorf("told %q", r.Told)
+		}
+	})
 	t.Run("no roots", func(t *testing.T) {
 		w := newWorld(t)
 		w.server.Trust = nil
