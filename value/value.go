@@ -140,7 +140,13 @@ func bits(k Kind, n int, packed []byte) Value {
 	if n < 0 {
 		n = 0
 	}
-	b := make([]byte, (n+7)/8)
+	var short [32]byte // on the stack: nearly all bit strings fit
+	b := short[:]
+	size := (n + 7) / 8
+	if size > len(b) {
+		b = make([]byte, size)
+	}
+	b = b[:size]
 	copy(b, packed)
 	if r := n % 8; r != 0 {
 		b[len(b)-1] &= 0xff << (8 - r)

@@ -85,6 +85,16 @@ func TestBitsCountFromTheLeft(t *testing.T) {
 	}
 }
 
+func TestBitsAllocateOnce(t *testing.T) {
+	packed := []byte{0xa0, 0x08}
+	if got := testing.AllocsPerRun(100, func() { Bits(13, packed) }); got > 1 {
+		t.Errorf("%v allocations, want 1", got)
+	}
+	if got := Bits(300, []byte{0xff}); got.BitLen() != 300 || !got.Bit(7) || got.Bit(8) || len(got.Packed()) != 38 {
+		t.Errorf("a long bit string: %d bits, %x", got.BitLen(), got.Packed())
+	}
+}
+
 func TestNumbersSayWhetherTheyFit(t *testing.T) {
 	if _, ok := Uint(math.MaxUint64).Int(); ok {
 		t.Error("2^64-1 fits int64")
