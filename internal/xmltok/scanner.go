@@ -128,13 +128,22 @@ func (s *Scanner) RawStart() []byte {
 // io.ErrUnexpectedEOF; all other errors are a *SyntaxError or what the reader returned.
 func (s *Scanner) Next() (Token, error) {
 	var t Token
-	if s.err != nil {
-		return t, s.err
-	}
-	if err := s.next(&t); err != nil {
-		return Token{}, s.stop(err)
+	if err := s.NextInto(&t); err != nil {
+		return Token{}, err
 	}
 	return t, nil
+}
+
+// NextInto is Next for loops in which copying the token counts. After an error, what t holds means nothing.
+func (s *Scanner) NextInto(t *Token) error {
+	if s.err != nil {
+		return s.err
+	}
+	*t = Token{}
+	if err := s.next(t); err != nil {
+		return s.stop(err)
+	}
+	return nil
 }
 
 // stop makes err the scanner's last word. A reader's io.EOF that comes up here met an unfinished token.
