@@ -2,6 +2,8 @@ package acsi
 
 import (
 	"encoding/json"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -237,5 +239,44 @@ func TestServiceSetNamesItsServices(t *testing.T) {
 	}
 	if !set.Has(SetDataValues) || set.Has(SetDataValues|GetDataValues) {
 		t.Error("Has does not ask for all")
+	}
+}
+
+func TestUnimplementedServicesServeNothing(t *testing.T) {
+	var s UnimplementedServices
+	ctx, r := t.Context(), MustRef("A/B")
+	_, directory := s.GetServerDirectory(ctx)
+	_, device := s.GetLogicalDeviceDirectory(ctx, "A")
+	_, node := s.GetLogicalNodeDirectory(ctx, r)
+	_, all := s.GetAllDataValues(ctx, r)
+	_, read := s.GetDataValues(ctx, []Ref{r})
+	_, write := s.SetDataValues(ctx, nil)
+	_, parts := s.GetDataDirectory(ctx, r)
+	_, definition := s.GetDataDefinition(ctx, r)
+	for i, err := range []error{directory, device, node, all, read, write, parts, definition} {
+		want := ServiceSet(1<<i).String() + " is not served"
+		if !errors.Is(err, &Error{Code: ObjectAccessUnsupported}) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	if s.Supported() != 0 {
+		t.Errorf("it supports %s", s.Supported())
+	}
+}
+
+func TestFCsAndKindsHaveTheirLetters(t *testing.T) {
+	for _, fc := range FCs() {
+		if got, err := ParseFC(fc.String()); err != nil || got != fc {
+			t.Errorf("%s: got %s %v", fc, got, err)
+		}
+	}
+	if got := len(FCs()); got != 19 || FC(0).String() != "" || FC(77).String() != "FC(77)" {
+		t.Errorf("%d functional constraints, %q, %q", got, FC(0), FC(77))
+	}
+	if got := LogicalDeviceNode.String() + " " + BasicDataAttributeNode.String() + NodeKind(99).String(); got != "LD BDA" {
+		t.Errorf("got %q", got)
+	}
+	if got := Code(99).String(); got != "code(99)" {
+		t.Errorf("got %q", got)
 	}
 }

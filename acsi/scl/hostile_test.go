@@ -198,15 +198,15 @@ func (e *endless) Read(p []byte) (int, error) {
 }
 
 func TestEndlessFilesEndWithinBounds(t *testing.T) {
-	small := limits{octets: 1 << 20, elements: 1000, depth: 100}
+	small := limits{octets: 1 << 16, elements: 1000, depth: 100}
 	for name, tc := range map[string]struct {
 		in   io.Reader
 		want string
 	}{
 		"elements":   {&endless{head: "<SCL><IED>", body: "<a/>"}, "the file has more than 1000 elements"},
-		"text":       {&endless{head: "<SCL><IED>", body: "no end "}, "the file is larger than 1048576 octets"},
-		"attributes": {&endless{head: "<SCL ", body: "a='' "}, "the file is larger than 1048576 octets"},
-		"comments":   {&endless{head: "<SCL>", body: "<!-- -->"}, "the file is larger than 1048576 octets"},
+		"text":       {&endless{head: "<SCL><IED>", body: "no end "}, "the file is larger than 65536 octets"},
+		"attributes": {&endless{head: "<SCL ", body: "a='' "}, "the file is larger than 65536 octets"},
+		"comments":   {&endless{head: "<SCL>", body: "<!-- -->"}, "the file is larger than 65536 octets"},
 	} {
 		_, err := parse(newReader(tc.in, small))
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
