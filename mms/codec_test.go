@@ -103,6 +103,20 @@ func TestDecodersReadExactlyOneEncoding(t *testing.T) {
 	})
 }
 
+func TestNoPartOfAnEncodingIsOne(t *testing.T) {
+	for _, v := range valid(t) {
+		for field, enc := range map[string]codec{"ber": berCodec, "xer": xerCodec} {
+			whole := v.octets(t, field)
+			for n := range whole {
+				var syntax *SyntaxError
+				if p, err := enc.decode(whole[:n], Limits{}); !errors.As(err, &syntax) {
+					t.Fatalf("%s: %d octets of %q give %v, %v", v["what"], n, whole, p, err)
+				}
+			}
+		}
+	}
+}
+
 // IEC 61850-8-2: octets of common PDUs without stanza and E2E. They were counted without the namespace declaration, with
 // names that are not known exactly.
 func TestSizesAreThoseOfTheMapping(t *testing.T) {

@@ -61,3 +61,39 @@ func TestReadHasTheFormOfTheMapping(t *testing.T) {
 		})
 	}
 }
+
+func TestServicesAreASet(t *testing.T) {
+	set := Services(ServiceRead, ServiceWrite, ServiceConclude)
+	for k := range ServiceKind(255) {
+		if want := k == ServiceRead || k == ServiceWrite || k == ServiceConclude; set.Has(k) != want {
+			t.Errorf("Has(%v): got %t, want %t", k, set.Has(k), want)
+		}
+	}
+	if got, want := set.String(), "read write conclude"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := (ParamSTR1 | ParamVLIS).String(), "str1 vlis"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A request and its response are of the same service, whose number is that of its PDU.
+func TestKindsOfRequestsAndResponses(t *testing.T) {
+	cases := map[ServiceKind]struct {
+		request  ConfirmedServiceRequest
+		response ConfirmedServiceResponse
+	}{
+		ServiceGetNameList:                 {&GetNameListRequest{}, &GetNameListResponse{}},
+		ServiceRead:                        {&ReadRequest{}, &ReadResponse{}},
+		ServiceWrite:                       {&WriteRequest{}, &WriteResponse{}},
+		ServiceGetVariableAccessAttributes: {&GetVariableAccessAttributesRequest{}, &GetVariableAccessAttributesResponse{}},
+	}
+	for kind, c := range cases {
+		if got := RequestKind(c.request); got != kind {
+			t.Errorf("%T: got %v, want %v", c.request, got, kind)
+		}
+		if got := ResponseKind(c.response); got != kind {
+			t.Errorf("%T: got %v, want %v", c.response, got, kind)
+		}
+	}
+}

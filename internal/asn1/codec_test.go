@@ -219,3 +219,58 @@ func TestBERRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatHasNoEncodingIsAValueError(t *testing.T) {
+	changed := func(change func(*message)) *message {
+		m := small()
+		change(&m)
+		return &m
+	}
+	cases := []struct {
+		name  string
+		value any
+		want  string
+	}{
+		{"nothing", nil, "cannot encode message: nothing"},
+		{"nil", (*message)(nil), "cannot encode message: nothing"},
+		{"another type", 5, "int is not asn1_test.message"},
+		{"number out of an enumeration", changed(func(m *message) { m.Head.Reason = 1 }), "message/head/reason: 1 is not in the enumeration Reason"},
+		{"text with a control character", changed(func(m *message) { m.Head.Text = "\x01" }), "message/head/text"},
+		{"no object identifier", changed(func(m *message) { m.Head.Algorithm = "" }), "message/head/algorithm"},
+		{"item that is no object identifier", changed(func(m *message) { m.Head.Arcs = []string{"1.2", "9"} }), "arcs/OBJECT_IDENTIFIER[1]"},
+		{"empty open type", changed(func(m *message) { m.Body = asn1.Open{} }), "message/body: an open type without content"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, berErr := ber.Append(nil, messageType, c.value)
+			_, xerErr := xer.Append(nil, messageType, ns, c.value)
+			for encoding, err := range map[string]error{"BER": berErr, "XER": xerErr} {
+				var invalid *asn1.ValueError
+				if !errors.As(err, &invalid) || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%s: got %v, want a *ValueError that says %q", encoding, err, c.want)
+				}
+			}
+		})
+	}
+}
+
+func TestDefaultsStandInForWhatIsAbsent(t *testing.T) {
+	want := small()
+	want.Head.Retries = &RetryPolicy{Count: 12}
+	if got, err := fromBER(t, "301e301c"+smallBER[8:]+"3000"); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	want.Head.Urgency = 0
+	named, err := xer.Append(nil, messageType, ns, want)
+	if err != nil || !strings.Contains(string(named), "<head urgency='low'>") || !strings.Contains(string(named), "<RetryPolicy count='12'/>") {
+		t.Errorf("got %s, %v, want attributes, by name and by number", named, err)
+	}
+}
+
+// An attribute beside the namespace declaration would have no canonical form.
+func TestNoAttributeOnTheOutermostElement(t *testing.T) {
+	policy := asn1.Compile[RetryPolicy](asn1.NewModule())
+	if got, err := xer.Append(nil, policy, ns, RetryPolicy{}); err == nil {
+		t.Errorf("got %s, want an error", got)
+	}
+}
