@@ -14,28 +14,16 @@ import (
 // IEC 61850-7-2, 6.1.2.9.
 type TimeQuality uint8
 
-// The flags, and the accuracies that are not a number of bits.
+// The flags, and the accuracy that is not a number of bits.
 const (
 	LeapSecondsKnown     TimeQuality = 0x80
 	ClockFailure         TimeQuality = 0x40
 	ClockNotSynchronized TimeQuality = 0x20
 
 	AccuracyUnspecified TimeQuality = 31
-	AccuracyMillisecond TimeQuality = 10 // 2⁻¹⁰ s
 
 	accuracyMask TimeQuality = 0x1f
 )
-
-// Accuracy is how far the time may be off, or 0 where it is not specified.
-func (q TimeQuality) Accuracy() time.Duration {
-	if n := q & accuracyMask; n <= 24 {
-		return time.Second >> n
-	}
-	return 0
-}
-
-// Trusted reports whether the clock neither failed nor lacks synchronization.
-func (q TimeQuality) Trusted() bool { return q&(ClockFailure|ClockNotSynchronized) == 0 }
 
 // Problems names the flags that speak against the time. It is nil where there is none.
 func (q TimeQuality) Problems() []string {

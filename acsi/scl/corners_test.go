@@ -14,7 +14,7 @@ func corners(t testing.TB) *Document { return load(t, filepath.Join("testdata", 
 
 func TestIEDsListsServersAndAddresses(t *testing.T) {
 	want := []IED{
-		{Name: "CRN", Desc: "corners", Manufacturer: "Busbar", AccessPoints: []AccessPoint{
+		{Name: "CRN", AccessPoints: []AccessPoint{
 			{Name: "S1", Server: true, JIDs: []string{"crn@dso.example/IEC"}}, {Name: "S2", Server: true}}},
 		{Name: "OTH", AccessPoints: []AccessPoint{{Name: "P1", Server: true}, {Name: "C1"}}},
 	}

@@ -24,8 +24,6 @@ type accessPointKey struct{ ied, ap string }
 // IED is one device of a file.
 type IED struct {
 	Name         string
-	Desc         string
-	Manufacturer string
 	AccessPoints []AccessPoint
 }
 
@@ -38,9 +36,9 @@ type AccessPoint struct {
 
 // The parts of an IED as they are written: resolved when a model is made of them.
 type ied struct {
-	name, desc, manufacturer string
-	aps                      []*accessPoint
-	line                     int
+	name string
+	aps  []*accessPoint
+	line int
 }
 
 type accessPoint struct {
@@ -171,7 +169,7 @@ func (d *Document) readConnectedAP(rd *reader, key accessPointKey) error {
 }
 
 func (d *Document) readIED(rd *reader, e xml.StartElement) error {
-	dev := &ied{name: attr(e, "name"), desc: attr(e, "desc"), manufacturer: attr(e, "manufacturer"), line: rd.line()}
+	dev := &ied{name: attr(e, "name"), line: rd.line()}
 	for _, other := range d.ieds {
 		if other.name == dev.name {
 			return rd.errorf("rename one of them", "two IEDs are called %s", quote(dev.name))
@@ -261,7 +259,7 @@ func readVal(rd *reader, e xml.StartElement) (val, error) {
 func (d *Document) IEDs() []IED {
 	var list []IED
 	for _, dev := range d.ieds {
-		out := IED{Name: dev.name, Desc: dev.desc, Manufacturer: dev.manufacturer}
+		out := IED{Name: dev.name}
 		for _, ap := range dev.aps {
 			out.AccessPoints = append(out.AccessPoints, AccessPoint{
 				Name:   ap.name,
