@@ -42,7 +42,6 @@ type Association struct {
 	id        string         // both halves; changed under the Endpoint's lock too
 	initiator *e2e.Initiator // the asking side until the answer
 	offer     *e2e.Offer     // the asked side until its answer
-	handshake stanza.Stanza  // the iq that holds the peer's handshake
 	first     mms.PDU        // the PDU that came in the handshake, until Recv
 	subject   rbac.Subject
 	limit     int // octets of a PDU that the peer takes
@@ -51,7 +50,7 @@ type Association struct {
 	// tables is apart from mu, so that end never waits for a send.
 	tables   sync.Mutex
 	asked    map[uint32]stanza.Stanza // iqs of the peer that wait for our answer, by invokeID
-	conclude stanza.Stanza            // the iq of the peer's conclude request
+	awaited  stanza.Stanza            // the iq of the peer's handshake, later of its conclude, until answered
 	rejected map[uint32]struct{}      // calls of ours that a rejectPDU ended: their iq error is to follow
 }
 
@@ -70,11 +69,10 @@ type expected struct {
 	invokeID uint32
 }
 
-func (e *Endpoint) newAssociation(peer jid.JID, half string) *Association {
+func (e *Endpoint) newAssociation(peer jid.JID) *Association {
 	a := &Association{
 		endpoint: e,
 		peer:     peer,
-		half:     half,
 		inbox:    make(chan inbound, inboxSize),
 		limit:    e.maxPDU,
 		asked:    make(map[uint32]stanza.Stanza),
@@ -150,7 +148,7 @@ func (a *Association) sendHandshake(pdu mms.PDU, octets []byte) error {
 		}
 		a.offer = nil
 		a.establish(channel, p)
-		return a.answer(a.handshake, sec)
+		return a.answer(a.takeAwaited(), sec)
 	case *mms.InitiateError:
 		if a.offer == nil {
 			return errors.New("send: the peer did not ask for this association")
@@ -160,7 +158,7 @@ func (a *Association) sendHandshake(pdu mms.PDU, octets []byte) error {
 			return err
 		}
 		a.offer = nil
-		if err := a.answer(a.handshake, sec); err != nil {
+		if err := a.answer(a.takeAwaited(), sec); err != nil {
 			return err
 		}
 		a.end(io.EOF)
@@ -194,12 +192,8 @@ func (a *Association) sendData(pdu mms.PDU, octets []byte) error {
 	case *mms.ConfirmedError:
 		return a.answerCall(p.InvokeID, sec)
 	case *mms.ConcludeResponse, *mms.ConcludeError:
-		a.tables.Lock()
-		iq := a.conclude
-		a.conclude = stanza.Stanza{}
-		a.tables.Unlock()
 		_, a.concluded = pdu.(*mms.ConcludeResponse)
-		return a.answer(iq, sec)
+		return a.answer(a.takeAwaited(), sec)
 	case *mms.Reject:
 		return a.sendReject(p, sec)
 	}
@@ -234,6 +228,14 @@ func (a *Association) takeAsked(invokeID uint32) (stanza.Stanza, bool) {
 	iq, ok := a.asked[invokeID]
 	delete(a.asked, invokeID)
 	return iq, ok
+}
+
+func (a *Association) takeAwaited() stanza.Stanza {
+	a.tables.Lock()
+	defer a.tables.Unlock()
+	iq := a.awaited
+	a.awaited = stanza.Stanza{}
+	return iq
 }
 
 // ask sends an iq whose reply is for the inbox, in order with everything else.
@@ -362,10 +364,10 @@ func (a *Association) end(cause error) {
 		for _, iq := range a.asked {
 			open = append(open, iq)
 		}
-		if a.conclude.ID != "" {
-			open = append(open, a.conclude)
+		if !a.awaited.From.IsZero() {
+			open = append(open, a.awaited)
 		}
-		a.asked, a.conclude = nil, stanza.Stanza{}
+		a.asked, a.awaited = nil, stanza.Stanza{}
 		a.tables.Unlock()
 		for _, iq := range open {
 			a.endpoint.reply(context.Background(), iq, stanza.UndefinedCondition)

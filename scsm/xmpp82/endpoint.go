@@ -48,7 +48,7 @@ type Endpoint struct {
 	audit     audit.Sink
 	log       *slog.Logger
 	session   *xmpp.Session
-	attached  chan struct{} // closed once session is set
+	attached  chan struct{} // closed once Dial is through
 	responder *e2e.Responder
 	opener    *opener // the reader's
 	maxPDU    int
@@ -109,13 +109,11 @@ func Dial(ctx context.Context, cfg Config) (*Endpoint, error) {
 		return nil, err
 	}
 	e.cfg.XMPP.Handler = e.handle
-	session, err := xmpp.Dial(ctx, e.cfg.XMPP)
-	if err != nil {
+	defer close(e.attached)
+	if e.session, err = xmpp.Dial(ctx, e.cfg.XMPP); err != nil {
 		return nil, err
 	}
-	e.session = session
-	e.maxPDU = e.carrierLimit(session.Info().MaxStanza)
-	close(e.attached)
+	e.maxPDU = e.carrierLimit(e.session.Info().MaxStanza)
 	go e.watch()
 	return e, nil
 }
@@ -196,8 +194,8 @@ func (e *Endpoint) Associate(peer jid.JID) (*Association, error) {
 	if err != nil {
 		return nil, fmt.Errorf("associate with %v: %w", peer, err)
 	}
-	a := e.newAssociation(peer, half)
-	a.initiator = initiator
+	a := e.newAssociation(peer)
+	a.half, a.initiator = half, initiator
 	e.links[linkKey{peer, half}] = a
 	return a, nil
 }
@@ -238,12 +236,12 @@ func (e *Endpoint) accept(ctx context.Context, o offer) *Association {
 		e.reply(ctx, o.iq, stanza.BadRequest)
 		return nil
 	}
-	a, condition := e.admit(peer, o.env.id)
-	if a == nil {
+	a := e.newAssociation(peer)
+	a.inbound, a.offer, a.awaited, a.first = true, hs, o.iq, first
+	if condition := e.admit(a, o.env.id); condition != "" {
 		e.reply(ctx, o.iq, condition)
 		return nil
 	}
-	a.offer, a.handshake, a.first = hs, o.iq, first
 	return a
 }
 
@@ -257,30 +255,30 @@ func (e *Endpoint) refuse(ctx context.Context, o offer, err error) {
 	e.send(ctx, o.iq.Reply(appendEnvelope(nil, stanza.IQ, o.env.id, refusal.SecPDU)))
 }
 
-// admit makes the association of a handshake that security has accepted, and gives it our half of the id.
-func (e *Endpoint) admit(peer jid.JID, client string) (*Association, stanza.Condition) {
+// admit enters an association whose handshake security has accepted under the client's half of the id and
+// one of ours. Where there is no room for it, it says so with a condition.
+func (e *Endpoint) admit(a *Association, client string) stanza.Condition {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return nil, stanza.ServiceUnavailable
+		return stanza.ServiceUnavailable
 	}
 	if e.inbound >= e.cfg.MaxAssociations {
-		e.log.Warn("no room for another association", "peer", peer.String(), "open", e.inbound)
-		return nil, stanza.ResourceConstraint
+		e.log.Warn("no room for another association", "peer", a.peer.String(), "open", e.inbound)
+		return stanza.ResourceConstraint
 	}
-	half, err := e.ids.take(peer, e.cfg.Now(), func(half string) bool {
-		_, taken := e.links[linkKey{peer, client + ":" + half}]
+	half, err := e.ids.take(a.peer, e.cfg.Now(), func(half string) bool {
+		_, taken := e.links[linkKey{a.peer, client + ":" + half}]
 		return !taken
 	})
 	if err != nil {
-		e.log.Warn("no association id left", "peer", peer.String())
-		return nil, stanza.ResourceConstraint
+		e.log.Warn("no association id left", "peer", a.peer.String())
+		return stanza.ResourceConstraint
 	}
-	a := e.newAssociation(peer, half)
-	a.id, a.inbound = client+":"+half, true
-	e.links[linkKey{peer, a.id}] = a
+	a.half, a.id = half, client+":"+half
+	e.links[linkKey{a.peer, a.id}] = a
 	e.inbound++
-	return a, ""
+	return ""
 }
 
 // forget takes an association that has ended out of the tables.
@@ -316,6 +314,9 @@ func (e *Endpoint) rename(a *Association, id string) error {
 // reader.
 func (e *Endpoint) handle(st stanza.Stanza) {
 	<-e.attached
+	if e.session == nil {
+		return // Dial has failed
+	}
 	if st.Kind == stanza.Presence {
 		if st.Type == stanza.Unavailable {
 			e.unavailable(st.From)

@@ -162,7 +162,7 @@ func (a *Association) takeData(in inbound, octets []byte) (mms.PDU, error) {
 		return pdu, a.noteAsked(p.InvokeID, in.stanza)
 	case *mms.ConcludeRequest:
 		a.tables.Lock()
-		a.conclude = in.stanza
+		a.awaited = in.stanza
 		a.tables.Unlock()
 	case *mms.ConcludeResponse:
 		a.concluded = true
