@@ -77,7 +77,7 @@ func NewRoot(h Hierarchy, organization string) (*CA, error) {
 // NewIssuing makes a CA below the root ca that issues to end entities only.
 func (ca *CA) NewIssuing() (*CA, error) {
 	if ca.Certificate().MaxPathLenZero {
-		return nil, fmt.Errorf("making an issuing CA: %s may have none below it", describeSubject(ca.Certificate()))
+		return nil, fmt.Errorf("making an issuing CA: %s may have none below it", Name(ca.Certificate()))
 	}
 	key, err := newKey()
 	if err != nil {

@@ -62,14 +62,14 @@ func serialKey(serial *big.Int) string { return string(serial.Bytes()) }
 func (s crlSet) check(cert, issuer *x509.Certificate, p purpose, now time.Time) *VerifyError {
 	newest := s.newest(issuer)
 	if newest == nil {
-		return p.fault(RuleCRLMissing, cert, "", "there is no revocation list of its CA %s", describeSubject(issuer))
+		return p.fault(RuleCRLMissing, cert, "", "there is no revocation list of its CA %s", Name(issuer))
 	}
 	if at, revoked := newest.revoked[serialKey(cert.SerialNumber)]; revoked {
 		return p.fault(RuleRevoked, cert, "issue a new one: busbar pki issue", "it was revoked on %s", at.UTC().Format(time.DateOnly))
 	}
 	if next := newest.list.NextUpdate; !next.IsZero() && now.After(next) {
 		return p.fault(RuleCRLExpired, cert, "have the CA write it anew", "the revocation list of its CA %s was due for an update on %s",
-			describeSubject(issuer), next.UTC().Format(time.DateOnly))
+			Name(issuer), next.UTC().Format(time.DateOnly))
 	}
 	return nil
 }

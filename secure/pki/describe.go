@@ -326,9 +326,9 @@ func isSelfIssued(c *x509.Certificate) bool {
 	return bytes.Equal(c.RawSubject, c.RawIssuer)
 }
 
-// describeSubject names a certificate for people: by its first XMPP or DNS
+// Name names a certificate for people: by its first XMPP or DNS
 // name, else by its subject.
-func describeSubject(c *x509.Certificate) string {
+func Name(c *x509.Certificate) string {
 	if n, err := namesOf(c); err == nil {
 		for _, list := range [][]string{n.xmpp, n.dns, n.srv} {
 			if len(list) > 0 {

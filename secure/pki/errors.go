@@ -74,7 +74,7 @@ func (p purpose) fault(rule Rule, cert *x509.Certificate, hint, format string, a
 		e.ID = p.event()
 	}
 	if cert != nil {
-		e.Subject = describeSubject(cert)
+		e.Subject = Name(cert)
 	}
 	return e
 }

@@ -44,13 +44,13 @@ func (t *Trust) explainUnknown(p purpose, leaf *x509.Certificate, others []*x509
 		if err := c.CheckSignatureFrom(issuer); errors.As(err, &constraint) {
 			return p.fault(RulePath, issuer, "", "it may not issue certificates")
 		} else if err != nil {
-			return p.fault(RuleSignature, c, "", "the signature is not that of its CA %s", describeSubject(issuer))
+			return p.fault(RuleSignature, c, "", "the signature is not that of its CA %s", Name(issuer))
 		}
 		if fault := p.checkTime(issuer, now); fault != nil {
 			return fault
 		}
 		if slices.Contains(t.anchors, issuer) {
-			return p.fault(RulePath, leaf, "", "its path to %s is longer than a CA in it allows, or a CA in it is not one", describeSubject(issuer))
+			return p.fault(RulePath, leaf, "", "its path to %s is longer than a CA in it allows, or a CA in it is not one", Name(issuer))
 		}
 		c = issuer
 	}

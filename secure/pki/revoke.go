@@ -82,7 +82,7 @@ func (ca *CA) lastCRL(file string) (*x509.RevocationList, error) {
 	case err != nil:
 		return nil, err
 	case len(lists) != 1 || lists[0].Number == nil || lists[0].CheckSignatureFrom(ca.Certificate()) != nil:
-		return nil, fmt.Errorf("%s is not a revocation list of %s", file, describeSubject(ca.Certificate()))
+		return nil, fmt.Errorf("%s is not a revocation list of %s", file, Name(ca.Certificate()))
 	}
 	return lists[0], nil
 }
