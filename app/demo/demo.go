@@ -35,11 +35,14 @@ type plant struct {
 
 var plants = []plant{{"pv1", "pv.cid"}, {"bat1", "battery.cid"}, {"fdr1", "feeder.cid"}}
 
-// The clients of the demo and their roles.
+// The clients of the demo.
 const (
-	ems   = "ems"   // ENGINEER and OPERATOR
-	guest = "guest" // VIEWER
+	ems   = "ems"
+	guest = "guest"
 )
+
+// clients are their roles.
+var clients = map[string][]string{ems: {"ENGINEER", "OPERATOR"}, guest: {"VIEWER"}}
 
 // latitude is where the demo's plant stands, in degrees to the north.
 const latitude = 45
@@ -69,10 +72,22 @@ func Run(ctx context.Context, out, errs io.Writer, once bool) error {
 	if err := d.makeSite(filepath.Join(dir, "site")); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer d.parties.Wait()
-	defer cancel(nil)
-	if err := d.start(ctx, cancel); err != nil {
+	// The IEDs take leave before the broker ends.
+	brokerCtx, endBroker := context.WithCancel(context.WithoutCancel(ctx))
+	defer d.broker.Wait()
+	defer endBroker()
+	ctx, end := context.WithCancelCause(ctx)
+	defer d.ieds.Wait()
+	defer end(nil)
+	d.print("Busbar demo: a site with all its parties in one process, over real TLS on loopback.\n\n")
+	d.print("Site       %s, domain %s\n", d.site.Dir, d.site.Domain)
+	if err := d.showAuthorities(); err != nil {
+		return err
+	}
+	if err := d.startBroker(ctx, brokerCtx, end); err != nil {
+		return err
+	}
+	if err := d.startIEDs(ctx, end); err != nil {
 		return err
 	}
 	if err := d.tour(ctx); err != nil {
@@ -103,7 +118,8 @@ type demo struct {
 	log         *slog.Logger
 	auditFailed func(error)
 	site        *site.Site
-	parties     sync.WaitGroup
+	broker      sync.WaitGroup
+	ieds        sync.WaitGroup
 	routed      routed
 }
 
@@ -118,11 +134,10 @@ func (d *demo) makeSite(dir string) error {
 			return err
 		}
 	}
-	if err := d.issue(ems, "ENGINEER", "OPERATOR"); err != nil {
-		return err
-	}
-	if err := d.issue(guest, "VIEWER"); err != nil {
-		return err
+	for account, roles := range clients {
+		if err := d.issue(account, roles...); err != nil {
+			return err
+		}
 	}
 	files, err := Models.ReadDir("scl")
 	if err != nil {
@@ -148,31 +163,36 @@ func (d *demo) issue(account string, roles ...string) error {
 	return d.site.Issue(j, roles, "", false)
 }
 
-// start brings the broker and the IEDs on line. A party that ends by itself ends the demo.
-func (d *demo) start(ctx context.Context, end context.CancelCauseFunc) error {
-	d.print("Busbar demo: a site with all its parties in one process, over real TLS on loopback.\n\n")
-	d.print("Site       %s, domain %s\n", d.site.Dir, d.site.Domain)
-	if err := d.showAuthorities(); err != nil {
-		return err
-	}
+// startBroker serves until broker ends. If it ends by itself the demo ends.
+func (d *demo) startBroker(ctx, broker context.Context, end context.CancelCauseFunc) error {
 	ready := make(chan string, 1)
-	d.run(ctx, end, func(ctx context.Context) error {
-		events, err := d.site.Audit("broker", d.auditFailed)
-		if err != nil {
-			return err
-		}
-		defer events.Close()
-		return d.site.RunBroker(ctx, site.BrokerOptions{Listen: "127.0.0.1:0", Logger: d.log, Audit: events, Tap: d.routed.see,
-			Ready: func(a net.Addr) { ready <- a.String() }})
-	})
+	d.broker.Go(func() { end(d.runBroker(broker, ready)) })
 	address, err := wait(ctx, ready)
 	if err != nil {
 		return err
 	}
 	d.print("Broker     %s\n", address)
+	return nil
+}
+
+func (d *demo) runBroker(ctx context.Context, ready chan<- string) error {
+	events, err := d.site.Audit("broker", d.auditFailed)
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	return d.site.RunBroker(ctx, site.BrokerOptions{
+		Listen: "127.0.0.1:0", Logger: d.log, Audit: events, Tap: d.routed.see,
+		Ready: func(a net.Addr) { ready <- a.String() },
+	})
+}
+
+// startIEDs brings the IEDs on line, one after the other. If one ends by itself the demo ends.
+func (d *demo) startIEDs(ctx context.Context, end context.CancelCauseFunc) error {
 	label := "IEDs"
 	for _, p := range plants {
-		d.run(ctx, end, func(ctx context.Context) error { return d.runIED(ctx, p, ready) })
+		ready := make(chan string, 1)
+		d.ieds.Go(func() { end(d.runIED(ctx, p, ready)) })
 		text, err := wait(ctx, ready)
 		if err != nil {
 			return err
@@ -181,15 +201,6 @@ func (d *demo) start(ctx context.Context, end context.CancelCauseFunc) error {
 		label = ""
 	}
 	return nil
-}
-
-// run runs one party in the background.
-func (d *demo) run(ctx context.Context, end context.CancelCauseFunc, party func(context.Context) error) {
-	d.parties.Go(func() {
-		if err := party(ctx); err != nil {
-			end(err)
-		}
-	})
 }
 
 func (d *demo) runIED(ctx context.Context, p plant, ready chan<- string) error {
@@ -253,7 +264,7 @@ The demo stays up until it is interrupted. In another shell:
   busbar get --jid ems --to bat1 'BAT1LD0/DSTO1.EffWhPct[MX]' --json
   busbar get --jid ems --to fdr1 'FDR1LD0/XCBR1.Pos[ST]'
   busbar set --jid ems --to pv1  'PV1LD0/DGEN1.WMax.setMag.f=60'
-  busbar set --jid guest --to pv1 'PV1LD0/DGEN1.WMax.setMag.f=60'     (refused)
+  busbar set --jid guest --to pv1 'PV1LD0/DGEN1.WMax.setMag.f=60'     # refused: a VIEWER
   busbar pki show pki/pv1@%s/e2e.crt
   cat audit/ied.jsonl
 `, d.site.Dir, Domain)

@@ -35,6 +35,12 @@ const tourTime = 30 * time.Second
 
 // tour connects, reads, writes, and is refused; it fails unless each goes as it must.
 func (d *demo) tour(ctx context.Context) error {
+	for _, names := range readings {
+		for _, name := range names {
+			ref := acsi.MustRef(name)
+			d.routed.lookFor(ref.LD(), ref.LN()+"$"+ref.FC().String()+"$") // as they are named in MMS
+		}
+	}
 	for i, p := range plants {
 		if err := d.visit(ctx, p, i == 0); err != nil {
 			return err
@@ -82,20 +88,20 @@ func (d *demo) visit(ctx context.Context, p plant, first bool) error {
 // showSecurity prints what protects the way to the IED: hop by hop, and end to end.
 func (d *demo) showSecurity(j jid.JID, c *site.Client) {
 	info := c.Endpoint.Session().Info()
-	d.print("\nClient     %v\n", j)
+	d.print("\nClient     %v, %s\n", j, strings.Join(clients[ems], " and "))
 	d.print("E2M        %s, %s, SASL %s\n", tls.VersionName(info.TLS.Version), tls.CipherSuiteName(info.TLS.CipherSuite), info.Mechanism)
-	d.print("           the broker is %s\n", certificate(info.Peer.Leaf()))
-	d.print("           the client is %s\n", certificate(info.Local))
+	d.print("           the broker is   %s\n", certificate(info.Peer.Leaf()))
+	d.print("           the client is   %s\n", certificate(info.Local))
 	if end, ok := c.Link.Info(); ok {
 		d.print("E2E        %s, %s, %s, association %s\n", end.Signature, end.Group, end.AEAD, end.AssoID)
-		d.print("           the IED is    %s\n", certificate(end.Peer))
-		d.print("           the client is %s\n", certificate(end.Local))
+		d.print("           the IED is      %s\n", certificate(end.Peer))
+		d.print("           the client is   %s\n", certificate(end.Local))
 	}
 }
 
 // certificate says whose a certificate is, who vouches for it, and for how long.
 func certificate(c *x509.Certificate) string {
-	return fmt.Sprintf("%s, of %s, until %s", c.Subject.CommonName, c.Issuer.CommonName, c.NotAfter.Local().Format(time.DateOnly))
+	return fmt.Sprintf("%-22s of %s, until %s", site.CertificateName(c), c.Issuer.CommonName, c.NotAfter.Local().Format(time.DateOnly))
 }
 
 func (d *demo) read(ctx context.Context, account string, peer *client.Client, names ...string) error {
@@ -112,13 +118,12 @@ func (d *demo) read(ctx context.Context, account string, peer *client.Client, na
 			return fmt.Errorf("%v: %w", r.Ref, r.Err)
 		}
 	}
-	d.print("\nRead       %s as %s\n", account, ems)
+	d.print("\nRead       from %s as %s\n", account, ems)
 	return client.Print(d.out, got, client.Style{})
 }
 
 func (d *demo) write(ctx context.Context, account string, peer *client.Client) error {
 	text := setting.String() + "=" + limit
-	d.routed.lookFor(setting.LD(), setting.Item())
 	a, err := peer.ParseAssignment(ctx, text)
 	if err != nil {
 		return err
@@ -127,7 +132,7 @@ func (d *demo) write(ctx context.Context, account string, peer *client.Client) e
 	if err = errors.Join(append(errs, err)...); err != nil {
 		return fmt.Errorf("write %s: %w", text, err)
 	}
-	d.print("\nWrite      %s as %s: %s, done\n", account, ems, text)
+	d.print("\nWrite      to %s as %s: %s, done\n", account, ems, text)
 	return d.read(ctx, account, peer, setting.String())
 }
 
@@ -147,7 +152,7 @@ func (d *demo) refusal(ctx context.Context) error {
 		if !errors.Is(errs[0], &acsi.Error{Code: acsi.ObjectAccessDenied}) {
 			return fmt.Errorf("a VIEWER's write of %s was not refused: %v", text, errs[0])
 		}
-		d.print("\nRefused    pv1 as %s, who is a VIEWER: %s, %v\n", guest, text, errs[0])
+		d.print("\nRefused    to pv1 as %s, %s: %s, %v\n", guest, strings.Join(clients[guest], " and "), text, errs[0])
 		return nil
 	})
 }
@@ -209,6 +214,6 @@ func (r *routed) report(d *demo) error {
 	for word := range r.found {
 		return fmt.Errorf("the broker saw %q in clear", word)
 	}
-	d.print("\nBroker     routed %d stanzas with %d octets of payload; no name or value in them can be read there\n", r.stanzas, r.octets)
+	d.print("\nBroker     routed %d stanzas with %d octets of payload; none of the names above is in them in clear\n", r.stanzas, r.octets)
 	return nil
 }

@@ -1,12 +1,14 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"busbar.example/secure/audit"
@@ -31,11 +33,14 @@ const drainTime = 5 * time.Second
 func (s *Site) RunBroker(ctx context.Context, o BrokerOptions) error {
 	id, err := pki.LoadIdentity(s.Path("pki", "broker", "tls.crt"), s.Path("pki", "broker", "tls.key"))
 	if err != nil {
-		return Hint(fmt.Errorf("broker: %w", err), "the broker's key is made by `busbar init`")
+		return Hint(fmt.Errorf("broker: %w", err), "`busbar init` makes the broker's key and certificate: they must be there, the key readable to this user only")
 	}
 	trust, err := s.trust(pki.E2M)
 	if err != nil {
 		return err
+	}
+	if _, err := trust.VerifyServer(id.Chain, s.jid.ASCIIDomain(), time.Now()); err != nil {
+		return fmt.Errorf("broker: own TLS %w", err)
 	}
 	groups, err := s.groups()
 	if err != nil {
@@ -55,7 +60,7 @@ func (s *Site) RunBroker(ctx context.Context, o BrokerOptions) error {
 		l.Close()
 		return err
 	}
-	defer os.Remove(s.BrokerFile())
+	defer s.forgetBroker(l.Addr())
 	if o.Ready != nil {
 		o.Ready(l.Addr())
 	}
@@ -76,28 +81,45 @@ func (s *Site) RunBroker(ctx context.Context, o BrokerOptions) error {
 }
 
 func (s *Site) listen(ctx context.Context, address string) (net.Listener, error) {
+	where := "--listen"
 	if address == "" {
-		address = s.Config.Broker.Listen
+		where, address = FileName+": broker.listen", cmp.Or(s.Config.Broker.Listen, "127.0.0.1:5222")
 	}
-	if address == "" {
-		address = "127.0.0.1:5222"
-	}
-	if _, err := checkAddress("--listen", address); err != nil {
+	if err := CheckAddress(where, address); err != nil {
 		return nil, err
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, Hint(fmt.Errorf("broker: %w", err), "another program may use the port: choose one with --listen HOST:PORT; port 0 takes a free one")
+		return nil, Hint(fmt.Errorf("broker: %w", err), "another program may use that port: choose one with --listen HOST:PORT, where port 0 takes a free one")
 	}
 	return l, nil
 }
 
-// noteBroker writes where the broker listens, for the commands that run in the same folder.
+// noteBroker writes where the broker listens, for the commands that run in the same folder. Who finds the file
+// finds the whole address in it.
 func (s *Site) noteBroker(a net.Addr) error {
 	if err := os.MkdirAll(s.Path("run"), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(s.BrokerFile(), []byte(a.String()+"\n"), 0o600)
+	f, err := os.CreateTemp(s.Path("run"), ".broker-")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(a.String() + "\n")
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), s.BrokerFile())
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// forgetBroker removes the note, unless another broker has overwritten it.
+func (s *Site) forgetBroker(a net.Addr) {
+	if noted, err := os.ReadFile(s.BrokerFile()); err == nil && strings.TrimSpace(string(noted)) == a.String() {
+		os.Remove(s.BrokerFile())
+	}
 }
 
 // groups is the roster that busbar.yaml describes.

@@ -30,10 +30,6 @@ type Party struct {
 
 // endpoint connects a party to the broker.
 func (s *Site) endpoint(ctx context.Context, p Party, serve bool) (*xmpp82.Endpoint, error) {
-	address, err := s.address(ctx, p.Connect)
-	if err != nil {
-		return nil, err
-	}
 	tls, err := s.identity(p.JID, "tls")
 	if err != nil {
 		return nil, err
@@ -50,6 +46,13 @@ func (s *Site) endpoint(ctx context.Context, p Party, serve bool) (*xmpp82.Endpo
 	if err != nil {
 		return nil, err
 	}
+	if err := checkOwn(p, tls, end, tlsTrust, endTrust); err != nil {
+		return nil, fmt.Errorf("%v: %w", p.JID.Bare(), err)
+	}
+	address, err := s.address(ctx, p.Connect, net.DefaultResolver.LookupSRV)
+	if err != nil {
+		return nil, err
+	}
 	e, err := xmpp82.Dial(ctx, xmpp82.Config{
 		XMPP: xmpp.Config{JID: p.JID, Address: address, Identity: tls, Trust: tlsTrust,
 			Logger: p.Logger, Audit: p.Audit, Trace: p.Trace},
@@ -57,38 +60,51 @@ func (s *Site) endpoint(ctx context.Context, p Party, serve bool) (*xmpp82.Endpo
 		Serve: serve,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%v: broker %s: %w", p.JID, address, err)
+		return nil, fmt.Errorf("%v: broker at %s: %w", p.JID.Bare(), address, err)
 	}
 	return e, nil
 }
 
+// lookupSRV is net.Resolver.LookupSRV.
+type lookupSRV func(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
+
 // address is where the broker listens: as given, else where a broker of this folder has noted, else as
 // busbar.yaml says, else as the domain's SRV record does.
-func (s *Site) address(ctx context.Context, given string) (string, error) {
+//
+// RFC 6120, Section 3.2.1
+func (s *Site) address(ctx context.Context, given string, lookup lookupSRV) (string, error) {
 	if given != "" {
-		return checkAddress("--connect", given)
+		return given, CheckAddress("--connect", given)
 	}
 	noted, err := os.ReadFile(s.BrokerFile())
 	if err == nil {
-		return checkAddress(s.BrokerFile(), strings.TrimSpace(string(noted)))
+		address := strings.TrimSpace(string(noted))
+		return address, CheckAddress(s.BrokerFile(), address)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
 	if s.Config.Connect != "" {
-		return checkAddress(FileName+": connect", s.Config.Connect)
+		return s.Config.Connect, CheckAddress(FileName+": connect", s.Config.Connect)
 	}
-	_, records, err := net.DefaultResolver.LookupSRV(ctx, "xmpp-client", "tcp", s.Domain)
-	if err != nil || len(records) == 0 {
-		return "", Hint(fmt.Errorf("no broker runs in %s, and no SRV record names one for %s", s.Dir, s.Domain),
+	domain := s.jid.ASCIIDomain()
+	_, records, err := lookup(ctx, "xmpp-client", "tcp", domain)
+	// A target of "." says that the service is not there.
+	if err != nil || len(records) == 0 || records[0].Target == "." {
+		return "", Hint(fmt.Errorf("no broker runs in %s, and no SRV record names one for %s", s.Dir, domain),
 			"start one with `busbar broker`, or say where it is with --connect HOST:PORT")
 	}
 	return net.JoinHostPort(strings.TrimSuffix(records[0].Target, "."), strconv.Itoa(int(records[0].Port))), nil
 }
 
-func checkAddress(where, address string) (string, error) {
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return "", Hint(fmt.Errorf("%s: %q is not HOST:PORT", where, address), "write for example 127.0.0.1:5222")
+// CheckAddress refuses what is not HOST:PORT; where says what holds the address.
+func CheckAddress(where, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
 	}
-	return address, nil
+	if err != nil {
+		return Hint(fmt.Errorf("%s: %q is not HOST:PORT", where, address), "write for example 127.0.0.1:5222")
+	}
+	return nil
 }

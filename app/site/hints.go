@@ -39,6 +39,8 @@ func HintFor(err error) string {
 		return own.hint
 	case errors.As(err, &certificate) && certificate.Hint != "":
 		return certificate.Hint
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there: is `busbar broker` running, and is the address right?"
 	case errors.As(err, &negotiation) && negotiation.Hint != "":
 		return negotiation.Hint
 	case errors.As(err, &unreachable):
@@ -47,8 +49,6 @@ func HintFor(err error) string {
 		return "the peer's audit log says why: its trust roots, the certificate's validity and the clocks of both are what to look at"
 	case errors.Is(err, assoc.ErrNoAnswer):
 		return "whether the peer carried it out is unknown: read the value before trying again"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nothing listens there: is `busbar broker` running, and is the address right?"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the other end does not answer: is it running, and does a firewall drop what is sent?"
 	case errors.As(err, &network):

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,13 +127,24 @@ func LoadModel(file, ied, ap string) (*acsi.Model, []scl.Finding, error) {
 	defer f.Close()
 	doc, err := scl.Parse(f)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", file, err)
+		return nil, nil, aboutFile(err, file)
 	}
 	model, findings, err := doc.Model(ied, ap)
 	if err != nil {
-		return nil, findings, fmt.Errorf("%s: %w", file, err)
+		return nil, findings, aboutFile(err, file)
 	}
 	return model, findings, nil
+}
+
+// aboutFile names the file in an error of reading it, and takes the hint out of its text.
+func aboutFile(err error, file string) error {
+	found, ok := errors.AsType[*scl.Error](err)
+	if !ok {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	plain := *found
+	plain.File, plain.Hint = file, ""
+	return Hint(&plain, cmp.Or(found.Hint, "give an ICD, CID, IID or SCD file with --scl"))
 }
 
 // Client is an association with an IED, and the XMPP session below it.
@@ -167,6 +179,9 @@ func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
 	client, err := mmsmap.Associate(ctx, link, assoc.Config{})
 	if err != nil {
 		endpoint.Close()
+		if _, absent := errors.AsType[*xmpp82.UnreachableError](err); absent {
+			return nil, err // it names the IED
+		}
 		return nil, fmt.Errorf("associate with %v: %w", ied, err)
 	}
 	return &Client{client, link, endpoint}, nil

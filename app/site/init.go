@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"busbar.example/secure/pki"
 	"busbar.example/xmpp/jid"
@@ -15,50 +18,79 @@ import (
 
 // Init makes the site folder dir for domain: busbar.yaml, the two separate hierarchies of certification
 // authorities (E2M for TLS, E2E for the associations) with their revocation lists, and the broker's
-// certificate. The folder must not exist or be empty; it appears as a whole or not at all.
+// certificate. The folder must not exist or be empty. All of it is made or nothing: busbar.yaml, which makes a
+// folder a site, comes last.
 func Init(dir, domain string) (*Site, error) {
 	name, err := jid.New("", domain, "")
 	if err != nil {
-		return nil, Hint(fmt.Errorf("domain: %w", err), "give a DNS name such as dso.example")
+		return nil, Hint(fmt.Errorf("domain %q: %w", domain, err), "give a DNS name such as dso.example")
 	}
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := mustBeEmpty(dir); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return nil, err
-	}
-	draft, err := os.MkdirTemp(filepath.Dir(dir), ".busbar-init-")
+	exists, err := isEmpty(dir)
 	if err != nil {
 		return nil, err
 	}
+	// An empty folder stays the one that it is: it may be where the user stands, or a mount point.
+	beside := dir
+	if !exists {
+		beside = filepath.Dir(dir)
+		if err := os.MkdirAll(beside, 0o755); err != nil {
+			return nil, Hint(fmt.Errorf("%s cannot be made: %w", dir, err), "choose a folder that this user may write to")
+		}
+	}
+	draft, err := os.MkdirTemp(beside, ".busbar-init-")
+	if err != nil {
+		return nil, Hint(fmt.Errorf("%s cannot be made: %w", dir, err), "choose a folder that this user may write to")
+	}
 	defer os.RemoveAll(draft)
-	s := &Site{Dir: draft, Domain: name.Domain()}
+	s := &Site{Dir: draft, Domain: name.Domain(), jid: name}
 	if err := s.fill(); err != nil {
 		return nil, err
 	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	if exists {
+		err = moveInto(dir, draft)
+	} else {
+		err = os.Rename(draft, dir)
 	}
-	if err := os.Rename(draft, dir); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return Open(dir)
 }
 
-func mustBeEmpty(dir string) error {
+// isEmpty reports whether dir exists; one that holds something is an error.
+func isEmpty(dir string) (exists bool, err error) {
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, Hint(err, "init makes a new folder: name one that does not exist")
+	case len(entries) > 0:
+		return false, Hint(fmt.Errorf("%s is not empty", dir), "init makes a new folder: name one that does not exist")
 	}
+	return true, nil
+}
+
+// moveInto moves what draft holds into dir, busbar.yaml last, or nothing.
+func moveInto(dir, draft string) error {
+	entries, err := os.ReadDir(draft)
 	if err != nil {
 		return err
 	}
-	if len(entries) > 0 {
-		return Hint(fmt.Errorf("%s is not empty", dir), "init makes a new folder: name one that does not exist")
+	slices.SortStableFunc(entries, func(a, b fs.DirEntry) int {
+		return cmp.Compare(strings.Count(a.Name(), FileName), strings.Count(b.Name(), FileName))
+	})
+	for i, e := range entries {
+		if err := os.Rename(filepath.Join(draft, e.Name()), filepath.Join(dir, e.Name())); err != nil {
+			for _, moved := range entries[:i] {
+				os.RemoveAll(filepath.Join(dir, moved.Name()))
+			}
+			return err
+		}
 	}
 	return nil
 }
@@ -79,7 +111,7 @@ func (s *Site) fill() error {
 	if err != nil {
 		return err
 	}
-	server, err := ca.IssueServer(s.Domain)
+	server, err := ca.IssueServer(s.jid.ASCIIDomain())
 	if err != nil {
 		return err
 	}
@@ -93,8 +125,12 @@ func (s *Site) fill() error {
 const configTemplate = `# A Busbar site. Every field but domain may be left out.
 domain: %s
 
-# client: ems@%s            # who client commands speak as; default: the only client issued here
-# connect: 127.0.0.1:5222   # the broker, where it does not run in this folder
+# Who client commands speak as; default: the only client issued here.
+# client: ems@%s
+
+# Where the broker is, if it does not run in this folder; default: as the SRV record of the domain says.
+# connect: 127.0.0.1:5222
+
 # broker:
 #   listen: 127.0.0.1:5222
 #   groups:                 # who sees whose presence; default: all accounts each other's
@@ -142,8 +178,8 @@ func (s *Site) loadCA(h pki.Hierarchy, name string) (*pki.CA, error) {
 	key := s.Path("pki", folderOf(h), name+".key")
 	ca, err := pki.LoadCA(s.Path("pki", folderOf(h), name+".crt"), key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, Hint(fmt.Errorf("this folder holds no %s key of the %s authority: %w", name, h, err),
-			"certificates are issued where `busbar init` was run; other copies of the site do not hold the CA keys")
+		return nil, Hint(fmt.Errorf("%s does not hold the key of the %s authority (%s)", s.Dir, h, filepath.Base(key)),
+			"issue certificates where `busbar init` was run: copies of the site elsewhere do without the CA keys")
 	}
 	return ca, err
 }
@@ -170,3 +206,7 @@ func Certificate(text []byte) (*x509.Certificate, error) {
 	}
 	return x509.ParseCertificate(block.Bytes)
 }
+
+// CertificateName names the holder of a certificate for people: by JID or domain, as verification does, else by its
+// subject.
+func CertificateName(c *x509.Certificate) string { return pki.Name(c) }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -32,9 +34,13 @@ func (s *Site) Account(text string) (jid.JID, error) {
 		return jid.JID{}, Hint(err, "a JID is written NAME@"+s.Domain)
 	}
 	if j.Domain() != s.Domain {
-		return jid.JID{}, Hint(fmt.Errorf("%v is not of this site's domain", j), "this site is "+s.Domain+": use NAME@"+s.Domain)
+		return jid.JID{}, s.otherDomain(j)
 	}
 	return j, nil
+}
+
+func (s *Site) otherDomain(j jid.JID) error {
+	return Hint(fmt.Errorf("%v is not of this site's domain", j), "this site is "+s.Domain+": use NAME@"+s.Domain)
 }
 
 // IED gives j the resource of an IED where it has none.
@@ -45,25 +51,27 @@ func IED(j jid.JID) (jid.JID, error) {
 	return j.WithResource(Resource)
 }
 
-// Issue makes the TLS and E2E keys and certificates of j, with roles such as VIEWER in the latter, for the
-// logical devices that the pattern aor covers ("" is all). It replaces certificates that are there only when
-// told to. An IED has no role.
+// Issue makes the TLS and E2E keys and certificates of j, all of them or none, with roles such as VIEWER in the E2E
+// certificate, for the logical devices that the pattern aor covers ("" is all). It replaces what is there only
+// when told to. An IED has no role.
 //
 // IEC 62351-8.
 func (s *Site) Issue(j jid.JID, roles []string, aor string, replace bool) error {
 	j = j.Bare()
+	if j.Domain() != s.Domain {
+		return s.otherDomain(j)
+	}
 	var policy *rbac.Policy // the default one
 	var grants []rbac.Grant
 	for _, name := range roles {
 		role, err := rbac.ParseRole(strings.ToUpper(name))
 		if err != nil {
-			return Hint(err, "roles are VIEWER, OPERATOR, ENGINEER, INSTALLER, SECADM, SECAUD and RBACMNT")
+			return err
 		}
 		grants = append(grants, policy.NewGrant(role, aor))
 	}
-	if _, err := os.Stat(s.partyFile(j, "tls", "crt")); err == nil && !replace {
-		return Hint(fmt.Errorf("%v has certificates already", j), "see them with `busbar pki show "+
-			s.partyFile(j, "e2e", "crt")+"`, or make new ones with --force")
+	if _, err := os.Stat(s.Path("pki", j.String())); err == nil && !replace {
+		return s.issuedAlready(j)
 	}
 	e2m, err := s.loadCA(pki.E2M, "issuing")
 	if err != nil {
@@ -81,10 +89,41 @@ func (s *Site) Issue(j jid.JID, roles []string, aor string, replace bool) error 
 	if err != nil {
 		return err
 	}
-	if err := s.save(tls, j.String(), "tls"); err != nil {
+	return s.keep(j, tls, end, replace)
+}
+
+func (s *Site) issuedAlready(j jid.JID) error {
+	return Hint(fmt.Errorf("%v has certificates already", j), "see them with `busbar pki show "+
+		s.partyFile(j, "e2e", "crt")+"`, or replace them with --force")
+}
+
+// keep puts both identities of j into its folder, which is never there with one of them only.
+func (s *Site) keep(j jid.JID, tls, end *pki.Identity, replace bool) error {
+	draft, err := os.MkdirTemp(s.Path("pki"), ".issue-")
+	if err != nil {
 		return err
 	}
-	return s.save(end, j.String(), "e2e")
+	defer os.RemoveAll(draft)
+	fresh, old := filepath.Join(draft, "new"), filepath.Join(draft, "old")
+	if err := os.Mkdir(fresh, 0o700); err != nil {
+		return err
+	}
+	for name, id := range map[string]*pki.Identity{"tls": tls, "e2e": end} {
+		if err := id.Save(filepath.Join(fresh, name+".crt"), filepath.Join(fresh, name+".key")); err != nil {
+			return err
+		}
+	}
+	folder := s.Path("pki", j.String())
+	if replace {
+		if err := os.Rename(folder, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	err = os.Rename(fresh, folder)
+	if errors.Is(err, fs.ErrExist) {
+		return s.issuedAlready(j)
+	}
+	return err
 }
 
 func (s *Site) partyFile(j jid.JID, name, ext string) string {
@@ -94,14 +133,43 @@ func (s *Site) partyFile(j jid.JID, name, ext string) string {
 // identity reads the TLS or E2E identity of j.
 func (s *Site) identity(j jid.JID, name string) (*pki.Identity, error) {
 	id, err := pki.LoadIdentity(s.partyFile(j, name, "crt"), s.partyFile(j, name, "key"))
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		hint := "issue one with `busbar pki issue ied|client " + j.Bare().String() + "`"
 		if known := s.parties(); len(known) > 0 {
 			hint += "; this site has " + strings.Join(known, ", ")
 		}
-		return nil, Hint(fmt.Errorf("%v has no %s certificate in %s", j.Bare(), strings.ToUpper(name), s.Dir), hint)
+		return nil, Hint(fmt.Errorf("%v has no %s certificate and key in %s", j.Bare(), strings.ToUpper(name), s.Path("pki")), hint)
+	case err != nil:
+		return nil, keyHint(fmt.Errorf("%v: %w", j.Bare(), err))
 	}
-	return id, err
+	return id, nil
+}
+
+// keyHint adds to an error of reading keys and certificates what can be done about any of them.
+func keyHint(err error) error {
+	return Hint(err, "both files must be readable to this user, the key to nobody else; or issue them anew")
+}
+
+// checkOwn holds the party's own certificates against the rules that its peers hold them against: they would say
+// no more than that it is refused.
+func checkOwn(p Party, tls, end *pki.Identity, tlsTrust, endTrust *pki.Trust) error {
+	now := time.Now()
+	onWire, err := tlsTrust.VerifyClient(tls.Chain, now)
+	if err != nil {
+		return fmt.Errorf("own TLS %w", err)
+	}
+	onEnd, err := endTrust.VerifyE2E(end.Chain, now)
+	if err != nil {
+		return fmt.Errorf("own E2E %w", err)
+	}
+	for name, v := range map[string]*pki.Verified{"TLS": onWire, "E2E": onEnd} {
+		if !slices.Contains(v.XMPPAddrs(), p.JID.Bare().String()) {
+			return Hint(fmt.Errorf("own %s certificate is that of %s, not of %v", name, pki.Name(v.Leaf()), p.JID.Bare()),
+				"put back the files that were issued for this account, or issue them anew")
+		}
+	}
+	return nil
 }
 
 // parties lists the JIDs that certificates have been issued to here.
@@ -147,11 +215,15 @@ func (s *Site) hasRole(j jid.JID) bool {
 // Client is who a client command speaks as: the JID given, else the one in busbar.yaml, else the only
 // client issued here.
 func (s *Site) Client(given string) (jid.JID, error) {
-	if given == "" {
-		given = s.Config.Client
-	}
 	if given != "" {
 		return s.Account(given)
+	}
+	if s.Config.Client != "" {
+		j, err := s.Account(s.Config.Client)
+		if err != nil {
+			err = fmt.Errorf("%s: client: %w", FileName, err)
+		}
+		return j, err
 	}
 	switch clients := s.clients(); len(clients) {
 	case 0:

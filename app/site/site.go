@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -25,6 +26,8 @@ type Site struct {
 	Dir    string
 	Domain string // of the XMPP server and of every JID issued here
 	Config Config
+
+	jid jid.JID // of the domain
 }
 
 // Config is the content of busbar.yaml. Unknown fields are refused.
@@ -88,21 +91,28 @@ func Open(dir string) (*Site, error) {
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, and broker with listen and groups; the comments that `busbar init` writes into it show them")
 	}
 	domain, err := jid.New("", cfg.Domain, "")
 	if err != nil {
 		return nil, Hint(fmt.Errorf("%s: domain: %w", name, err), "give the DNS name that follows the @ of your JIDs")
 	}
-	return &Site{Dir: dir, Domain: domain.Domain(), Config: cfg}, nil
+	return &Site{Dir: dir, Domain: domain.Domain(), Config: cfg, jid: domain}, nil
 }
+
+// unknownField is how the YAML package says it, with the name of a Go type.
+var unknownField = regexp.MustCompile(`(?:yaml: construct errors: )?(line \d+: )field (\S+) not found in type \S+`)
 
 func parseConfig(text []byte) (Config, error) {
 	var cfg Config
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
-		return Config{}, fmt.Errorf("%s", strings.ReplaceAll(err.Error(), "\n", " "))
+		text := strings.Join(strings.Fields(err.Error()), " ")
+		return Config{}, errors.New(unknownField.ReplaceAllString(text, "${1}there is no field $2"))
+	}
+	if err := d.Decode(new(Config)); !errors.Is(err, io.EOF) {
+		return Config{}, errors.New("more than one document is in it")
 	}
 	return cfg, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,22 +25,34 @@ type access struct {
 	timeout     time.Duration
 }
 
+// session is an association with an IED.
+type session struct {
+	*client.Client
+	link *site.Client
+}
+
 func (g *global) access(c *cobra.Command) *access {
 	a := &access{g: g}
 	f := c.Flags()
-	f.StringVar(&a.to, "to", "", "JID of the IED")
-	f.StringVar(&a.account, "jid", "", "account to speak as (default: client in busbar.yaml, else the only client issued)")
-	f.StringVar(&a.connect, "connect", "", "HOST:PORT of the broker")
-	f.BoolVar(&a.json, "json", false, "print JSON lines")
-	f.BoolVar(&a.utc, "utc", false, "times in UTC")
-	f.DurationVar(&a.timeout, "timeout", 30*time.Second, "how long to wait for the whole command")
+	f.StringVar(&a.to, "to", "", "`JID` of the IED")
+	f.StringVar(&a.account, "jid", "", "`JID` of the client (default: client in busbar.yaml, else the only client issued here)")
+	f.StringVar(&a.connect, "connect", "", "`HOST:PORT` of the broker (default: where the broker of this folder listens, else connect in busbar.yaml, else SRV)")
+	f.BoolVar(&a.json, "json", false, "print JSON lines, one object a result")
+	f.BoolVar(&a.utc, "utc", false, "print times in UTC, not in the local zone")
+	f.DurationVar(&a.timeout, "timeout", 30*time.Second, "`time` that the whole command may take")
 	return a
 }
 
 // with runs do on an association with the IED, which it then releases.
-func (a *access) with(ctx context.Context, do func(context.Context, *client.Client) error) error {
-	if a.to == "" {
+func (a *access) with(ctx context.Context, do func(context.Context, *session) error) error {
+	switch {
+	case a.to == "":
 		return usagef("say with --to JID which IED is meant")
+	case a.timeout <= 0:
+		return usagef("--timeout %v leaves no time", a.timeout)
+	}
+	if err := checkAddress("--connect", a.connect); err != nil {
+		return err
 	}
 	s, err := a.g.site()
 	if err != nil {
@@ -63,7 +76,7 @@ func (a *access) with(ctx context.Context, do func(context.Context, *client.Clie
 	if err != nil {
 		return err
 	}
-	err = do(limited, client.New(peer))
+	err = do(limited, &session{client.New(peer), peer})
 	if closing := peer.Close(limited); closing != nil && err == nil && peer.Err() != nil {
 		return closing
 	}
@@ -80,31 +93,30 @@ func (a *access) style() client.Style {
 // line prints one JSON line.
 func (a *access) line(v any) error { return json.NewEncoder(a.g.stdout).Encode(v) }
 
-// print prints readings; some of them may have failed.
+// print prints readings; some of them may have failed. Each hint is given once.
 func (a *access) print(readings []client.Reading) error {
-	failed := false
+	var err error
+	if a.json {
+		for _, r := range readings {
+			err = errors.Join(err, a.line(r))
+		}
+	} else {
+		err = client.Print(a.g.stdout, readings, a.style())
+	}
+	told := make(map[string]bool)
 	for _, r := range readings {
-		if r.Err != nil {
-			failed = true
-			if hint := client.FailureOf(r.Ref, r.Err).Hint; hint != "" && !a.json {
-				fmt.Fprintf(a.g.stderr, "%s: hint: %s\n", r.Ref, hint)
-			}
+		if r.Err == nil {
+			continue
 		}
-		if a.json {
-			if err := a.line(r); err != nil {
-				return err
-			}
+		if err == nil {
+			err = errReported
 		}
-	}
-	if !a.json {
-		if err := client.Print(a.g.stdout, readings, a.style()); err != nil {
-			return err
+		if hint := client.FailureOf(r.Ref, r.Err).Hint; hint != "" && !told[hint] && !a.json {
+			told[hint] = true
+			fmt.Fprintf(a.g.stderr, "  hint: %s\n", oneLine(hint))
 		}
 	}
-	if failed {
-		return errReported
-	}
-	return nil
+	return err
 }
 
 func (g *global) lsCommand() *cobra.Command {
@@ -127,7 +139,7 @@ func (g *global) lsCommand() *cobra.Command {
 					return &usageError{err}
 				}
 			}
-			return a.with(c.Context(), func(ctx context.Context, peer *client.Client) error {
+			return a.with(c.Context(), func(ctx context.Context, peer *session) error {
 				return a.list(ctx, peer, ref, recursive)
 			})
 		},
@@ -137,54 +149,65 @@ func (g *global) lsCommand() *cobra.Command {
 	return c
 }
 
-func (a *access) list(ctx context.Context, peer *client.Client, ref acsi.Ref, recursive bool) error {
-	if recursive {
-		return explained(ref, peer.Walk(ctx, ref, a.object))
-	}
-	objects, err := peer.List(ctx, ref)
-	if err != nil {
-		return explained(ref, err)
-	}
-	for _, o := range objects {
-		if err := a.object(o); err != nil {
-			return err
+func (a *access) list(ctx context.Context, peer *session, ref acsi.Ref, recursive bool) error {
+	table := tabwriter.NewWriter(a.g.stdout, 0, 0, 2, ' ', 0)
+	show := func(o client.Object) error { return a.object(table, o) }
+	err := a.walk(ctx, peer, ref, recursive, show)
+	if err = errors.Join(err, table.Flush()); a.json {
+		if refused, ok := errors.AsType[*acsi.Error](err); ok {
+			return a.print([]client.Reading{{Object: client.Object{Ref: ref}, Err: refused}})
 		}
 	}
-	return nil
+	return explained(ref, err)
 }
 
-// object prints one line of ls.
-func (a *access) object(o client.Object) error {
+func (a *access) walk(ctx context.Context, peer *session, ref acsi.Ref, recursive bool, show func(client.Object) error) error {
+	if recursive {
+		return peer.Walk(ctx, ref, show)
+	}
+	objects, err := peer.List(ctx, ref)
+	for _, o := range objects {
+		err = errors.Join(err, show(o))
+	}
+	return err
+}
+
+// object prints one line of ls. The columns are aligned within a logical node, so that a long tree need not be
+// held back until its end.
+func (a *access) object(table *tabwriter.Writer, o client.Object) error {
 	if a.json {
 		return a.line(o)
 	}
-	var about []string
-	if o.Node != nil {
-		about = append(about, o.Node.Class, o.Node.CDC, client.TypeName(o.Node))
-		if o.Node.Count > 0 {
-			about = append(about, fmt.Sprintf("of %d", o.Node.Count))
+	if o.Kind() == acsi.LogicalDeviceNode || o.Kind() == acsi.LogicalNodeNode {
+		if err := table.Flush(); err != nil {
+			return err
 		}
 	}
-	text := fmt.Sprintf("%-3s  %s  %s", o.Kind(), o.Ref, strings.Join(strings.Fields(strings.Join(about, " ")), " "))
-	_, err := fmt.Fprintln(a.g.stdout, strings.TrimRight(text, " "))
+	var about []string
+	if n := o.Node; n != nil {
+		about = append(about, n.Class, n.CDC, client.TypeName(n))
+		if n.Count > 0 {
+			about = append(about, fmt.Sprintf("of %d", n.Count))
+		}
+	}
+	line := fmt.Sprintf("%-3s  %s", o.Kind(), o.Ref)
+	if words := strings.Fields(strings.Join(about, " ")); len(words) > 0 {
+		line += "\t" + strings.Join(words, " ")
+	}
+	_, err := fmt.Fprintln(table, line)
 	return err
 }
 
 // explained adds the reference and a hint to an error about one object.
 func explained(ref acsi.Ref, err error) error {
-	var refused *acsi.Error
-	if !errors.As(err, &refused) {
+	if _, refused := errors.AsType[*acsi.Error](err); !refused {
 		return err
 	}
 	about := "the IED"
 	if !ref.IsZero() {
 		about = ref.String()
 	}
-	err = fmt.Errorf("%s: %w", about, err)
-	if hint := client.FailureOf(ref, err).Hint; hint != "" {
-		return site.Hint(err, hint)
-	}
-	return err
+	return site.Hint(fmt.Errorf("%s: %w", about, err), client.FailureOf(ref, err).Hint)
 }
 
 func (g *global) getCommand() *cobra.Command {
@@ -203,7 +226,7 @@ func (g *global) getCommand() *cobra.Command {
 					return &usageError{err}
 				}
 			}
-			return a.with(c.Context(), func(ctx context.Context, peer *client.Client) error {
+			return a.with(c.Context(), func(ctx context.Context, peer *session) error {
 				readings, err := peer.Read(ctx, refs...)
 				if err != nil {
 					return err
@@ -224,8 +247,12 @@ func (g *global) setCommand() *cobra.Command {
 		Example: `  busbar set --to pv1 'PV1LD0/DGEN1.WMax.setMag.f=80'`,
 		Args:    atLeastOne("REF=VALUE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.with(c.Context(), func(ctx context.Context, peer *client.Client) error {
-				return a.set(ctx, peer, args)
+			refs, err := assigned(args)
+			if err != nil {
+				return err
+			}
+			return a.with(c.Context(), func(ctx context.Context, peer *session) error {
+				return a.set(ctx, peer, refs, args)
 			})
 		},
 	}
@@ -233,15 +260,38 @@ func (g *global) setCommand() *cobra.Command {
 	return c
 }
 
+// assigned are the references on the left of REF=VALUE.
+func assigned(args []string) ([]acsi.Ref, error) {
+	refs := make([]acsi.Ref, len(args))
+	for i, arg := range args {
+		left, _, ok := strings.Cut(arg, "=")
+		if !ok {
+			return nil, usagef("%q is no assignment: write REF=VALUE", arg)
+		}
+		var err error
+		if refs[i], err = acsi.ParseRef(left); err != nil {
+			return nil, &usageError{err}
+		}
+	}
+	return refs, nil
+}
+
 // set writes nothing unless every assignment makes sense.
-func (a *access) set(ctx context.Context, peer *client.Client, args []string) error {
+func (a *access) set(ctx context.Context, peer *session, refs []acsi.Ref, args []string) error {
 	assignments := make([]client.Assignment, len(args))
+	var senseless []client.Reading
 	for i, arg := range args {
 		var err error
 		if assignments[i], err = peer.ParseAssignment(ctx, arg); err != nil {
-			ref, _, _ := strings.Cut(arg, "=")
-			return explainedText(ref, err)
+			if peer.link.Err() != nil || ctx.Err() != nil {
+				return err
+			}
+			senseless = append(senseless, client.Reading{Object: client.Object{Ref: refs[i]}, Err: err})
 		}
+	}
+	if senseless != nil {
+		fmt.Fprintln(a.g.stderr, "busbar: nothing is written")
+		return a.print(senseless)
 	}
 	errs, err := peer.Set(ctx, assignments...)
 	if err != nil {
@@ -252,20 +302,4 @@ func (a *access) set(ctx context.Context, peer *client.Client, args []string) er
 		readings[i] = client.Reading{Object: x.Object, Value: x.Value, Err: errs[i]}
 	}
 	return a.print(readings)
-}
-
-func explainedText(text string, err error) error {
-	if ref, parseErr := acsi.ParseRef(text); parseErr == nil {
-		return explained(ref, err)
-	}
-	return err
-}
-
-func atLeastOne(what string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return nil
-		}
-		return &usageError{site.Hint(fmt.Errorf("%s takes one or more %s", c.CommandPath(), what), "see `"+c.CommandPath()+" --help`")}
-	}
 }

@@ -18,6 +18,9 @@ func (g *global) brokerCommand() *cobra.Command {
 of the E2M authority name the accounts. It holds no key of the E2E authority, and cannot read what it routes.`,
 		Args: exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkAddress("--listen", listen); err != nil {
+				return err
+			}
 			s, err := g.site()
 			if err != nil {
 				return err
@@ -37,7 +40,7 @@ of the E2M authority name the accounts. It holds no key of the E2E authority, an
 			})
 		},
 	}
-	c.Flags().StringVar(&listen, "listen", "", "HOST:PORT; port 0 takes a free one (default 127.0.0.1:5222, or as busbar.yaml says)")
+	c.Flags().StringVar(&listen, "listen", "", "`HOST:PORT`, where port 0 takes a free one (default: as busbar.yaml says, else 127.0.0.1:5222)")
 	return c
 }
 

@@ -11,11 +11,14 @@ func (g *global) demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "show everything in one process: authorities, broker, three IEDs, clients",
-		Args:  exactly(),
+		Long: `demo makes a site in a temporary folder, brings up its broker and three simulated IEDs, and walks through what a
+client does: it connects, reads, writes, and is refused where its role does not allow it. Then it stays up for
+other commands until it is interrupted, and removes the folder.`,
+		Args: exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return demo.Run(c.Context(), g.stdout, g.stderr, once)
 		},
 	}
-	c.Flags().BoolVar(&once, "once", false, "walk through it once and exit")
+	c.Flags().BoolVar(&once, "once", false, "end after the walk")
 	return c
 }

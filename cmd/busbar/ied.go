@@ -16,10 +16,16 @@ func (g *global) iedCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ied --jid JID --scl FILE",
 		Short: "serve an IED that an SCL file describes",
-		Args:  exactly(),
+		Long: `ied makes an IED of an SCL file and serves it until it is interrupted: its whole model, with the values that
+the file gives. With --sim the values move as those of a plant would.`,
+		Example: "  busbar ied --jid pv1 --scl pv.cid --sim",
+		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if account == "" || o.SCL == "" {
 				return usagef("ied needs --jid JID and --scl FILE")
+			}
+			if err := checkAddress("--connect", o.Connect); err != nil {
+				return err
 			}
 			s, err := g.site()
 			if err != nil {
@@ -43,12 +49,12 @@ func (g *global) iedCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&account, "jid", "", "account of the IED")
-	f.StringVar(&o.SCL, "scl", "", "ICD, CID, IID or SCD file")
-	f.StringVar(&o.Name, "ied", "", "IED in the file, where there are several")
-	f.StringVar(&o.AP, "ap", "", "access point, where several have a server")
+	f.StringVar(&account, "jid", "", "`JID` of the IED")
+	f.StringVar(&o.SCL, "scl", "", "ICD, CID, IID or SCD `file`")
+	f.StringVar(&o.Name, "ied", "", "`name` of the IED in the file, where there are several")
+	f.StringVar(&o.AP, "ap", "", "`name` of the access point, where several have a server")
 	f.BoolVar(&o.Sim, "sim", false, "move the values plausibly")
-	f.StringVar(&o.Connect, "connect", "", "HOST:PORT of the broker")
+	f.StringVar(&o.Connect, "connect", "", "`HOST:PORT` of the broker (default: where the broker of this folder listens, else connect in busbar.yaml, else SRV)")
 	return c
 }
 
@@ -63,8 +69,15 @@ func (g *global) iedReady(o *site.IEDOptions, running *site.RunningIED) {
 			leaves += countLeaves(ln.Node)
 		}
 	}
-	fmt.Fprintf(g.stderr, "%v is on line: %s of %s, %d logical devices, %d logical nodes, %d leaves\n",
-		o.JID, running.Model.IED, filepath.Base(o.SCL), len(running.Model.LDs), lns, leaves)
+	fmt.Fprintf(g.stderr, "%v is on line: %s of %s, %s, %s, %s\n", o.JID, running.Model.IED, filepath.Base(o.SCL),
+		number(len(running.Model.LDs), "logical device"), number(lns, "logical node"), number(leaves, "value"))
+}
+
+func number(n int, of string) string {
+	if n != 1 {
+		of += "s"
+	}
+	return fmt.Sprint(n, " ", of)
 }
 
 // countLeaves counts the attributes of basic type below n, an array's once for each element.

@@ -19,18 +19,18 @@ broker's certificate. The authorities are for laboratories and small sites.`,
 		Args: exactly("DIR"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if domain == "" {
-				return usagef("init needs --domain DOMAIN: what follows the @ of your JIDs, such as dso.example")
+				return usagef("init needs --domain DOMAIN, which is what follows the @ of your JIDs, such as dso.example")
 			}
 			s, err := site.Init(args[0], domain)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(g.stdout, "%s: site for %s, with its own E2M and E2E authorities (for laboratories and small sites)\n", s.Dir, s.Domain)
+			fmt.Fprintf(g.stdout, "%s: site of %s, with E2M and E2E authorities of its own (for laboratories and small sites)\n", s.Dir, s.Domain)
 			fmt.Fprintf(g.stderr, "next:\n  cd %s\n  busbar pki issue ied pv1@%s\n  busbar pki issue client ems@%s --role OPERATOR\n  busbar broker\n",
 				args[0], s.Domain, s.Domain)
 			return nil
 		},
 	}
-	c.Flags().StringVar(&domain, "domain", "", "the XMPP domain of the site")
+	c.Flags().StringVar(&domain, "domain", "", "XMPP `domain` of the site, such as dso.example")
 	return c
 }

@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil:
 		return exitDone
@@ -50,15 +50,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "busbar: interrupted")
 		return exitFailed
 	}
-	fmt.Fprintf(stderr, "busbar: %s\n", oneLine(err.Error()))
-	if hint := site.HintFor(err); hint != "" {
-		fmt.Fprintf(stderr, "  hint: %s\n", oneLine(hint))
+	hint := site.HintFor(err)
+	_, misused := errors.AsType[*usageError](err)
+	if misused && hint == "" {
+		hint = "see `" + c.CommandPath() + " --help`"
 	}
-	var usage *usageError
-	if errors.As(err, &usage) {
+	g.complain(err, hint)
+	if misused {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// complain says in a line what went wrong, and in another what to do about it.
+func (g *global) complain(err error, hint string) {
+	fmt.Fprintf(g.stderr, "busbar: %s\n", oneLine(err.Error()))
+	if hint != "" {
+		fmt.Fprintf(g.stderr, "  hint: %s\n", oneLine(hint))
+	}
 }
 
 // errReported ends a command whose results have said already what failed.
@@ -94,25 +103,29 @@ type global struct {
 func (g *global) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "busbar",
-		Short:         "IEC 61850-8-2: read, watch and operate energy devices over XMPP, secured hop by hop and end to end",
+		Short:         "IEC 61850-8-2: serve, read and write energy devices over XMPP, secured hop by hop and end to end",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("%q is not a command: see `busbar --help`", args[0])
+				return usagef("%q is not a command", args[0])
 			}
 			return c.Help()
 		},
 		Args: cobra.ArbitraryArgs,
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &usageError{site.Hint(err, "see `"+c.CommandPath()+" --help`")}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return &usageError{err}
 	})
-	root.PersistentFlags().StringVar(&g.dir, "site", "", "site folder; default: the nearest folder upward that holds busbar.yaml")
+	root.PersistentFlags().StringVar(&g.dir, "site", "", "site `folder` (default: the nearest one upward that holds busbar.yaml)")
 	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "tell the protocol steps on standard error")
 	root.AddCommand(g.initCommand(), g.pkiCommand(), g.brokerCommand(), g.iedCommand(),
 		g.lsCommand(), g.getCommand(), g.setCommand(), g.demoCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		c.Hidden = c.Name() == "help" // it works, and says what --help says
+	}
 	return root
 }
 
@@ -144,16 +157,32 @@ func (g *global) logger() *slog.Logger {
 // exactly is cobra.ExactArgs with an error of ours.
 func exactly(what ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if len(args) == len(what) {
+		switch {
+		case len(args) == len(what):
 			return nil
+		case len(what) == 0:
+			return usagef("%s takes no arguments, and %q is one", c.CommandPath(), args[0])
 		}
-		return &usageError{site.Hint(fmt.Errorf("%s takes %s", c.CommandPath(), orNothing(what)), "see `"+c.CommandPath()+" --help`")}
+		return usagef("%s takes %s, not %d arguments", c.CommandPath(), strings.Join(what, " "), len(args))
 	}
 }
 
-func orNothing(what []string) string {
-	if len(what) == 0 {
-		return "no arguments"
+func atLeastOne(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return nil
+		}
+		return usagef("%s takes one or more %s", c.CommandPath(), what)
 	}
-	return strings.Join(what, " ")
+}
+
+// checkAddress refuses a flag's address that is not HOST:PORT, if it is given.
+func checkAddress(flag, address string) error {
+	if address == "" {
+		return nil
+	}
+	if err := site.CheckAddress(flag, address); err != nil {
+		return &usageError{err}
+	}
+	return nil
 }

@@ -3,13 +3,16 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"busbar.example/app/site"
 	"busbar.example/secure/pki"
+	"busbar.example/secure/rbac"
 )
 
 func (g *global) pkiCommand() *cobra.Command {
@@ -25,7 +28,7 @@ func (g *global) pkiCommand() *cobra.Command {
 		Use:   "issue ied|client JID",
 		Short: "make the keys and certificates of an IED or a client",
 		RunE: func(c *cobra.Command, args []string) error {
-			return usagef("pki issue takes ied or client, then a JID: see `busbar pki issue --help`")
+			return usagef("pki issue takes ied or client, then a JID")
 		},
 		Args: cobra.ArbitraryArgs,
 	}
@@ -57,20 +60,28 @@ func (g *global) issueClient() *cobra.Command {
 		Short: "make the keys and certificates of a client with its roles",
 		Args:  exactly("JID"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if len(roles) == 0 {
-				roles = []string{"VIEWER"}
-				fmt.Fprintf(g.stderr, "no --role given: %s gets the role VIEWER\n", args[0])
+			if len(roles) > 0 {
+				return g.issue(args[0], roles, aor, force)
 			}
-			return g.issue(args[0], roles, aor, force)
+			if err := g.issue(args[0], []string{"VIEWER"}, aor, force); err != nil {
+				return err
+			}
+			fmt.Fprintln(g.stderr, "no --role was given, so it is a VIEWER, who may read and not write")
+			return nil
 		},
 	}
-	c.Flags().StringArrayVar(&roles, "role", nil, "VIEWER, OPERATOR, ENGINEER, INSTALLER, SECADM, SECAUD or RBACMNT; may be repeated (default VIEWER)")
-	c.Flags().StringVar(&aor, "aor", "", "area of responsibility: pattern of logical device names (default all)")
+	c.Flags().StringArrayVar(&roles, "role", nil, "`role`: VIEWER, OPERATOR, ENGINEER, INSTALLER, SECADM, SECAUD or RBACMNT; may be repeated (default VIEWER)")
+	c.Flags().StringVar(&aor, "aor", "", "area of responsibility: `pattern` of logical device names (default all)")
 	c.Flags().BoolVar(&force, "force", false, "replace the certificates that are there")
 	return c
 }
 
 func (g *global) issue(text string, roles []string, aor string, force bool) error {
+	for _, role := range roles {
+		if _, err := rbac.ParseRole(strings.ToUpper(role)); err != nil {
+			return &usageError{site.Hint(err, "a VIEWER reads, an OPERATOR controls too, an ENGINEER also configures")}
+		}
+	}
 	s, err := g.site()
 	if err != nil {
 		return err
@@ -86,7 +97,7 @@ func (g *global) issue(text string, roles []string, aor string, force bool) erro
 	if len(roles) > 0 {
 		held = strings.ToUpper(strings.Join(roles, ", "))
 	}
-	fmt.Fprintf(g.stdout, "%v: %s, keys and certificates in %s\n", j.Bare(), held, s.Path("pki", j.Bare().String()))
+	fmt.Fprintf(g.stdout, "%v: %s; TLS and E2E keys and certificates in %s\n", j.Bare(), held, s.Path("pki", j.Bare().String()))
 	return nil
 }
 
@@ -101,7 +112,7 @@ func (g *global) pkiShow() *cobra.Command {
 			for _, file := range args {
 				if err := g.show(file, asJSON); err != nil {
 					failed = true
-					fmt.Fprintf(g.stderr, "busbar: %s\n", oneLine(err.Error()))
+					g.complain(err, "name files in PEM form, or a certificate or revocation list in DER")
 				}
 			}
 			if failed {
@@ -118,16 +129,17 @@ func (g *global) pkiShow() *cobra.Command {
 const maxPEM = 16 << 20
 
 func (g *global) show(file string, asJSON bool) error {
-	info, err := os.Stat(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return err
 	}
-	if info.Size() > maxPEM {
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
+	if err != nil {
+		return err
+	}
+	if len(text) > maxPEM {
 		return fmt.Errorf("%s: more than %d octets", file, maxPEM)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
 	}
 	now := time.Now()
 	if asJSON {
