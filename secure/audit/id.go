@@ -40,11 +40,9 @@ type ID string
 // IEC 62351-3
 const (
 	TLSEstablished        ID = "IEC62351-3:1.1"
-	TLSVersionDeprecated  ID = "IEC62351-3:1.2"
 	TLSNoPeerCertificate  ID = "IEC62351-3:1.6"
 	TLSClosedByRevocation ID = "IEC62351-3:1.8"
 	TLSCipherDisallowed   ID = "IEC62351-3:1.9"
-	TLSEarlyData          ID = "IEC62351-3:1.21"
 )
 
 // Certificates, of transport and end-to-end security alike.
@@ -62,8 +60,7 @@ const (
 	CertificateKeySize   ID = "IEC62351-3:2.11"
 )
 
-// End-to-end security: the handshake, data in clear and encrypted, and the
-// XMPP carrier.
+// End-to-end security: the handshake, data, and the XMPP carrier.
 //
 // IEC 62351-4
 const (
@@ -71,33 +68,25 @@ const (
 	E2EHandshakeCertificate ID = "IEC62351-4:1.7"
 	E2EHandshakeAddress     ID = "IEC62351-4:1.8"
 	E2EHandshakeReplay      ID = "IEC62351-4:1.11"
-	E2EClearAlgorithm       ID = "IEC62351-4:10.3"
-	E2EClearICV             ID = "IEC62351-4:10.5"
-	E2EClearReplay          ID = "IEC62351-4:10.7"
 	E2EEncrAlgorithm        ID = "IEC62351-4:11.3"
 	E2EEncrICV              ID = "IEC62351-4:11.5"
 	E2EEncrReplay           ID = "IEC62351-4:11.7"
 	E2EIQElementMissing     ID = "IEC62351-4:18.1"
-	E2EMsgElementMissing    ID = "IEC62351-4:18.2"
 	E2ENamespace            ID = "IEC62351-4:18.3"
-	E2EUnknownSecPDUInIQ    ID = "IEC62351-4:18.4"
-	E2EUnknownSecPDUInMsg   ID = "IEC62351-4:18.5"
 	E2EStanzaType           ID = "IEC62351-4:18.6"
 )
 
-// Attacks on a hop: what the catalogue calls M1 to M11.
+// Attacks on a hop: M1 to M11 of the catalogue.
 const (
-	StartTLSMissing        ID = "x-busbar:M1"
-	StartTLSInjection      ID = "x-busbar:M2"
-	SASLDowngrade          ID = "x-busbar:M3"
-	ChannelBindingTampered ID = "x-busbar:M4"
-	ServerCertificate      ID = "x-busbar:M5"
-	ClientCertificate      ID = "x-busbar:M6"
-	CredentialWithdrawn    ID = "x-busbar:M7"
-	RevocationUnavailable  ID = "x-busbar:M8"
-	TLSRefused             ID = "x-busbar:M9"
-	ServerToServerRefused  ID = "x-busbar:M10"
-	ResumptionRefused      ID = "x-busbar:M11"
+	StartTLSMissing       ID = "x-busbar:M1"
+	StartTLSInjection     ID = "x-busbar:M2"
+	SASLDowngrade         ID = "x-busbar:M3"
+	ServerCertificate     ID = "x-busbar:M5"
+	ClientCertificate     ID = "x-busbar:M6"
+	CredentialWithdrawn   ID = "x-busbar:M7"
+	TLSRefused            ID = "x-busbar:M9"
+	ServerToServerRefused ID = "x-busbar:M10"
+	ResumptionRefused     ID = "x-busbar:M11"
 )
 
 // Attacks on the stream and its XML: X1 to X6.
@@ -111,7 +100,7 @@ const (
 )
 
 // Attacks on end-to-end security that IEC 62351-14 has no number for: E1 to
-// E14, and D1.
+// E12, and D1.
 const (
 	E2EReplay         ID = "x-busbar:E1"
 	E2EReflection     ID = "x-busbar:E2"
@@ -125,8 +114,6 @@ const (
 	E2ERekey          ID = "x-busbar:E10"
 	E2ECertificate    ID = "x-busbar:E11"
 	E2ECanonical      ID = "x-busbar:E12"
-	E2EDelayed        ID = "x-busbar:E13"
-	E2ENonceReuse     ID = "x-busbar:E14"
 	E2EHandshakeFlood ID = "x-busbar:D1"
 )
 
@@ -156,11 +143,9 @@ type entry struct {
 
 var table = map[ID]entry{
 	TLSEstablished:        {"TLS session established", Notice},
-	TLSVersionDeprecated:  {"deprecated TLS version", Warning},
 	TLSNoPeerCertificate:  {"no peer certificate", Error},
 	TLSClosedByRevocation: {"TLS session closed by revocation", Alarm},
 	TLSCipherDisallowed:   {"cipher suite not allowed", Error},
-	TLSEarlyData:          {"TLS early data", Alarm},
 
 	CertificateSize:      {"certificate too large", Error},
 	CertificateUnknownCA: {"certificate of an unknown CA", Error},
@@ -176,30 +161,22 @@ var table = map[ID]entry{
 	E2EHandshakeCertificate: {"HandshakeReq certificate refused", Error},
 	E2EHandshakeAddress:     {"HandshakeReq address mismatch", Alarm},
 	E2EHandshakeReplay:      {"HandshakeReq replayed", Alarm},
-	E2EClearAlgorithm:       {"ClearTransfer algorithm not the agreed one", Alarm},
-	E2EClearICV:             {"ClearTransfer ICV wrong", Alarm},
-	E2EClearReplay:          {"ClearTransfer replayed", Alarm},
 	E2EEncrAlgorithm:        {"EncrTransfer algorithm not the agreed one", Alarm},
 	E2EEncrICV:              {"EncrTransfer ICV wrong", Alarm},
 	E2EEncrReplay:           {"EncrTransfer replayed", Alarm},
 	E2EIQElementMissing:     {"iq without its element", Error},
-	E2EMsgElementMissing:    {"message without its element", Error},
 	E2ENamespace:            {"element in a wrong namespace", Error},
-	E2EUnknownSecPDUInIQ:    {"unknown SecPDU in an iq", Error},
-	E2EUnknownSecPDUInMsg:   {"unknown SecPDU in a message", Error},
 	E2EStanzaType:           {"SecPDU in a wrong type of stanza", Error},
 
-	StartTLSMissing:        {"STARTTLS not offered", Alarm},
-	StartTLSInjection:      {"octets injected before TLS", Alarm},
-	SASLDowngrade:          {"no acceptable SASL mechanism", Alarm},
-	ChannelBindingTampered: {"channel binding tampered with", Alarm},
-	ServerCertificate:      {"server certificate refused", Error},
-	ClientCertificate:      {"client certificate refused", Error},
-	CredentialWithdrawn:    {"credential no longer valid", Error},
-	RevocationUnavailable:  {"revocation state unavailable", Warning},
-	TLSRefused:             {"TLS negotiation refused", Error},
-	ServerToServerRefused:  {"server-to-server stream refused", Error},
-	ResumptionRefused:      {"stream resumption refused", Error},
+	StartTLSMissing:       {"STARTTLS not offered", Alarm},
+	StartTLSInjection:     {"octets injected before TLS", Alarm},
+	SASLDowngrade:         {"no acceptable SASL mechanism", Alarm},
+	ServerCertificate:     {"server certificate refused", Error},
+	ClientCertificate:     {"client certificate refused", Error},
+	CredentialWithdrawn:   {"credential no longer valid", Error},
+	TLSRefused:            {"TLS negotiation refused", Error},
+	ServerToServerRefused: {"server-to-server stream refused", Error},
+	ResumptionRefused:     {"stream resumption refused", Error},
 
 	RestrictedXML:   {"restricted XML", Error},
 	StreamLimit:     {"stream limit exceeded", Error},
@@ -220,8 +197,6 @@ var table = map[ID]entry{
 	E2ERekey:          {"key change refused", Alarm},
 	E2ECertificate:    {"end-to-end certificate refused", Error},
 	E2ECanonical:      {"SecPDU not canonical", Error},
-	E2EDelayed:        {"command held back", Alarm},
-	E2ENonceReuse:     {"association state lost", Warning},
 	E2EHandshakeFlood: {"handshake budget exceeded", Warning},
 
 	RoleRefused:   {"role token refused", Error},
