@@ -116,7 +116,23 @@ func (c *Conn) foreign(t *xmltok.Token) error {
 	if isStanza(t.Name.Local) {
 		return &StreamError{Condition: InvalidNamespace}
 	}
+	c.record(trespass(t.Name), "received "+t.Name.Local, nil)
 	return &StreamError{Condition: UnsupportedStanzaType}
+}
+
+// trespass returns the security event that an element is which asks for what is
+// not offered here but would be worth an attack, or "": speaking for a domain on
+// its own word, and taking over another's stream.
+//
+// XEP-0220; XEP-0198, Section 5.
+func trespass(name xmltok.Name) audit.ID {
+	switch {
+	case name.Space == nsDialback:
+		return audit.ServerToServerRefused
+	case name == xmltok.Name{Space: nsManagement, Local: "resume"}:
+		return audit.ResumptionRefused
+	}
+	return ""
 }
 
 func isStanza(local string) bool { return local == "iq" || local == "message" || local == "presence" }

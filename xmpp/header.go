@@ -19,6 +19,8 @@ const (
 	nsStanzas      = "urn:ietf:params:xml:ns:xmpp-stanzas"
 	nsPing         = "urn:xmpp:ping"
 	nsRoster       = "jabber:iq:roster"
+	nsDialback     = "jabber:server:dialback" // refused, and recorded
+	nsManagement   = "urn:xmpp:sm:3"          // likewise
 )
 
 // closeTag ends a stream.

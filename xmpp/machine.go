@@ -236,7 +236,11 @@ func (m *machine) unexpected(el *element) (step, error) {
 			return step{}, &StreamError{Condition: InvalidNamespace}
 		}
 	}
-	return step{}, &StreamError{Condition: UnsupportedStanzaType}
+	var ev *event
+	if id := trespass(el.name); id != "" {
+		ev = &event{id, "received " + el.name.Local}
+	}
+	return step{event: ev}, &StreamError{Condition: UnsupportedStanzaType}
 }
 
 // text takes character data between elements; space says that it is white space

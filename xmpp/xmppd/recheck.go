@@ -29,10 +29,14 @@ func (s *Server) Recheck() {
 func (s *Server) recheck(ses *session) {
 	if peer := ses.conn.Info().Peer; peer != nil {
 		if err := s.cfg.Trust.Recheck(peer, time.Now()); err != nil {
+			withdrawn := audit.CredentialWithdrawn
 			if refused, ok := errors.AsType[*pki.VerifyError](err); ok {
 				ses.audit(refused.ID, err.Error())
+				if refused.ID == audit.CertificateRevoked {
+					withdrawn = audit.TLSClosedByRevocation // which IEC 62351-14 has an id for
+				}
 			}
-			ses.audit(audit.CredentialWithdrawn, "the client's certificate is no longer valid")
+			ses.audit(withdrawn, "the client's certificate is no longer valid")
 			ses.conn.End(&xmpp.StreamError{Condition: xmpp.Reset})
 			return
 		}

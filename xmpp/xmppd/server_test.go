@@ -272,7 +272,7 @@ func TestM7Recheck(t *testing.T) {
 				s.t.Fatal(err)
 			}
 			s.server.Recheck()
-		}, "reset", []audit.ID{audit.CertificateRevoked, audit.CredentialWithdrawn}},
+		}, "reset", []audit.ID{audit.CertificateRevoked, audit.TLSClosedByRevocation}},
 		{"expired", func(*site, *pki.Trust, *pki.Identity, *atomic.Bool) {
 			time.Sleep(3*time.Hour - time.Minute)
 		}, "reset", []audit.ID{audit.CertificateExpired, audit.CredentialWithdrawn}},
