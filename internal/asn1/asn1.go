@@ -142,10 +142,24 @@ func (u *Use) Value(v reflect.Value) reflect.Value {
 	if u.Pointer {
 		v = v.Elem()
 	}
+	return u.Unwrap(v)
+}
+
+// Unwrap is Value from behind the pointer, if there is one.
+func (u *Use) Unwrap(v reflect.Value) reflect.Value {
 	for range u.Inner {
 		v = v.Field(0)
 	}
 	return v
+}
+
+// NewAlternative makes a pointer to a new value for the alternative u of a CHOICE: to the alternative's Go type or, where
+// that is a pointer, to what it points to.
+func (u *Use) NewAlternative() reflect.Value {
+	if u.Pointer {
+		return reflect.New(u.Go.Elem())
+	}
+	return reflect.New(u.Go)
 }
 
 // Starts reports whether an encoding of u may begin with tag.

@@ -137,9 +137,15 @@ func (d *decoder) enter() error {
 // use decodes what stands in the place u into v, the Go value there.
 func (d *decoder) use(u *asn1.Use, v reflect.Value, tag asn1.Tag, end int) error {
 	if u.Pointer {
-		v.Set(reflect.New(v.Type().Elem()))
+		p := reflect.New(v.Type().Elem())
+		v.Set(p)
+		v = p.Elem()
 	}
-	v = u.Value(v)
+	return d.inside(u, u.Unwrap(v), tag, end)
+}
+
+// inside is use where v is of type u.Type.Go.
+func (d *decoder) inside(u *asn1.Use, v reflect.Value, tag asn1.Tag, end int) error {
 	t := u.Type
 	if u.Explicit {
 		outer := end
@@ -274,9 +280,12 @@ func (d *decoder) alternative(t *asn1.Type, v reflect.Value, tag asn1.Tag, end i
 		if !u.Starts(tag) {
 			continue
 		}
-		x := reflect.New(u.Go).Elem()
-		if err := d.use(u, x, tag, end); err != nil {
+		x := u.NewAlternative()
+		if err := d.inside(u, u.Unwrap(x.Elem()), tag, end); err != nil {
 			return asn1.In(err, u.Name)
+		}
+		if !u.Pointer {
+			x = x.Elem()
 		}
 		v.Set(x)
 		return nil

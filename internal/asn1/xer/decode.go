@@ -57,15 +57,12 @@ func (d *decoder) decode(t *asn1.Type, v reflect.Value, l asn1.Limits) error {
 		return err
 	}
 	for {
-		t, err := d.scan.Next()
-		if err == io.EOF {
+		switch err := d.scan.NextInto(&d.tok); {
+		case err == io.EOF:
 			return nil
-		}
-		d.tok = t
-		if err != nil {
+		case err != nil:
 			return d.broken(err)
-		}
-		if t.Kind != xmltok.Text || !isSpace(t.Data) {
+		case d.tok.Kind != xmltok.Text || !isSpace(d.tok.Data):
 			return d.fail("something follows the element")
 		}
 	}
@@ -99,14 +96,21 @@ func (d *decoder) broken(err error) error {
 	if errors.As(err, &x) {
 		return &asn1.SyntaxError{Offset: x.Offset, Msg: x.Kind.String() + ": " + x.Msg, Err: err}
 	}
-	return &asn1.SyntaxError{Offset: int64(len(d.input)), Msg: "the input ends too early", Err: err}
+	return &asn1.SyntaxError{Offset: int64(len(d.input)), Msg: "the input ends too early", Err: io.ErrUnexpectedEOF}
+}
+
+// token makes the next token, of whatever namespace, the current one.
+func (d *decoder) token() error {
+	if err := d.scan.NextInto(&d.tok); err != nil {
+		return d.broken(err)
+	}
+	return nil
 }
 
 // next makes the next token the current one.
 func (d *decoder) next() error {
-	var err error
-	if d.tok, err = d.scan.Next(); err != nil {
-		return d.broken(err)
+	if err := d.token(); err != nil {
+		return err
 	}
 	if d.tok.Kind == xmltok.Start && d.tok.Name.Space != d.space {
 		return d.fail(fmt.Sprintf("element %s in namespace %q", d.tok.Name.Local, d.tok.Name.Space))
@@ -176,9 +180,15 @@ func (d *decoder) noAttributes() error {
 // element decodes the current element, which is that of u, into v, the Go value in the place.
 func (d *decoder) element(u *asn1.Use, v reflect.Value) error {
 	if u.Pointer {
-		v.Set(reflect.New(v.Type().Elem()))
+		p := reflect.New(v.Type().Elem())
+		v.Set(p)
+		v = p.Elem()
 	}
-	v = u.Value(v)
+	return d.inside(u, u.Unwrap(v))
+}
+
+// inside is element where v is of type u.Type.Go.
+func (d *decoder) inside(u *asn1.Use, v reflect.Value) error {
 	t := u.Type
 	if t.Attribute == nil {
 		if err := d.noAttributes(); err != nil {
@@ -328,9 +338,12 @@ func (d *decoder) alternative(t *asn1.Type, v reflect.Value) error {
 		if !u.Is(d.tok.Name.Local) {
 			continue
 		}
-		x := reflect.New(u.Go).Elem()
-		if err := d.element(u, x); err != nil {
+		x := u.NewAlternative()
+		if err := d.inside(u, u.Unwrap(x.Elem())); err != nil {
 			return asn1.In(err, u.Name)
+		}
+		if !u.Pointer {
+			x = x.Elem()
 		}
 		v.Set(x)
 		return nil

@@ -198,31 +198,28 @@ func (d *decoder) bits(t *asn1.Type, v reflect.Value) error {
 // open decodes the current element, which holds one element of another namespace, into v. That element must have no
 // prefixes, so that its octets mean the same elsewhere.
 func (d *decoder) open(v reflect.Value) error {
-	space := d.space
-	defer func() { d.space = space }()
-	t, err := d.skipSpace()
-	if err != nil {
+	if err := d.skipSpace(); err != nil {
 		return err
 	}
-	if t.Kind != xmltok.Start || t.Name.Space == space || t.Name.Space == "" {
+	if d.tok.Kind != xmltok.Start || d.tok.Name.Space == d.space || d.tok.Name.Space == "" {
 		return d.fail("one element of another namespace is expected")
 	}
-	begin, depth := t.Offset, d.scan.Depth()
+	begin, depth := d.tok.Offset, d.scan.Depth()
 	for d.scan.Depth() >= depth {
 		if d.tok.Kind == xmltok.Start && d.prefixed() {
 			return d.fail("a namespace prefix inside an open type")
 		}
-		if d.tok, err = d.scan.Next(); err != nil {
-			return d.broken(err)
+		if err := d.token(); err != nil {
+			return err
 		}
 	}
-	if d.tok, err = d.scan.Next(); err != nil {
-		return d.broken(err)
+	if err := d.token(); err != nil {
+		return err
 	}
 	end := d.tok.Offset
 	if d.tok.Kind == xmltok.Text && isSpace(d.tok.Data) {
-		if d.tok, err = d.scan.Next(); err != nil {
-			return d.broken(err)
+		if err := d.token(); err != nil {
+			return err
 		}
 	}
 	if d.tok.Kind != xmltok.End {
@@ -232,16 +229,12 @@ func (d *decoder) open(v reflect.Value) error {
 	return nil
 }
 
-// skipSpace makes the next token that is not white space the current one, of whatever namespace.
-func (d *decoder) skipSpace() (t xmltok.Token, err error) {
-	if t, err = d.scan.Next(); err == nil && t.Kind == xmltok.Text && isSpace(t.Data) {
-		t, err = d.scan.Next()
+// skipSpace makes the next token that is not white space, of whatever namespace, the current one.
+func (d *decoder) skipSpace() error {
+	if err := d.token(); err != nil || d.tok.Kind != xmltok.Text || !isSpace(d.tok.Data) {
+		return err
 	}
-	if err != nil {
-		return t, d.broken(err)
-	}
-	d.tok = t
-	return t, nil
+	return d.token()
 }
 
 // prefixed reports whether the current start tag uses a prefix.
