@@ -141,11 +141,17 @@ func (s *Server) handle(nc net.Conn, seat *seat) {
 	if conn != nil {
 		conn.Close()
 	}
-	level := slog.LevelDebug
-	if ours, ok := errors.AsType[*xmpp.StreamError](err); ok && !ours.Remote {
-		level = slog.LevelWarn
+	s.cfg.Logger.Log(context.Background(), endLevel(err), "xmppd: connection ended", "peer", nc.RemoteAddr(), "err", err)
+}
+
+// endLevel is the weight of a connection's end in the log: a warning where we have cut off a client that misbehaves.
+// That we shut down, or that a client came again, is no fault of it.
+func endLevel(err error) slog.Level {
+	ours, ok := errors.AsType[*xmpp.StreamError](err)
+	if !ok || ours.Remote || ours.Condition == xmpp.SystemShutdown || ours.Condition == xmpp.Conflict {
+		return slog.LevelDebug
 	}
-	s.cfg.Logger.Log(context.Background(), level, "xmppd: connection ended", "peer", nc.RemoteAddr(), "err", err)
+	return slog.LevelWarn
 }
 
 // Shutdown ends all streams with system-shutdown, after every client has been told that those it knows are going, and
