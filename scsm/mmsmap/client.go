@@ -2,7 +2,6 @@ package mmsmap
 
 import (
 	"context"
-	"fmt"
 
 	"busbar.example/acsi"
 	"busbar.example/mms"
@@ -13,6 +12,7 @@ import (
 // Client is the services of an associated peer. It is safe for concurrent use.
 type Client struct {
 	association *assoc.Association
+	split       splits
 }
 
 var _ acsi.Services = (*Client)(nil)
@@ -25,7 +25,7 @@ func Associate(ctx context.Context, link assoc.Link, cfg assoc.Config) (*Client,
 	if err != nil {
 		return nil, err
 	}
-	return &Client{a}, nil
+	return &Client{association: a}, nil
 }
 
 // Release ends the association in order. IEC 61850-7-2, 8.3, Release.
@@ -49,16 +49,11 @@ func (c *Client) Parameters() assoc.Parameters { return c.association.Parameters
 // Supported lists the services that the peer says it serves.
 func (c *Client) Supported() acsi.ServiceSet { return supportedBy(c.association.Parameters().Services) }
 
-// call sends a request and gives the response of its kind.
-func call[R mms.ConfirmedServiceResponse](ctx context.Context, c *Client, request mms.ConfirmedServiceRequest) (R, error) {
-	response, err := c.association.Call(ctx, request)
+// call sends a request and gives the response, of whose kind the association has made sure.
+func call[R mms.ConfirmedServiceResponse](ctx context.Context, c *Client, request mms.ConfirmedServiceRequest) (response R, err error) {
+	any, err := c.association.Call(ctx, request)
 	if err != nil {
-		var none R
-		return none, answerError(err)
+		return response, err
 	}
-	r, ok := response.(R) // the association has checked the kind
-	if !ok {
-		return r, fmt.Errorf("the peer answers with %T", response)
-	}
-	return r, nil
+	return any.(R), nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // dataAccessError is the outcome of one object as MMS says it. Anything but an *acsi.Error is a fault of
-// ours: the peer hears of hardware, fault hears of the rest.
+// ours: the peer hears of hardware, fault is the rest.
 func dataAccessError(err error) (code mms.DataAccessError, fault error) {
 	var e *acsi.Error
 	if errors.As(err, &e) {
@@ -26,36 +26,40 @@ func accessError(code mms.DataAccessError) *acsi.Error {
 	return &acsi.Error{Code: acsi.Code(code), Remote: true}
 }
 
-// serviceError is the outcome of a whole service as MMS says it.
+// serviceErrors pairs the outcomes of a whole service in ACSI and in MMS.
 //
 // IEC 61850-8-1, Table "Mapping of ACSI service errors".
+var serviceErrors = []struct {
+	code  acsi.Code
+	class mms.ErrorClass
+}{
+	{acsi.ObjectNonExistent, mms.AccessObjectNonExistent},
+	{acsi.ObjectAccessDenied, mms.AccessObjectAccessDenied},
+	{acsi.ObjectAccessUnsupported, mms.AccessObjectAccessUnsupported},
+	{acsi.ObjectInvalidated, mms.AccessObjectInvalidated},
+	{acsi.ObjectUndefined, mms.DefinitionObjectUndefined},
+	{acsi.InvalidAddress, mms.DefinitionInvalidAddress},
+	{acsi.TypeUnsupported, mms.DefinitionTypeUnsupported},
+	{acsi.TypeInconsistent, mms.DefinitionTypeInconsistent},
+	{acsi.ObjectAttributeInconsistent, mms.DefinitionObjectAttributeInconsistent},
+	{acsi.TemporarilyUnavailable, mms.ServiceObjectStateConflict},
+	{acsi.HardwareFault, mms.VMDStateOperationalProblem},
+	{acsi.ObjectValueInvalid, mms.DefinitionObjectAttributeInconsistent}, // and back as the code above that has this class
+}
+
+// serviceError is the outcome of a whole service as MMS says it. Anything but an *acsi.Error stays as it is: a
+// fault of ours, which the association keeps from the peer.
 func serviceError(err error) error {
 	var e *acsi.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	class := mms.ErrorClass(mms.AccessOther)
-	switch e.Code {
-	case acsi.ObjectNonExistent, acsi.ObjectUndefined:
-		class = mms.AccessObjectNonExistent
-	case acsi.ObjectAccessDenied:
-		class = mms.AccessObjectAccessDenied
-	case acsi.ObjectInvalidated:
-		class = mms.AccessObjectInvalidated
-	case acsi.ObjectAccessUnsupported, acsi.TypeUnsupported:
-		class = mms.AccessObjectAccessUnsupported
-	case acsi.TypeInconsistent:
-		class = mms.DefinitionTypeInconsistent
-	case acsi.ObjectAttributeInconsistent:
-		class = mms.DefinitionObjectAttributeInconsistent
-	case acsi.InvalidAddress:
-		class = mms.DefinitionInvalidAddress
-	case acsi.TemporarilyUnavailable:
-		class = mms.ServiceObjectStateConflict
-	case acsi.HardwareFault:
-		class = mms.VMDStateOperationalProblem
+	for _, pair := range serviceErrors {
+		if pair.code == e.Code {
+			return &assoc.ServiceError{Class: pair.class}
+		}
 	}
-	return &assoc.ServiceError{Class: class}
+	return err
 }
 
 // answerError is the reverse: what a call that failed means in ACSI. Where no answer came it stays as it is.
@@ -64,34 +68,12 @@ func answerError(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	code, known := acsi.HardwareFault, true
-	switch e.Class {
-	case mms.AccessObjectNonExistent, mms.DefinitionObjectUndefined:
-		code = acsi.ObjectNonExistent
-	case mms.AccessObjectAccessDenied:
-		code = acsi.ObjectAccessDenied
-	case mms.AccessObjectInvalidated:
-		code = acsi.ObjectInvalidated
-	case mms.AccessObjectAccessUnsupported:
-		code = acsi.ObjectAccessUnsupported
-	case mms.DefinitionTypeUnsupported:
-		code = acsi.TypeUnsupported
-	case mms.DefinitionTypeInconsistent:
-		code = acsi.TypeInconsistent
-	case mms.DefinitionObjectAttributeInconsistent:
-		code = acsi.ObjectAttributeInconsistent
-	case mms.DefinitionInvalidAddress:
-		code = acsi.InvalidAddress
-	case mms.ServiceObjectStateConflict:
-		code = acsi.TemporarilyUnavailable
-	default:
-		known = e.Class == mms.ErrorClass(mms.VMDStateOperationalProblem)
+	for _, pair := range serviceErrors {
+		if pair.class == e.Class {
+			return &acsi.Error{Code: pair.code, Remote: true}
+		}
 	}
-	out := &acsi.Error{Code: code, Remote: true}
-	if !known {
-		out.Text = "the peer answers with service error " + e.Class.String()
-	}
-	return out
+	return &acsi.Error{Code: acsi.HardwareFault, Remote: true, Text: e.Error()}
 }
 
 // tooLarge reports whether a call failed because its request or its answer was over the agreed PDU size.

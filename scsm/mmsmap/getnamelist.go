@@ -12,149 +12,176 @@ import (
 
 // GetServerDirectory asks for the names of the domains. IEC 61850-8-1, GetServerDirectory.
 func (c *Client) GetServerDirectory(ctx context.Context) ([]string, error) {
-	return c.nameList(ctx, mms.ClassDomain, mms.ScopeVMD{})
+	return c.nameList(ctx, mms.ClassDomain, mms.ScopeVMD{}, "")
 }
 
 // GetLogicalDeviceDirectory takes the logical nodes out of the domain's names.
 // IEC 61850-8-1, GetLogicalDeviceDirectory.
 func (c *Client) GetLogicalDeviceDirectory(ctx context.Context, ld string) ([]string, error) {
-	names, err := c.nameList(ctx, mms.ClassNamedVariable, mms.ScopeDomain(ld))
+	names, err := c.nameList(ctx, mms.ClassNamedVariable, mms.ScopeDomain(ld), "")
 	if err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return strings.IndexByte(name, '$') >= 0 }), nil
 }
 
-// GetLogicalNodeDirectory takes the data objects of ln out of the domain's names; they are sorted by
-// functional constraint, then by name. IEC 61850-8-1, GetLogicalNodeDirectory.
+// GetLogicalNodeDirectory takes the data objects of ln out of the domain's names; they are sorted by the first
+// functional constraint that they are under, then by name. IEC 61850-8-1, GetLogicalNodeDirectory.
 func (c *Client) GetLogicalNodeDirectory(ctx context.Context, ln acsi.Ref) ([]string, error) {
-	names, err := c.nameList(ctx, mms.ClassNamedVariable, mms.ScopeDomain(ln.LD()))
+	if ln.Depth() != 2 {
+		return nil, acsi.Errorf(acsi.InvalidAddress, "%v is no logical node", ln)
+	}
+	item := itemOf(ln)
+	names, err := c.nameList(ctx, mms.ClassNamedVariable, mms.ScopeDomain(item.DomainID), item.ItemID)
 	if err != nil {
 		return nil, err
 	}
-	objects, exists := []string{}, false
+	objects, seen := []string{}, make(map[string]bool)
 	for _, name := range names {
-		node, rest, below := strings.Cut(name, "$")
-		if node != ln.LN() {
-			continue
+		object := name[len(item.ItemID)+1:]
+		if ln.FC() == 0 {
+			_, object, _ = strings.Cut(object, "$")
 		}
-		exists = true
-		fc, object, below2 := strings.Cut(rest, "$")
-		if !below || !below2 || strings.IndexByte(object, '$') >= 0 || ln.FC() != 0 && fc != ln.FC().String() {
-			continue
-		}
-		if !slices.Contains(objects, object) {
+		if object != "" && strings.IndexByte(object, '$') < 0 && !seen[object] {
+			seen[object] = true
 			objects = append(objects, object)
 		}
-	}
-	if !exists {
-		return nil, &acsi.Error{Code: acsi.ObjectNonExistent, Remote: true, Text: fmt.Sprintf("%v has no logical node %s", ln.LD(), ln.LN())}
 	}
 	return objects, nil
 }
 
-// nameList collects a list that may come in several parts.
-func (c *Client) nameList(ctx context.Context, class mms.ObjectClass, scope mms.ObjectScope) ([]string, error) {
-	names := []string{}
+// maxNames bounds a list of names; the largest known models have some 100,000 in a logical device.
+const maxNames = 1 << 18
+
+// nameList collects a list that may come in several parts: all of it, or only the names below the one called under. It
+// is sorted by octets: so the names below one stand together behind it, and a list has an end.
+func (c *Client) nameList(ctx context.Context, class mms.ObjectClass, scope mms.ObjectScope, under string) ([]string, error) {
+	names, last := []string{}, under
 	for {
-		request := &mms.GetNameListRequest{ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: class}, ObjectScope: scope}
-		if len(names) > 0 {
-			request.ContinueAfter = names[len(names)-1]
-		}
-		response, err := call[*mms.GetNameListResponse](ctx, c, request)
+		response, err := call[*mms.GetNameListResponse](ctx, c, &mms.GetNameListRequest{
+			ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: class}, ObjectScope: scope, ContinueAfter: last})
 		if err != nil {
-			return nil, err
+			return nil, answerError(err)
 		}
-		names = append(names, response.ListOfIdentifier...)
+		for _, name := range response.ListOfIdentifier {
+			switch {
+			case len(name) > acsi.MaxRefLen:
+				return nil, fmt.Errorf("the peer lists a name of %d octets", len(name))
+			case name <= last:
+				return nil, fmt.Errorf("the peer's list of names is not in order: %q follows %q", name, last)
+			case len(names) >= maxNames:
+				return nil, fmt.Errorf("the peer's list of names is longer than %d", maxNames)
+			case under != "" && !strings.HasPrefix(name, under+"$"):
+				return names, nil
+			}
+			names, last = append(names, name), name
+		}
 		if !response.MoreFollows {
 			return names, nil
 		}
 		if len(response.ListOfIdentifier) == 0 {
 			return nil, fmt.Errorf("the peer's list of names says that more follows, and nothing does")
 		}
-		if len(names) > maxNames {
-			return nil, fmt.Errorf("the peer's list of names has no end: more than %d", maxNames)
-		}
 	}
 }
-
-// maxNames bounds a list of names; the largest known models have some 100,000 in a logical device.
-const maxNames = 1 << 20
 
 // getNameList answers with as many names as fit into one PDU.
 func (s *server) getNameList(ctx context.Context, r *mms.GetNameListRequest) (mms.ConfirmedServiceResponse, error) {
-	names, err := s.names(ctx, r)
-	if err != nil {
+	part := nameListPart{after: r.ContinueAfter, room: s.association.Parameters().MaxPDU - listOverhead}
+	if err := s.names(ctx, r, &part); err != nil {
 		return nil, serviceError(err)
 	}
-	if r.ContinueAfter != "" {
-		at, found := slices.BinarySearch(names, r.ContinueAfter)
-		if !found {
-			return nil, serviceError(acsi.Errorf(acsi.ObjectNonExistent, "no name %q to continue after", r.ContinueAfter))
-		}
-		names = names[at+1:]
+	if part.after != "" {
+		return nil, serviceError(acsi.Errorf(acsi.ObjectNonExistent, "no name %q to continue after", r.ContinueAfter))
 	}
-	part := s.fitting(names)
-	return &mms.GetNameListResponse{ListOfIdentifier: part, MoreFollows: len(part) < len(names)}, nil
+	return &mms.GetNameListResponse{ListOfIdentifier: part.names, MoreFollows: part.full}, nil
 }
 
-func (s *server) names(ctx context.Context, r *mms.GetNameListRequest) ([]string, error) {
+func (s *server) names(ctx context.Context, r *mms.GetNameListRequest, part *nameListPart) error {
+	class := r.ExtendedObjectClass.ObjectClass
 	switch scope := r.ObjectScope.(type) {
 	case mms.ScopeVMD:
-		switch r.ExtendedObjectClass.ObjectClass {
-		case mms.ClassDomain:
-			return s.services.GetServerDirectory(ctx)
-		case mms.ClassNamedVariable:
-			return []string{}, nil // every variable is in a logical device
+		if class == mms.ClassDomain {
+			lds, err := s.services.GetServerDirectory(ctx)
+			part.add(lds)
+			return err
+		}
+		if class == mms.ClassNamedVariable {
+			return nil // every variable is in a logical device
 		}
 	case mms.ScopeDomain:
-		if r.ExtendedObjectClass.ObjectClass == mms.ClassNamedVariable {
-			return s.variables(ctx, string(scope))
+		if class == mms.ClassNamedVariable {
+			return s.variables(ctx, string(scope), part)
 		}
 	case mms.ScopeAA:
-		if r.ExtendedObjectClass.ObjectClass == mms.ClassNamedVariable {
-			return []string{}, nil
+		if class == mms.ClassNamedVariable {
+			return nil
 		}
 	}
-	return nil, acsi.Errorf(acsi.ObjectAccessUnsupported, "names of class %v are not served", r.ExtendedObjectClass.ObjectClass)
+	return acsi.Errorf(acsi.ObjectAccessUnsupported, "names of class %v are not served", class)
 }
 
-// variables lists every variable of a logical device: LN, LN$FC, LN$FC$DO and so on.
-func (s *server) variables(ctx context.Context, ld string) ([]string, error) {
+// variables lists the variables of a logical device: LN, LN$FC, LN$FC$DO and so on. As $ comes before all that a name
+// is made of, those of one logical node stand together, in the order of the logical nodes: so a part of the list asks
+// only for the logical nodes in it. Each part is decided upon anew.
+func (s *server) variables(ctx context.Context, ld string, part *nameListPart) error {
 	lns, err := s.services.GetLogicalDeviceDirectory(ctx, ld)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var names []string
-	for _, ln := range lns {
+	from, _, _ := strings.Cut(part.after, "$")
+	at, _ := slices.BinarySearch(lns, from)
+	for _, ln := range lns[at:] {
 		ref, err := acsi.NewRef(ld, ln, 0)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		node, err := s.services.GetDataDefinition(ctx, ref)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		names = append(names, ln)
-		for _, fc := range node.FCs() {
-			prefix := ln + "$" + fc.String()
-			names = appendVariables(append(names, prefix), prefix, node.Under(fc))
+		if part.add(nodeVariables(node)); part.full || part.after != "" {
+			return nil
 		}
 	}
-	slices.Sort(names)
-	return names, nil
+	return nil
 }
 
-// appendVariables adds what is below n. The parts of an array's elements are no variables.
-func appendVariables(names []string, prefix string, n *acsi.Node) []string {
-	if n.Count > 0 {
-		return names
+// nodeVariables is the variables of a logical node, sorted.
+func nodeVariables(ln *acsi.Node) []string {
+	names := []string{ln.Name}
+	for _, fc := range ln.FCs() {
+		names = appendVariables(names, ln.Name+"$"+fc.String(), ln, fc)
 	}
+	slices.Sort(names)
+	return names
+}
+
+// appendVariables adds name, which is n under fc, and what is below it; nothing where n holds nothing under fc. The
+// parts of an array's elements are no variables.
+func appendVariables(names []string, name string, n *acsi.Node, fc acsi.FC) []string {
+	at := len(names)
+	names = append(names, name)
 	for _, c := range n.Children {
-		name := prefix + "$" + c.Name
-		names = appendVariables(append(names, name), name, c)
+		if c.FC == 0 || c.FC == fc {
+			names = appendVariables(names, name+"$"+c.Name, c, fc)
+		}
+	}
+	switch {
+	case n.FC == 0 && len(names) == at+1:
+		return names[:at]
+	case n.Count > 0:
+		return names[:at+1]
 	}
 	return names
+}
+
+// nameListPart is the part of a list of names that goes into one PDU.
+type nameListPart struct {
+	after string // the name to continue after; "" once it has come
+	room  int    // octets
+	names []string
+	full  bool // more names follow than had room
 }
 
 // The space that names take in a PDU, generously: around the list, and around each name in XML.
@@ -163,13 +190,20 @@ const (
 	nameOverhead = len("<Identifier></Identifier>")
 )
 
-// fitting is the first of the names, as many as fit into a PDU and at least one.
-func (s *server) fitting(names []string) []string {
-	room := s.association.Parameters().MaxPDU - listOverhead
-	for i, name := range names {
-		if room -= len(name) + nameOverhead; room < 0 && i > 0 {
-			return names[:i]
+// add takes the next names of the list, which is sorted; at least one goes into a PDU.
+func (p *nameListPart) add(names []string) {
+	if p.after != "" {
+		at, found := slices.BinarySearch(names, p.after)
+		if !found {
+			return
 		}
+		names, p.after = names[at+1:], ""
 	}
-	return names
+	for _, name := range names {
+		if p.room -= len(name) + nameOverhead; p.room < 0 && len(p.names) > 0 {
+			p.full = true
+			return
+		}
+		p.names = append(p.names, name)
+	}
 }

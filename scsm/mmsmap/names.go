@@ -8,36 +8,45 @@ import (
 	"busbar.example/mms"
 )
 
-// itemOf is the MMS name of ref: LN, LN$FC, LN$FC$DO$DA. What follows the first index is left out.
+// itemOf is the MMS name of ref: LN, LN$FC, LN$FC$DO$DA. What follows the first array's name is left out.
 //
 // IEC 61850-8-1, 7.3.
 func itemOf(ref acsi.Ref) mms.DomainSpecific {
-	item, _ := splitIndex(ref.Item())
-	ln, rest, more := strings.Cut(item, ".")
-	if fc := ref.FC(); fc != 0 {
-		ln += "$" + fc.String()
-		if more {
-			ln += "$" + strings.ReplaceAll(rest, ".", "$")
-		}
+	path, _ := splitIndex(ref.Item())
+	ln, below, more := strings.Cut(path, ".")
+	if ref.FC() == 0 {
+		return mms.DomainSpecific{DomainID: ref.LD(), ItemID: ln}
 	}
-	return mms.DomainSpecific{DomainID: ref.LD(), ItemID: ln}
+	var b strings.Builder
+	b.Grow(len(path) + len("$MX"))
+	b.WriteString(ln)
+	b.WriteByte('$')
+	b.WriteString(ref.FC().String())
+	for more {
+		var name string
+		name, below, more = strings.Cut(below, ".")
+		b.WriteByte('$')
+		b.WriteString(name)
+	}
+	return mms.DomainSpecific{DomainID: ref.LD(), ItemID: b.String()}
 }
 
 // splitIndex cuts LN.DO(3).DA into LN.DO and (3).DA.
-func splitIndex(item string) (before, from string) {
-	if i := strings.IndexByte(item, '('); i >= 0 {
-		return item[:i], item[i:]
+func splitIndex(path string) (before, from string) {
+	if i := strings.IndexByte(path, '('); i >= 0 {
+		return path[:i], path[i:]
 	}
-	return item, ""
+	return path, ""
 }
 
-// variableOf is the variable that ref means; an index in it becomes an alternate access.
-func variableOf(ref acsi.Ref) mms.Variable {
+// addressOf is the variable that ref means, and the alternate access that an index in ref becomes.
+func addressOf(ref acsi.Ref) (mms.DomainSpecific, mms.AlternateAccess) {
 	_, from := splitIndex(ref.Item())
-	return mms.Variable{
-		VariableSpecification: mms.VariableName{Name: itemOf(ref)},
-		AlternateAccess:       accessOf(from),
-	}
+	return itemOf(ref), accessOf(from)
+}
+
+func variable(item mms.DomainSpecific, access mms.AlternateAccess) mms.Variable {
+	return mms.Variable{VariableSpecification: mms.VariableName{Name: item}, AlternateAccess: access}
 }
 
 // accessOf is the alternate access of (3).DA: the element, and below it one component, whose names are
@@ -68,47 +77,72 @@ func unnamed(s mms.AlternateAccessSelection) mms.AlternateAccess {
 	return mms.AlternateAccess{mms.UnnamedAccess{Selection: s}}
 }
 
-// refOf is what a variable of a request means.
-func (s *server) refOf(v mms.Variable) (acsi.Ref, error) {
+// references turns the names of one peer into references, and remembers them: a peer asks for the same ones again.
+type references map[mms.DomainSpecific]acsi.Ref
+
+// maxReferences bounds what is remembered of one peer, which may ask for any number of names.
+const maxReferences = 1 << 12
+
+// ofVariable is what a variable of a request means. Its error is an *acsi.Error.
+func (r references) ofVariable(v mms.Variable) (acsi.Ref, error) {
 	name, ok := v.VariableSpecification.(mms.VariableName)
 	if !ok {
 		return acsi.Ref{}, acsi.Errorf(acsi.ObjectAccessUnsupported, "variables are accessed by name only")
 	}
-	ref, err := s.refOfName(name.Name)
-	if err != nil || v.AlternateAccess == nil {
-		return ref, err
-	}
-	from, err := suffixOf(v.AlternateAccess)
+	item, err := itemNamed(name.Name)
 	if err != nil {
 		return acsi.Ref{}, err
 	}
-	if ref, err = acsi.NewRef(ref.LD(), ref.Item()+from, ref.FC()); err != nil {
-		return acsi.Ref{}, acsi.Errorf(acsi.ObjectNonExistent, "%v", err)
+	if v.AlternateAccess != nil {
+		below, err := selectedBy(v.AlternateAccess)
+		if err != nil {
+			return acsi.Ref{}, err
+		}
+		item.ItemID += below
 	}
-	return ref, nil
+	return r.ofItem(item)
 }
 
-// refOfName is what an object name means. Names are parsed once for each association.
-func (s *server) refOfName(name mms.ObjectName) (acsi.Ref, error) {
-	n, ok := name.(mms.DomainSpecific)
-	if !ok {
-		return acsi.Ref{}, acsi.Errorf(acsi.ObjectNonExistent, "%v is not in a logical device", name)
+// ofName is what an object name means. Its error is an *acsi.Error.
+func (r references) ofName(name mms.ObjectName) (acsi.Ref, error) {
+	item, err := itemNamed(name)
+	if err != nil {
+		return acsi.Ref{}, err
 	}
-	if ref, known := s.refs[n]; known {
+	return r.ofItem(item)
+}
+
+// itemNamed refuses names that cannot be in a logical device. An index has no place in one: an element of an array is
+// selected by alternate access, and in no other way.
+func itemNamed(name mms.ObjectName) (mms.DomainSpecific, error) {
+	item, ok := name.(mms.DomainSpecific)
+	if !ok {
+		return item, acsi.Errorf(acsi.ObjectNonExistent, "%v is not in a logical device", name)
+	}
+	if strings.IndexByte(item.ItemID, '(') >= 0 {
+		return item, acsi.Errorf(acsi.ObjectNonExistent, "%q has an index in its name", item.ItemID)
+	}
+	return item, nil
+}
+
+// ofItem parses LN, LN$FC, LN$FC$DO(3)$DA.
+func (r references) ofItem(item mms.DomainSpecific) (acsi.Ref, error) {
+	if ref, known := r[item]; known {
 		return ref, nil
 	}
-	ref, err := acsi.ParseItem(n.DomainID, n.ItemID)
+	ref, err := acsi.ParseItem(item.DomainID, item.ItemID)
 	if err != nil {
 		return acsi.Ref{}, acsi.Errorf(acsi.ObjectNonExistent, "%v", err)
 	}
-	if len(s.refs) < maxRefs {
-		s.refs[n] = ref
+	if len(r) >= maxReferences {
+		clear(r)
 	}
+	r[item] = ref
 	return ref, nil
 }
 
-// suffixOf is (3).DA of an alternate access that selects one part.
-func suffixOf(a mms.AlternateAccess) (string, error) {
+// selectedBy is (3)$DA of an alternate access that selects one part.
+func selectedBy(a mms.AlternateAccess) (string, error) {
 	if len(a) != 1 {
 		return "", acsi.Errorf(acsi.ObjectAccessUnsupported, "one part is selected at a time")
 	}
@@ -121,24 +155,28 @@ func suffixOf(a mms.AlternateAccess) (string, error) {
 	}
 	switch sel := selection.(type) {
 	case mms.SelectAccess:
-		return partOf(sel.Part)
+		return nameOfPart(sel.Part)
 	case mms.SelectAlternateAccess:
-		first, err := partOf(sel.AccessSelection)
+		first, err := nameOfPart(sel.AccessSelection)
 		if err != nil {
 			return "", err
 		}
-		rest, err := suffixOf(sel.AlternateAccess)
+		rest, err := selectedBy(sel.AlternateAccess)
 		return first + rest, err
 	}
 	return "", acsi.Errorf(acsi.ObjectAccessUnsupported, "this alternate access is not served")
 }
 
-func partOf(part any) (string, error) {
+// nameOfPart is (3) or $DA of a mms.Part or mms.AccessSelection.
+func nameOfPart(part any) (string, error) {
 	switch p := part.(type) {
 	case mms.Index:
 		return "(" + strconv.FormatUint(uint64(p), 10) + ")", nil
 	case mms.Component:
-		return "." + strings.ReplaceAll(string(p), "$", "."), nil
+		if strings.IndexByte(string(p), '(') >= 0 {
+			return "", acsi.Errorf(acsi.ObjectNonExistent, "%q has an index in its name", string(p))
+		}
+		return "$" + string(p), nil
 	}
 	return "", acsi.Errorf(acsi.ObjectAccessUnsupported, "ranges of elements are not served: select one element")
 }

@@ -9,66 +9,83 @@ import (
 	"busbar.example/value"
 )
 
-// GetDataValues reads all refs in as few calls as the PDU size allows. IEC 61850-8-1, GetDataValues.
+// GetDataValues reads all refs in as few calls as the PDU size allows; what one call reads is of one instant. What does
+// not fit into a PDU is read in parts. IEC 61850-8-1, GetDataValues.
 func (c *Client) GetDataValues(ctx context.Context, refs []acsi.Ref) ([]acsi.Result, error) {
-	if len(refs) == 0 {
-		return []acsi.Result{}, nil
-	}
-	list := make(mms.ListOfVariable, len(refs))
+	results := make([]acsi.Result, len(refs))
+	objects, at := make([]object, 0, len(refs)), make([]int, 0, len(refs))
 	for i, ref := range refs {
 		if ref.FC() == 0 {
-			return nil, acsi.Errorf(acsi.ObjectAttributeInconsistent, "%v: a read needs a functional constraint", ref)
+			results[i].Err = acsi.Errorf(acsi.InvalidAddress, "%v is given without a functional constraint", ref)
+			continue
 		}
-		list[i] = variableOf(ref)
+		objects, at = append(objects, object{ref: ref}), append(at, i)
 	}
-	return c.readList(ctx, list)
+	read, err := c.readObjects(ctx, objects)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range read {
+		results[at[i]] = r
+	}
+	return results, nil
 }
 
 // readList reads list, in halves where it is too much for one PDU.
 func (c *Client) readList(ctx context.Context, list mms.ListOfVariable) ([]acsi.Result, error) {
-	response, err := c.association.Call(ctx, &mms.ReadRequest{VariableAccessSpecification: list})
-	if err != nil && tooLarge(err) && len(list) > 1 {
-		first, err := c.readList(ctx, list[:len(list)/2])
-		if err != nil {
-			return nil, err
-		}
-		second, err := c.readList(ctx, list[len(list)/2:])
-		return append(first, second...), err
+	if len(list) == 0 {
+		return nil, nil
 	}
-	if err != nil {
+	response, err := call[*mms.ReadResponse](ctx, c, &mms.ReadRequest{VariableAccessSpecification: list})
+	switch {
+	case tooLarge(err) && len(list) > 1:
+		return c.readHalves(ctx, list)
+	case tooLarge(err):
+		return []acsi.Result{{Err: errTooLarge}}, nil
+	case err != nil:
 		return nil, answerError(err)
+	case len(response.ListOfAccessResult) != len(list):
+		return nil, fmt.Errorf("the peer answers a read of %d variables with %d results", len(list), len(response.ListOfAccessResult))
 	}
-	results := response.(*mms.ReadResponse).ListOfAccessResult // the association has checked the kind
-	if len(results) != len(list) {
-		return nil, fmt.Errorf("the peer answers a read of %d variables with %d results", len(list), len(results))
-	}
-	out := make([]acsi.Result, len(results))
-	for i, result := range results {
+	results := make([]acsi.Result, len(list))
+	for i, result := range response.ListOfAccessResult {
 		switch r := result.(type) {
 		case *mms.Success:
-			out[i].Value = r.Value
+			results[i].Value = r.Value
 		case mms.DataAccessError:
-			out[i].Err = accessError(r)
+			results[i].Err = accessError(r)
 		}
 	}
-	return out, nil
+	return results, nil
+}
+
+func (c *Client) readHalves(ctx context.Context, list mms.ListOfVariable) ([]acsi.Result, error) {
+	first, err := c.readList(ctx, list[:len(list)/2])
+	if err != nil {
+		return nil, err
+	}
+	second, err := c.readList(ctx, list[len(list)/2:])
+	return append(first, second...), err
 }
 
 // GetAllDataValues reads the data objects of ln, each under its functional constraints.
 // IEC 61850-8-1, GetAllDataValues.
 func (c *Client) GetAllDataValues(ctx context.Context, ln acsi.Ref) ([]acsi.DataValue, error) {
+	if ln.Depth() != 2 {
+		return nil, acsi.Errorf(acsi.InvalidAddress, "%v is no logical node", ln)
+	}
 	node, err := c.GetDataDefinition(ctx, ln)
 	if err != nil {
 		return nil, err
 	}
 	var refs []acsi.Ref
-	for _, fc := range node.FCs() {
-		for _, object := range node.Under(fc).Children {
-			ref, err := ln.WithFC(fc).Child(object.Name)
-			if err != nil {
-				return nil, fmt.Errorf("the peer has a data object with an impossible name: %w", err)
-			}
-			refs = append(refs, ref)
+	for _, object := range node.Children {
+		ref, err := ln.Child(object.Name)
+		if err != nil {
+			return nil, fmt.Errorf("the peer has a data object with an impossible name: %w", err)
+		}
+		for _, fc := range object.FCs() {
+			refs = append(refs, ref.WithFC(fc))
 		}
 	}
 	results, err := c.GetDataValues(ctx, refs)
@@ -88,69 +105,84 @@ func (s *server) read(ctx context.Context, r *mms.ReadRequest) (mms.ConfirmedSer
 	if !ok {
 		return nil, serviceError(acsi.Errorf(acsi.ObjectAccessUnsupported, "named variable lists are not served"))
 	}
-	out := make([]mms.AccessResult, len(list))
+	wanted := make([]wanted, len(list))
 	refs := make([]acsi.Ref, 0, len(list))
-	at := make([]int, 0, len(list)) // where the result of each ref goes
 	for i, v := range list {
-		ref, err := s.refOf(v)
-		switch {
-		case err != nil:
-			out[i] = s.accessResult(acsi.Result{Err: err})
-		case ref.Depth() == 2:
-			out[i] = s.accessResult(s.readNode(ctx, ref))
-		default:
-			refs, at = append(refs, ref), append(at, i)
-		}
+		refs, wanted[i] = s.want(ctx, refs, v)
 	}
+	var results []acsi.Result
 	if len(refs) > 0 {
-		results, err := s.services.GetDataValues(ctx, refs)
-		if err != nil {
+		var err error
+		if results, err = s.services.GetDataValues(ctx, refs); err != nil {
 			return nil, serviceError(err)
 		}
-		for i, result := range results {
-			out[at[i]] = s.accessResult(result)
+		if len(results) != len(refs) {
+			return nil, fmt.Errorf("%d values for %d references", len(results), len(refs))
 		}
 	}
-	response := &mms.ReadResponse{ListOfAccessResult: out}
+	response := &mms.ReadResponse{ListOfAccessResult: make([]mms.AccessResult, len(list))}
+	for i, w := range wanted {
+		response.ListOfAccessResult[i] = s.accessResult(w.result(results))
+	}
 	if r.SpecificationWithResult {
 		response.VariableAccessSpecification = list
 	}
 	return response, nil
 }
 
-func (s *server) accessResult(r acsi.Result) mms.AccessResult {
-	if r.Err == nil {
-		return &mms.Success{Value: r.Value}
-	}
-	return s.failure(r.Err)
+// wanted is where the results of one variable are.
+type wanted struct {
+	from, to int  // of the references that were asked for
+	node     bool // they are the functional constraints of a logical node
+	err      error
 }
 
-// readNode reads a logical node as the variable LN$FC: a structure of its data objects; or as LN: a
-// structure of these for each functional constraint. IEC 61850-8-1, 7.3.
-func (s *server) readNode(ctx context.Context, ln acsi.Ref) acsi.Result {
-	values, err := s.services.GetAllDataValues(ctx, ln)
+// want adds what must be read for v to refs. A logical node is a structure of all that is under each of its functional
+// constraints. IEC 61850-8-1, 7.3.
+func (s *server) want(ctx context.Context, refs []acsi.Ref, v mms.Variable) ([]acsi.Ref, wanted) {
+	ref, err := s.refs.ofVariable(v)
 	if err != nil {
-		return acsi.Result{Err: err}
+		return refs, wanted{err: err}
 	}
-	var constraints []value.Value
-	var objects []value.Value
-	for i, v := range values {
-		if v.Err != nil {
-			return acsi.Result{Err: v.Err}
-		}
-		objects = append(objects, v.Value)
-		if i+1 == len(values) || values[i+1].Ref.FC() != v.Ref.FC() {
-			constraints = append(constraints, value.StructureOf(objects...))
-			objects = nil
-		}
+	if ref.FC() != 0 {
+		return append(refs, ref), wanted{from: len(refs), to: len(refs) + 1}
 	}
+	node, err := s.services.GetDataDefinition(ctx, ref)
+	if err != nil {
+		return refs, wanted{err: err}
+	}
+	from := len(refs)
+	for _, fc := range node.FCs() {
+		refs = append(refs, ref.WithFC(fc))
+	}
+	if len(refs) == from {
+		return refs, wanted{err: acsi.Errorf(acsi.ObjectNonExistent, "%v holds nothing", ref)}
+	}
+	return refs, wanted{from: from, to: len(refs), node: true}
+}
+
+func (w wanted) result(results []acsi.Result) acsi.Result {
 	switch {
-	case len(constraints) == 0:
-		return acsi.Result{Err: acsi.Errorf(acsi.ObjectNonExistent, "%v holds nothing", ln)}
-	case ln.FC() != 0:
-		return acsi.Result{Value: constraints[0]}
+	case w.err != nil:
+		return acsi.Result{Err: w.err}
+	case !w.node:
+		return results[w.from]
 	}
-	return acsi.Result{Value: value.StructureOf(constraints...)}
+	values := make([]value.Value, 0, w.to-w.from)
+	for _, r := range results[w.from:w.to] {
+		if r.Err != nil {
+			return r
+		}
+		values = append(values, r.Value)
+	}
+	return acsi.Result{Value: value.StructureOf(values...)}
+}
+
+func (s *server) accessResult(r acsi.Result) mms.AccessResult {
+	if r.Err != nil {
+		return s.failure(r.Err)
+	}
+	return &mms.Success{Value: r.Value}
 }
 
 // failure is the outcome of an object that was not read or written.

@@ -24,7 +24,7 @@ func Serve(ctx context.Context, link assoc.Link, cfg ServerConfig) error {
 	}
 	ac := cfg.Association
 	ac.Fault = cfg.Fault
-	s := &server{fault: cfg.Fault, refs: make(map[mms.DomainSpecific]acsi.Ref)}
+	s := &server{fault: cfg.Fault, refs: make(references)}
 	a, err := assoc.Accept(ctx, link, ac, func(a *assoc.Association) (assoc.Handler, mms.ServiceSupportOptions, error) {
 		s.association = a
 		s.services = cfg.Services(a.Peer())
@@ -46,11 +46,8 @@ type server struct {
 	association *assoc.Association
 	services    acsi.Services
 	fault       func(error)
-	refs        map[mms.DomainSpecific]acsi.Ref // what item names mean: parsed once
+	refs        references
 }
-
-// maxRefs bounds the names that a server remembers; a peer can ask for any number of names.
-const maxRefs = 1 << 14
 
 func (s *server) handle(ctx context.Context, request mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
 	switch r := request.(type) {

@@ -1,0 +1,233 @@
+package mmsmap
+
+import (
+	"fmt"
+	"strings"
+
+	"busbar.example/acsi"
+	"busbar.example/mms"
+)
+
+// maxParts bounds the parts of a definition, each element of an array counted.
+const maxParts = 1 << 18
+
+// checkType refuses a type of the peer that nobody could work with: with a name that no reference has or that comes
+// twice, with an array of no elements, or with more parts than left, from which it takes them. times is how often
+// the type is there.
+func checkType(spec mms.TypeSpecification, times int, left *int) error {
+	if *left -= times; *left < 0 {
+		return fmt.Errorf("it has more than %d parts", maxParts)
+	}
+	switch t := spec.(type) {
+	case *mms.ArrayType:
+		if t.NumberOfElements < 1 || int64(t.NumberOfElements) > int64(maxParts/times) {
+			return fmt.Errorf("an array of %d elements", t.NumberOfElements)
+		}
+		return checkType(t.ElementType, times*int(t.NumberOfElements), left)
+	case *mms.StructureType:
+		names := make(map[string]bool, len(t.Components))
+		for _, c := range t.Components {
+			if _, err := acsi.NewRef(c.ComponentName, "", 0); err != nil || names[c.ComponentName] {
+				return fmt.Errorf("%.64q is no name, or one that comes twice", c.ComponentName)
+			}
+			names[c.ComponentName] = true
+			if err := checkType(c.ComponentType, times, left); err != nil {
+				return fmt.Errorf("%s: %w", c.ComponentName, err)
+			}
+		}
+	}
+	return nil
+}
+
+// strand is the parts of an object under one functional constraint, in the peer's order.
+type strand struct {
+	fc    acsi.FC
+	parts []mms.TypeComponent
+}
+
+// constrained is a type under one functional constraint.
+type constrained struct {
+	fc   acsi.FC
+	spec mms.TypeSpecification
+}
+
+// braid joins strands into one sequence of parts that keeps the order of each strand, so that a structure of values
+// under one functional constraint can be told from it. emit is given each name once, with its types under all
+// functional constraints; where strands contradict each other it is given the name several times.
+func braid(strands []strand, emit func(name string, under []constrained) error) error {
+	waiting := make(map[string]int) // in how many strands a name is still to come
+	for _, s := range strands {
+		for _, part := range s.parts {
+			waiting[part.ComponentName]++
+		}
+	}
+	for {
+		name, found := nextOf(strands, waiting)
+		if !found {
+			return nil
+		}
+		var under []constrained
+		for i, s := range strands {
+			if len(s.parts) > 0 && s.parts[0].ComponentName == name {
+				under = append(under, constrained{s.fc, s.parts[0].ComponentType})
+				strands[i].parts = s.parts[1:]
+			}
+		}
+		waiting[name] -= len(under)
+		if err := emit(name, under); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+}
+
+// nextOf is the first name that heads every strand in which it is still to come, or else the first there is.
+func nextOf(strands []strand, waiting map[string]int) (name string, found bool) {
+	for _, s := range strands {
+		if len(s.parts) == 0 {
+			continue
+		}
+		head, heads := s.parts[0].ComponentName, 0
+		for _, other := range strands {
+			if len(other.parts) > 0 && other.parts[0].ComponentName == head {
+				heads++
+			}
+		}
+		if heads == waiting[head] {
+			return head, true
+		}
+		if !found {
+			name, found = head, true
+		}
+	}
+	return name, found
+}
+
+// logicalNode makes a node of the type of a logical node, which has been checked. Its components are functional
+// constraints.
+func logicalNode(name string, spec mms.TypeSpecification) (*acsi.Node, error) {
+	whole, ok := spec.(*mms.StructureType)
+	if !ok {
+		return nil, fmt.Errorf("%s is a %T", name, spec)
+	}
+	var strands []strand
+	for _, component := range whole.Components {
+		fc, err := acsi.ParseFC(component.ComponentName)
+		if err != nil {
+			return nil, err
+		}
+		part, ok := component.ComponentType.(*mms.StructureType)
+		if !ok {
+			return nil, fmt.Errorf("%s$%v is a %T", name, fc, component.ComponentType)
+		}
+		strands = append(strands, strand{fc, part.Components})
+	}
+	n := &acsi.Node{Name: name, Kind: acsi.LogicalNodeNode, Class: classOf(name)}
+	err := braid(strands, func(object string, under []constrained) error {
+		child, err := dataObject(object, acsi.DataObjectNode, under)
+		n.Children = append(n.Children, child)
+		return err
+	})
+	return n, err
+}
+
+// dataObject puts together what the functional constraints say of one data object.
+func dataObject(name string, kind acsi.NodeKind, under []constrained) (*acsi.Node, error) {
+	n := &acsi.Node{Name: name, Kind: kind}
+	strands := make([]strand, 0, len(under))
+	for i, u := range under {
+		element, count := elementOf(u.spec)
+		structure, ok := element.(*mms.StructureType)
+		if !ok || len(structure.Components) == 0 {
+			return nil, fmt.Errorf("a data object that is a %T under %v", element, u.fc)
+		}
+		if i > 0 && count != n.Count {
+			return nil, fmt.Errorf("%d elements under %v, and %d under %v", n.Count, under[0].fc, count, u.fc)
+		}
+		n.Count = count
+		strands = append(strands, strand{u.fc, structure.Components})
+	}
+	err := braid(strands, func(part string, under []constrained) error {
+		if isDataObject(under) {
+			child, err := dataObject(part, acsi.SubDataObjectNode, under)
+			n.Children = append(n.Children, child)
+			return err
+		}
+		for _, u := range under {
+			child, err := attribute(part, acsi.DataAttributeNode, u)
+			if err != nil {
+				return err
+			}
+			n.Children = append(n.Children, child)
+		}
+		return nil
+	})
+	return n, err
+}
+
+// isDataObject tells a sub data object from an attribute, which MMS does not: it has parts under several functional
+// constraints, or a quality or time of its own. (A setting is one attribute under both SG and SE.)
+func isDataObject(under []constrained) bool {
+	setting := true
+	for _, u := range under {
+		element, _ := elementOf(u.spec)
+		structure, ok := element.(*mms.StructureType)
+		if !ok {
+			return false
+		}
+		for _, c := range structure.Components {
+			if c.ComponentName == "q" || c.ComponentName == "t" {
+				return true
+			}
+		}
+		setting = setting && (u.fc == acsi.SG || u.fc == acsi.SE)
+	}
+	return len(under) > 1 && !setting
+}
+
+func elementOf(spec mms.TypeSpecification) (element mms.TypeSpecification, count int) {
+	if array, ok := spec.(*mms.ArrayType); ok {
+		return array.ElementType, int(array.NumberOfElements)
+	}
+	return spec, 0
+}
+
+func attribute(name string, kind acsi.NodeKind, u constrained) (*acsi.Node, error) {
+	element, count := elementOf(u.spec)
+	n := &acsi.Node{Name: name, Kind: kind, FC: u.fc, Count: count}
+	structure, ok := element.(*mms.StructureType)
+	if !ok {
+		if n.Type, ok = leafType(element); !ok {
+			return nil, fmt.Errorf("an attribute that is a %T under %v", element, u.fc)
+		}
+		return n, nil
+	}
+	if len(structure.Components) == 0 {
+		return nil, fmt.Errorf("an attribute under %v without parts", u.fc)
+	}
+	for _, c := range structure.Components {
+		child, err := attribute(c.ComponentName, acsi.BasicDataAttributeNode, constrained{u.fc, c.ComponentType})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.ComponentName, err)
+		}
+		n.Children = append(n.Children, child)
+	}
+	return n, nil
+}
+
+// classOf is the logical node class in the name of a logical node, prefix, four capital letters and number, or "".
+func classOf(name string) string {
+	if name == "LLN0" {
+		return name
+	}
+	name = strings.TrimRight(name, "0123456789")
+	if len(name) < 4 {
+		return ""
+	}
+	class := name[len(name)-4:]
+	for i := range len(class) {
+		if class[i] < 'A' || class[i] > 'Z' {
+			return ""
+		}
+	}
+	return class
+}

@@ -1,0 +1,128 @@
+package mmsmap_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"busbar.example/acsi"
+	"busbar.example/acsi/scl"
+	"busbar.example/acsi/server"
+	"busbar.example/internal/testbed"
+	"busbar.example/mms/assoc"
+	"busbar.example/scsm/mmsmap"
+	"busbar.example/secure/rbac"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// demo is the folder of the models that others rely on.
+var demo = filepath.Join("..", "..", "app", "demo", "scl")
+
+// models are those of all IEDs in a file that have a server.
+func models(t testing.TB, file string) map[string]*acsi.Model {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	d, err := scl.Parse(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[string]*acsi.Model)
+	for _, ied := range d.IEDs() {
+		for _, ap := range ied.AccessPoints {
+			if !ap.Server {
+				continue
+			}
+			m, _, err := d.Model(ied.Name, ap.Name)
+			if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			found[ied.Name+"-"+ap.Name] = m
+		}
+	}
+	return found
+}
+
+// engine serves the only model of a file in the demo folder.
+func engine(t testing.TB, file string) *server.Engine {
+	t.Helper()
+	for _, m := range models(t, filepath.Join(demo, file)) {
+		e, err := server.New(server.Config{Model: m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	t.Fatalf("%s has no model", file)
+	return nil
+}
+
+// subject has the given roles for every logical device.
+func subject(roles ...rbac.Role) rbac.Subject {
+	s := rbac.Subject{Name: "ann@test.example", Address: "ann@test.example/IEC"}
+	for _, role := range roles {
+		s.Grants = append(s.Grants, (*rbac.Policy)(nil).NewGrant(role, ""))
+	}
+	return s
+}
+
+// everyRole is the roles that together may do everything.
+func everyRole() rbac.Subject {
+	return subject(rbac.Viewer, rbac.Operator, rbac.Engineer, rbac.Installer, rbac.SECADM)
+}
+
+// wired is one association in memory.
+type wired struct {
+	*mmsmap.Client
+	mu     sync.Mutex
+	faults []error // what the server kept to itself
+}
+
+// Faults are what the server has kept to itself until now.
+func (w *wired) Faults() []error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]error(nil), w.faults...)
+}
+
+// connect associates as who with services, which end with the test.
+func connect(t testing.TB, services func(rbac.Subject) acsi.Services, who rbac.Subject, cfg assoc.Config) *wired {
+	t.Helper()
+	w := &wired{}
+	near, far := testbed.Pipe(who, rbac.Subject{Name: "ied@test.example"})
+	w.serve(t, far, services)
+	c, err := mmsmap.Associate(t.Context(), near, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Abort)
+	w.Client = c
+	return w
+}
+
+// serve answers on link until the test ends.
+func (w *wired) serve(t testing.TB, link assoc.Link, services func(rbac.Subject) acsi.Services) {
+	served := make(chan error, 1)
+	go func() {
+		served <- mmsmap.Serve(t.Context(), link, mmsmap.ServerConfig{Services: services, Fault: func(err error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.faults = append(w.faults, err)
+		}})
+	}()
+	t.Cleanup(func() {
+		link.Close()
+		if err := <-served; err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the server ended with: %v", err)
+		}
+	})
+}
