@@ -1,6 +1,7 @@
 package site
 
 import (
+	"fmt"
 	"os"
 
 	"busbar.example/secure/auditlog"
@@ -9,8 +10,13 @@ import (
 // Audit opens audit/COMMAND.jsonl, to which the security events of a command are added. failed is called
 // with each failure to record one.
 func (s *Site) Audit(command string, failed func(error)) (*auditlog.JSONLines, error) {
-	if err := os.MkdirAll(s.Path("audit"), 0o700); err != nil {
-		return nil, err
+	err := os.MkdirAll(s.Path("audit"), 0o700)
+	var log *auditlog.JSONLines
+	if err == nil {
+		log, err = auditlog.OpenJSONLines(s.Path("audit", command+".jsonl"), failed)
 	}
-	return auditlog.OpenJSONLines(s.Path("audit", command+".jsonl"), failed)
+	if err != nil {
+		return nil, Hint(fmt.Errorf("security events cannot be recorded: %w", err), "this user must be able to write to "+s.Path("audit"))
+	}
+	return log, nil
 }

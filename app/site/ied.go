@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -144,7 +145,14 @@ func aboutFile(err error, file string) error {
 	}
 	plain := *found
 	plain.File, plain.Hint = file, ""
-	return Hint(&plain, cmp.Or(found.Hint, "give an ICD, CID, IID or SCD file with --scl"))
+	hint := cmp.Or(found.Hint, "give an ICD, CID, IID or SCD file with --scl")
+	switch choose := strings.HasPrefix(hint, "choose one of "); {
+	case choose && found.Element == "":
+		hint += ", with --ied NAME"
+	case choose:
+		hint += ", with --ap NAME"
+	}
+	return Hint(&plain, hint)
 }
 
 // Client is an association with an IED, and the XMPP session below it.

@@ -124,7 +124,9 @@ func (g *global) command() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
-		c.Hidden = c.Name() == "help" // it works, and says what --help says
+		if c.Name() == "help" {
+			c.Short = "say more about a command"
+		}
 	}
 	return root
 }
