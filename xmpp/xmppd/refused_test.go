@@ -40,7 +40,7 @@ func (s *site) reach(id *pki.Identity, to stage, octets string) (string, error) 
 		c, _, err = s.open(nc, id)
 	case authenticated:
 		if c, _, err = s.open(nc, id); err == nil {
-			err = c.authenticate()
+			_, err = c.authenticate()
 		}
 	case bound:
 		if c, _, err = s.open(nc, id); err == nil {
@@ -65,19 +65,18 @@ func (s *site) reach(id *pki.Identity, to stage, octets string) (string, error) 
 	}
 }
 
-// authenticate logs in as the certificate says, and does not bind a resource.
-func (c *rawClient) authenticate() error {
+// authenticate logs in as the certificate says, and returns with the features that are offered then.
+func (c *rawClient) authenticate() (features string, err error) {
 	if err := c.send(`<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>`); err != nil {
-		return err
+		return "", err
 	}
 	if _, err := c.element(); err != nil {
-		return err
+		return "", err
 	}
-	_, err := c.header()
-	return err
+	return c.header()
 }
 
-// checkTrespass sends octets at every stage, and checks that the stream ends, uniformly, with one event.
+// checkTrespass sends octets at every stage, and checks that the stream ends, uniformly, with that event, or with none.
 func checkTrespass(t *testing.T, octets string, want audit.ID) {
 	for _, at := range stages {
 		t.Run(string(at), func(t *testing.T) {
@@ -93,12 +92,39 @@ func checkTrespass(t *testing.T, octets string, want audit.ID) {
 				if got := victim.take(); len(got) != 0 {
 					t.Errorf("%s made %q arrive elsewhere", octets, got)
 				}
-				if diff := cmp.Diff([]audit.ID{want}, s.eventIDs()); diff != "" {
+				var events []audit.ID
+				if want != "" {
+					events = []audit.ID{want}
+				}
+				if diff := cmp.Diff(events, s.eventIDs()); diff != "" {
 					t.Errorf("events (-want +got)\n%s", diff)
 				}
 			})
 		})
 	}
+}
+
+// TestX2CompressionIsRefused asks for stream compression, by which a few octets could become many. The class of xmppbomb;
+// XEP-0138.
+func TestX2CompressionIsRefused(t *testing.T) {
+	checkTrespass(t, `<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>`, "")
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		defer s.close()
+		nc, err := s.net.dial("192.0.2.2:40000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		c, before, err := s.open(nc, s.clientIdentity("hmi@dso.example"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := c.authenticate()
+		if err != nil || strings.Contains(before+after, "compress") {
+			t.Errorf("features %s and %s, %v, want none of compression", before, after, err)
+		}
+	})
 }
 
 // TestM10ServerToServer speaks as another domain's server would. There are no streams between servers here, so each way of
