@@ -20,6 +20,9 @@ type Middle struct {
 	// Route is asked for each stanza, its sender stamped. It runs on the sender's reader.
 	Route func(stanza.Stanza) []stanza.Stanza
 
+	// Greet, where it is set, gives what a session that has just been bound is sent first.
+	Greet func(jid.JID) []stanza.Stanza
+
 	mu    sync.Mutex
 	conns map[jid.JID]*xmpp.Conn
 }
@@ -63,6 +66,11 @@ func (m *Middle) conn(ctx context.Context, nc net.Conn, id *pki.Identity, trust 
 	stop := context.AfterFunc(ctx, func() { c.End(nil) })
 	defer stop()
 	defer c.Close()
+	if m.Greet != nil {
+		for _, st := range m.Greet(c.JID()) {
+			c.Push(st.Append(nil))
+		}
+	}
 	for {
 		tok, err := c.Next()
 		if err != nil {
