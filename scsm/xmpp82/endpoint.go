@@ -36,10 +36,12 @@ type Config struct {
 const (
 	defaultAssociations = 256
 	acceptQueue         = 64 // handshakes that wait for Accept, of all peers
-	acceptPerPeer       = 4  // and of one
+	acceptPerPeer       = 4  // and of one account
+	outboxSize          = 256
 	releaseTime         = 10 * time.Second
-	defaultStanza       = 256 << 10 // where the server announces no limit
-	stanzaOverhead      = 2 << 10   // stanza head, association element, token, tag and tags around them
+	closeTime           = 2 * time.Second // for the server to take what is left to say
+	defaultStanza       = 256 << 10       // where the server announces no limit
+	stanzaOverhead      = 2 << 10         // stanza head, association element, token, tag and tags around them
 )
 
 // Endpoint is one XMPP session with its associations. It is safe for concurrent use.
@@ -48,18 +50,25 @@ type Endpoint struct {
 	audit     audit.Sink
 	log       *slog.Logger
 	session   *xmpp.Session
-	attached  chan struct{} // closed once Dial is through
+	attached  chan struct{} // closed once session is set
 	responder *e2e.Responder
 	opener    *opener // the reader's
+	faults    throttle
 	maxPDU    int
 	offers    chan offer
+	outbox    chan stanza.Stanza // what the reader has to say
+	stop      chan struct{}      // closed to have the outbox emptied
+	done      chan struct{}      // closed when run has returned
+	closing   sync.Once
 
 	mu       sync.Mutex
+	early    []stanza.Stanza // iqs that came before session was set
 	closed   bool
 	links    map[linkKey]*Association
 	ids      idPool
-	inbound  int             // associations that peers asked for
-	awaiting map[jid.JID]int // handshakes in offers, by peer
+	standing int             // associations that peers asked for and have confirmed
+	halfOpen int             // those that they have not confirmed yet
+	awaiting map[jid.JID]int // handshakes in offers, by the peer's bare JID
 }
 
 // linkKey names an association among those of an Endpoint: the id is the client's half until the
@@ -85,6 +94,9 @@ func Dial(ctx context.Context, cfg Config) (*Endpoint, error) {
 		attached: make(chan struct{}),
 		opener:   newOpener(),
 		offers:   make(chan offer, acceptQueue),
+		outbox:   make(chan stanza.Stanza, outboxSize),
+		stop:     make(chan struct{}),
+		done:     make(chan struct{}),
 		links:    make(map[linkKey]*Association),
 		awaiting: make(map[jid.JID]int),
 	}
@@ -109,13 +121,26 @@ func Dial(ctx context.Context, cfg Config) (*Endpoint, error) {
 		return nil, err
 	}
 	e.cfg.XMPP.Handler = e.handle
-	defer close(e.attached)
-	if e.session, err = xmpp.Dial(ctx, e.cfg.XMPP); err != nil {
+	session, err := xmpp.Dial(ctx, e.cfg.XMPP)
+	if err != nil {
 		return nil, err
 	}
-	e.maxPDU = e.carrierLimit(e.session.Info().MaxStanza)
-	go e.watch()
+	e.attach(session)
+	go e.run()
 	return e, nil
+}
+
+// attach takes the session into use. What was asked before is answered: this end was not ready for it.
+func (e *Endpoint) attach(session *xmpp.Session) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.session = session
+	e.maxPDU = e.carrierLimit(session.Info().MaxStanza)
+	close(e.attached)
+	for _, iq := range e.early {
+		e.reply(iq, stanza.ServiceUnavailable)
+	}
+	e.early = nil
 }
 
 // carrierLimit is the longest PDU that fits into one stanza. Protection writes the octets as base64,
@@ -131,23 +156,44 @@ func (e *Endpoint) carrierLimit(maxStanza int) int {
 	return limit
 }
 
-// watch ends every association when the session ends: the link to all peers is lost.
-func (e *Endpoint) watch() {
-	<-e.session.Done()
+// run sends what the reader has to say, and ends every association when the session ends: the link to all
+// peers is lost.
+func (e *Endpoint) run() {
+	defer close(e.done)
+	stop := e.stop
+	for {
+		select {
+		case st := <-e.outbox:
+			e.send(context.Background(), st)
+		case <-stop:
+			stop = nil
+			for len(e.outbox) > 0 {
+				e.send(context.Background(), <-e.outbox)
+			}
+			e.session.Close()
+		case <-e.session.Done():
+			cause := e.session.Err()
+			if cause == nil {
+				cause = net.ErrClosed
+			}
+			for _, a := range e.close() {
+				a.deliver(inbound{lost: &endedError{"XMPP session lost", cause}})
+			}
+			return
+		}
+	}
+}
+
+// close lets no further association begin, and gives those that there are.
+func (e *Endpoint) close() []*Association {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.closed = true
 	links := make([]*Association, 0, len(e.links))
 	for _, a := range e.links {
 		links = append(links, a)
 	}
-	e.mu.Unlock()
-	cause := e.session.Err()
-	if cause == nil {
-		cause = net.ErrClosed
-	}
-	for _, a := range links {
-		a.end(fmt.Errorf("XMPP session lost: %w", cause))
-	}
+	return links
 }
 
 // Session is the XMPP session.
@@ -160,16 +206,34 @@ func (e *Endpoint) Announce(ctx context.Context) error {
 
 // Close ends every association and then the session.
 func (e *Endpoint) Close() error {
-	e.mu.Lock()
-	links := make([]*Association, 0, len(e.links))
-	for _, a := range e.links {
-		links = append(links, a)
+	e.closing.Do(func() {
+		var ending sync.WaitGroup
+		for _, a := range e.close() {
+			ending.Go(func() { a.Close() })
+		}
+		ending.Wait()
+		e.turnAway()
+		close(e.stop)
+	})
+	select {
+	case <-e.done:
+	case <-time.After(closeTime):
+		e.session.Close() // the server takes nothing
+		<-e.done
 	}
-	e.mu.Unlock()
-	for _, a := range links {
-		a.Close()
+	return nil
+}
+
+// turnAway answers the handshakes that nobody will accept any more.
+func (e *Endpoint) turnAway() {
+	for {
+		select {
+		case o := <-e.offers:
+			e.reply(o.iq, stanza.ServiceUnavailable)
+		default:
+			return
+		}
 	}
-	return e.session.Close()
 }
 
 // Associate makes the Link of a new association that this end asks the peer for. Nothing is sent until
@@ -195,8 +259,8 @@ func (e *Endpoint) Associate(peer jid.JID) (*Association, error) {
 		return nil, fmt.Errorf("associate with %v: %w", peer, err)
 	}
 	a := e.newAssociation(peer)
-	a.half, a.initiator = half, initiator
-	e.links[linkKey{peer, half}] = a
+	a.half, a.initiator, a.key = half, initiator, linkKey{peer, half}
+	e.links[a.key] = a
 	return a, nil
 }
 
@@ -219,11 +283,11 @@ func (e *Endpoint) Accept(ctx context.Context) (*Association, error) {
 
 func (e *Endpoint) accept(ctx context.Context, o offer) *Association {
 	peer := o.iq.From
-	e.mu.Lock()
-	if e.awaiting[peer]--; e.awaiting[peer] <= 0 {
-		delete(e.awaiting, peer)
+	if !e.takeOffer(peer) {
+		e.log.Warn("no room for another association", "peer", peer.String())
+		e.send(ctx, errorReply(o.iq, stanza.ResourceConstraint))
+		return nil
 	}
-	e.mu.Unlock()
 	hs, err := e.responder.Open(e.cfg.Now(), peer.String(), o.env.id, o.env.secPDU)
 	if err != nil {
 		e.log.Warn("handshake refused", "peer", peer.String(), "err", err)
@@ -233,23 +297,40 @@ func (e *Endpoint) accept(ctx context.Context, o offer) *Association {
 	first, err := mms.DecodeXER(hs.ApplData(), mms.Limits{MaxSize: e.maxPDU})
 	if _, initiate := first.(*mms.InitiateRequest); err != nil || !initiate {
 		e.log.Warn("handshake without an initiate request", "peer", peer.String(), "err", err)
-		e.reply(ctx, o.iq, stanza.BadRequest)
+		e.send(ctx, errorReply(o.iq, stanza.BadRequest))
 		return nil
 	}
 	a := e.newAssociation(peer)
-	a.inbound, a.offer, a.awaited, a.first = true, hs, o.iq, first
+	a.inbound, a.offer, a.ledger.awaited, a.first = true, hs, o.iq, first
 	if condition := e.admit(a, o.env.id); condition != "" {
-		e.reply(ctx, o.iq, condition)
+		e.send(ctx, errorReply(o.iq, condition))
 		return nil
 	}
 	return a
+}
+
+// takeOffer counts a handshake as no longer waiting, and reports whether there is room for its association.
+func (e *Endpoint) takeOffer(peer jid.JID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	account := peer.Bare()
+	if e.awaiting[account]--; e.awaiting[account] <= 0 {
+		delete(e.awaiting, account)
+	}
+	return e.roomy()
+}
+
+// roomy reports whether another association has room. What is half-open takes no place from those that
+// stand: whoever asked has not proved yet to be there. e.mu is held.
+func (e *Endpoint) roomy() bool {
+	return e.standing < e.cfg.MaxAssociations && e.halfOpen < e.cfg.MaxAssociations
 }
 
 // refuse answers a handshake that security does not accept with what security wants said.
 func (e *Endpoint) refuse(ctx context.Context, o offer, err error) {
 	var refusal *e2e.Refusal
 	if !errors.As(err, &refusal) || len(refusal.SecPDU) == 0 {
-		e.reply(ctx, o.iq, stanza.UndefinedCondition)
+		e.send(ctx, errorReply(o.iq, stanza.UndefinedCondition))
 		return
 	}
 	e.send(ctx, o.iq.Reply(appendEnvelope(nil, stanza.IQ, o.env.id, refusal.SecPDU)))
@@ -263,8 +344,7 @@ func (e *Endpoint) admit(a *Association, client string) stanza.Condition {
 	if e.closed {
 		return stanza.ServiceUnavailable
 	}
-	if e.inbound >= e.cfg.MaxAssociations {
-		e.log.Warn("no room for another association", "peer", a.peer.String(), "open", e.inbound)
+	if !e.roomy() {
 		return stanza.ResourceConstraint
 	}
 	half, err := e.ids.take(a.peer, e.cfg.Now(), func(half string) bool {
@@ -276,177 +356,63 @@ func (e *Endpoint) admit(a *Association, client string) stanza.Condition {
 		return stanza.ResourceConstraint
 	}
 	a.half, a.id = half, client+":"+half
-	e.links[linkKey{a.peer, a.id}] = a
-	e.inbound++
+	a.key = linkKey{a.peer, a.id}
+	e.links[a.key] = a
+	e.halfOpen++
 	return ""
+}
+
+// confirm moves an association, whose peer has proved to hold its keys, from those that are half-open to
+// those that stand, if there is room.
+func (e *Endpoint) confirm(a *Association) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.links[a.key] != a || e.standing >= e.cfg.MaxAssociations {
+		return false
+	}
+	e.halfOpen--
+	e.standing++
+	a.stands = true
+	return true
 }
 
 // forget takes an association that has ended out of the tables.
 func (e *Endpoint) forget(a *Association) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, id := range [...]string{a.half, a.id} {
-		if key := (linkKey{a.peer, id}); e.links[key] == a {
-			delete(e.links, key)
-		}
+	if e.links[a.key] == a {
+		delete(e.links, a.key)
 	}
 	e.ids.release(a.peer, a.half, e.cfg.Now())
-	if a.inbound {
-		e.inbound--
+	switch {
+	case a.stands:
+		e.standing--
+	case a.inbound:
+		e.halfOpen--
 	}
 }
 
-// rename registers a client's association under both halves once the server has named its own.
-func (e *Endpoint) rename(a *Association, id string) error {
+// route has what the server sends under both halves of the id reach its association from the server's
+// answer on, though that has not been read yet. Whether the answer is genuine shows when it is.
+func (e *Endpoint) route(a *Association, id string) {
+	client, both := clientHalf(id)
+	if !both || client != a.half {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	key := linkKey{a.peer, id}
-	if other := e.links[key]; other != nil {
-		return fmt.Errorf("the peer names an association id, %s, that is in use", id)
+	if e.links[a.key] != a || e.links[key] != nil {
+		return
 	}
-	delete(e.links, linkKey{a.peer, a.half})
-	a.id = id
+	delete(e.links, a.key)
+	a.key = key
 	e.links[key] = a
-	return nil
 }
 
-// handle sorts a stanza that is not a reply into the inbox of its association. It runs on the session's
-// reader.
-func (e *Endpoint) handle(st stanza.Stanza) {
-	<-e.attached
-	if e.session == nil {
-		return // Dial has failed
-	}
-	if st.Kind == stanza.Presence {
-		if st.Type == stanza.Unavailable {
-			e.unavailable(st.From)
-		}
-		return
-	}
-	if st.Type == stanza.TypeError {
-		e.bounced(st)
-		return
-	}
-	env, err := e.opener.open(st)
-	if err != nil {
-		e.unusable(st, err)
-		return
-	}
-	if _, both := clientHalf(env.id); !both {
-		e.handshake(st, env)
-		return
-	}
-	a := e.find(st.From, env.id)
-	if a == nil {
-		// Nothing is signed for an association that does not exist: the peer may have lost it, or never had it.
-		if st.Kind == stanza.IQ {
-			e.reply(context.Background(), st, stanza.ItemNotFound)
-		}
-		return
-	}
-	a.deliver(inbound{stanza: st, env: env})
-}
-
-func (e *Endpoint) find(peer jid.JID, id string) *Association {
+// routed reports whether route has given an association that id.
+func (e *Endpoint) routed(a *Association, id string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if a := e.links[linkKey{peer, id}]; a != nil {
-		return a
-	}
-	// The server may send before we have read its answer to the handshake.
-	half, _ := clientHalf(id)
-	return e.links[linkKey{peer, half}]
-}
-
-// handshake queues a HandshakeReq for Accept. A peer has at most a few waiting, so that one cannot keep
-// the others out.
-func (e *Endpoint) handshake(st stanza.Stanza, env envelope) {
-	ctx := context.Background()
-	if (carriage{st.Kind, st.Type}) != iqSet {
-		e.record(audit.E2EStanzaType, st, fmt.Sprintf("%s in %v type %q", env.name, st.Kind, st.Type))
-		if st.Kind == stanza.IQ {
-			e.reply(ctx, st, stanza.BadRequest)
-		}
-		return
-	}
-	if !e.cfg.Serve {
-		e.reply(ctx, st, stanza.ServiceUnavailable)
-		return
-	}
-	e.mu.Lock()
-	room := e.awaiting[st.From] < acceptPerPeer
-	if room {
-		select {
-		case e.offers <- offer{st, env}:
-			e.awaiting[st.From]++
-		default:
-			room = false
-		}
-	}
-	e.mu.Unlock()
-	if !room {
-		e.record(audit.E2EHandshakeFlood, st, "too many handshakes wait")
-		e.reply(ctx, st, stanza.ResourceConstraint)
-	}
-}
-
-// unusable deals with a stanza that carries nothing for an association.
-func (e *Endpoint) unusable(st stanza.Stanza, err error) {
-	var fault *envelopeError
-	if errors.As(err, &fault) {
-		e.record(fault.event, st, fault.text)
-	}
-	if st.Kind != stanza.IQ || st.Type == stanza.Result {
-		return
-	}
-	condition := stanza.ServiceUnavailable
-	if fault != nil {
-		condition = stanza.BadRequest
-	}
-	e.reply(context.Background(), st, condition)
-}
-
-// unavailable ends the associations of a peer that has left. A server says this unsigned, so it ends
-// associations and does nothing else.
-func (e *Endpoint) unavailable(peer jid.JID) {
-	for _, a := range e.with(peer) {
-		a.end(fmt.Errorf("%v is no longer available: %w", peer, net.ErrClosed))
-	}
-}
-
-// bounced ends the associations with a peer that a message of ours did not reach: what the channel has
-// counted as sent is lost.
-func (e *Endpoint) bounced(st stanza.Stanza) {
-	for _, a := range e.with(st.From) {
-		a.end(fmt.Errorf("a message to %v came back: %w", st.From, stanzaError(st)))
-	}
-}
-
-func (e *Endpoint) with(peer jid.JID) []*Association {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var links []*Association
-	for key, a := range e.links {
-		if key.peer == peer {
-			links = append(links, a)
-		}
-	}
-	return links
-}
-
-// reply answers an iq of the peer with a stanza error.
-func (e *Endpoint) reply(ctx context.Context, iq stanza.Stanza, condition stanza.Condition) {
-	e.send(ctx, iq.ErrorReply(stanza.NewError(condition, "")))
-}
-
-// send queues a stanza for which nobody waits. It runs on the reader too, so it must not wait for the
-// peer: a session whose queue stays full is about to end.
-func (e *Endpoint) send(ctx context.Context, st stanza.Stanza) {
-	if err := e.session.Send(ctx, st); err != nil {
-		e.log.Debug("answer not sent", "to", st.To.String(), "err", err)
-	}
-}
-
-func (e *Endpoint) record(id audit.ID, st stanza.Stanza, text string) {
-	e.audit.Record(audit.Event{ID: id, Time: e.cfg.Now(), Peer: st.From.String(), Subject: st.From.Bare().String(), Text: text})
+	return a.key == linkKey{a.peer, id}
 }

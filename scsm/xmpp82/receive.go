@@ -1,21 +1,97 @@
 package xmpp82
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 
 	"busbar.example/mms"
 	"busbar.example/secure/audit"
 	"busbar.example/secure/e2e"
-	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
 )
 
-// take unseals one stanza and gives its PDU, or nil where it holds none for the caller. An error ends
-// the association.
+// deliver puts a stanza into the inbox. It runs on the session's reader and never waits.
+func (a *Association) deliver(in inbound) {
+	queued, ended := a.ledger.put(in)
+	if queued {
+		return
+	}
+	if isRequest(in.stanza) {
+		a.endpoint.reply(in.stanza, stanza.UndefinedCondition)
+	}
+	if !ended {
+		a.fail(fmt.Errorf("%v sends faster than was agreed: too much waits", a.peer))
+	}
+}
+
+// Recv gives the peer's next PDU.
+func (a *Association) Recv(ctx context.Context) (mms.PDU, error) {
+	if pdu := a.takeFirst(); pdu != nil {
+		return pdu, nil
+	}
+	for {
+		in, err := a.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		pdu, err := a.take(in)
+		if err != nil {
+			a.fail(err)
+			return nil, context.Cause(a.ctx) // the first cause, where it has ended meanwhile
+		}
+		if pdu != nil {
+			return pdu, nil
+		}
+	}
+}
+
+// takeFirst gives the PDU that came in the peer's handshake, once.
+func (a *Association) takeFirst() mms.PDU {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	pdu := a.first
+	if pdu != nil {
+		a.first = nil
+		a.subject = a.offer.Peer()
+	}
+	return pdu
+}
+
+// next waits for a stanza. What a peer sent before it was lost is given first.
+func (a *Association) next(ctx context.Context) (inbound, error) {
+	select {
+	case in := <-a.ledger.inbox:
+		return in, nil
+	default:
+	}
+	select {
+	case in := <-a.ledger.inbox:
+		return in, nil
+	case <-ctx.Done():
+		return inbound{}, ctx.Err()
+	case <-a.ctx.Done():
+		return inbound{}, context.Cause(a.ctx)
+	}
+}
+
+// take reads one stanza and gives its PDU, or nil where it holds none for the caller. An error ends the
+// association; the iq that could not be read then has the end as its answer.
 func (a *Association) take(in inbound) (mms.PDU, error) {
+	if in.lost != nil {
+		a.end(in.lost)
+		return nil, in.lost
+	}
+	if !a.ledger.begin(in) {
+		if isRequest(in.stanza) {
+			a.endpoint.reply(in.stanza, stanza.UndefinedCondition)
+		}
+		return nil, context.Cause(a.ctx)
+	}
+	if in.reply != nil {
+		a.ledger.replied(in.reply)
+	}
 	if in.stanza.Type == stanza.TypeError {
 		return nil, a.takeError(in)
 	}
@@ -27,7 +103,7 @@ func (a *Association) take(in inbound) (mms.PDU, error) {
 	}
 	got, err := channel.Open(a.endpoint.cfg.Now(), in.stanza.From.String(), in.env.id, in.env.secPDU)
 	if err != nil {
-		return nil, a.violated(err)
+		return nil, a.violated(in.env.id, err)
 	}
 	switch got.Kind {
 	case e2e.KindData:
@@ -35,53 +111,38 @@ func (a *Association) take(in inbound) (mms.PDU, error) {
 	case e2e.KindReleaseReq:
 		return nil, a.takeRelease(in)
 	case e2e.KindReleaseRsp:
+		if in.reply == nil || in.reply.what != nil {
+			return nil, a.misplaced(in, "ReleaseRsp")
+		}
 		return nil, io.EOF
-	case e2e.KindApplAbort:
-		return nil, fmt.Errorf("%v aborted the association: %w", a.peer, net.ErrClosed)
 	}
-	return nil, fmt.Errorf("%v ended the association for reasons of security (%v): %w", a.peer, got.Diagnostic, net.ErrClosed)
+	if (carriage{in.stanza.Kind, in.stanza.Type}) != message {
+		a.misplaced(in, got.Kind.String()) // it has ended the association all the same
+	}
+	if got.Kind == e2e.KindApplAbort {
+		return nil, ended("%v aborted the association", a.peer)
+	}
+	return nil, ended("%v ended the association for reasons of security (%v)", a.peer, got.Diagnostic)
+}
+
+// misplaced records that a SecPDU came in a stanza that is not for it.
+func (a *Association) misplaced(in inbound, what string) error {
+	text := fmt.Sprintf("%s in %v", what, carriage{in.stanza.Kind, in.stanza.Type})
+	a.endpoint.record(audit.E2EStanzaType, in.stanza, text)
+	return fmt.Errorf("%v sends a %s, where it has no place", a.peer, text)
 }
 
 // takeError deals with a stanza error in reply to an iq. Nobody has signed it: it ends the
 // association, unless a rejectPDU, which is protected, has said why before.
 func (a *Association) takeError(in inbound) error {
-	if in.reply != nil && in.reply.what != nil {
-		a.tables.Lock()
-		_, known := a.rejected[in.reply.invokeID]
-		delete(a.rejected, in.reply.invokeID)
-		a.tables.Unlock()
-		if known {
-			return nil
-		}
+	switch err := stanzaError(in.stanza); {
+	case in.reply.rejected:
+		return nil
+	case a.channel.Load() == nil:
+		return handshakeError(a.peer, err)
+	default:
+		return &endedError{fmt.Sprintf("a request to %v came back", a.peer), err}
 	}
-	err := stanzaError(in.stanza)
-	if a.channel.Load() == nil {
-		return &UnreachableError{Peer: a.peer, Err: err}
-	}
-	return fmt.Errorf("a request to %v came back: %w", a.peer, err)
-}
-
-// UnreachableError says that a handshake did not reach the peer, or that the peer takes no associations.
-type UnreachableError struct {
-	Peer jid.JID
-	Err  error // a *stanza.Error
-}
-
-// Error names the peer and the condition.
-func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("%v cannot be reached: %v", e.Peer, e.Err)
-}
-
-// Unwrap gives the stanza error.
-func (e *UnreachableError) Unwrap() error { return e.Err }
-
-// stanzaError is the error that a stanza of type error holds.
-func stanzaError(st stanza.Stanza) error {
-	e, err := stanza.ParseError(st.Payload)
-	if err != nil {
-		return stanza.NewError(stanza.UndefinedCondition, "")
-	}
-	return e
 }
 
 // takeHandshake reads the answer to our handshake.
@@ -89,132 +150,125 @@ func (a *Association) takeHandshake(in inbound) (mms.PDU, error) {
 	if in.reply == nil || a.initiator == nil {
 		return nil, fmt.Errorf("%v sends before the association is established", a.peer)
 	}
+	id := in.env.id
+	if client, _ := clientHalf(id); client != a.half {
+		id = a.half
+	}
 	channel, octets, err := a.initiator.Answer(a.endpoint.cfg.Now(), in.stanza.From.String(), in.env.id, in.env.secPDU)
 	var rejected *e2e.Rejected
 	if errors.As(err, &rejected) {
 		octets = rejected.ApplData
 	} else if err != nil {
-		return nil, a.violated(err)
+		return nil, a.violated(id, err)
 	}
-	pdu, err := mms.DecodeXER(octets, mms.Limits{MaxSize: a.endpoint.maxPDU})
+	pdu, err := a.takeAnswer(channel, id, octets)
+	if err != nil && channel != nil {
+		a.abort(channel, id)
+	}
+	return pdu, err
+}
+
+// takeAnswer reads the PDU in the answer to our handshake. channel is nil where the peer's application refuses.
+func (a *Association) takeAnswer(channel *e2e.Channel, id string, octets []byte) (mms.PDU, error) {
+	pdu, err := mms.DecodeXER(octets, mms.Limits{MaxSize: a.takes})
 	if err != nil {
 		return nil, fmt.Errorf("answer of %v to the handshake: %w", a.peer, err)
 	}
 	switch p := pdu.(type) {
 	case *mms.InitiateResponse:
-		if rejected != nil {
+		if channel == nil {
 			return nil, fmt.Errorf("%v rejects the association and accepts it at once", a.peer)
 		}
-		if err := a.endpoint.rename(a, in.env.id); err != nil {
-			return nil, err
+		if !a.endpoint.routed(a, id) {
+			return nil, fmt.Errorf("%v names an association id, %s, that is in use", a.peer, id)
 		}
-		a.initiator, a.subject = nil, channel.Peer()
+		a.id, a.initiator, a.subject = id, nil, channel.Peer()
 		a.establish(channel, p)
+		return pdu, nil
 	case *mms.InitiateError:
-	default:
-		return nil, fmt.Errorf("%v answers the handshake with %T", a.peer, pdu)
+		if channel == nil {
+			return pdu, nil
+		}
 	}
-	return pdu, nil
+	return nil, fmt.Errorf("%v answers the handshake with %T", a.peer, pdu)
 }
 
 // violated tells the peer that security has ended the association, as far as it may be told.
-func (a *Association) violated(err error) error {
+func (a *Association) violated(id string, err error) error {
 	var v *e2e.Refusal
 	if errors.As(err, &v) && len(v.SecPDU) > 0 {
-		if sendErr := a.tell(v.SecPDU); sendErr != nil {
-			a.endpoint.log.Debug("security abort not sent", "peer", a.peer.String(), "err", sendErr)
-		}
+		a.endpoint.post(a.message(id, v.SecPDU))
 	}
 	return err
 }
 
 // takeRelease answers the peer's release. It follows a conclude; alone it is a fault.
 func (a *Association) takeRelease(in inbound) error {
-	if !a.concluded || (carriage{in.stanza.Kind, in.stanza.Type}) != iqSet {
+	if (carriage{in.stanza.Kind, in.stanza.Type}) != iqSet {
+		return a.misplaced(in, "ReleaseReq")
+	}
+	if !a.concluded.Load() {
 		return fmt.Errorf("%v releases an association that is not concluded", a.peer)
 	}
 	sec, err := a.channel.Load().ReleaseResponse(a.endpoint.cfg.Now())
 	if err != nil {
 		return err
 	}
-	if err := a.answer(in.stanza, sec); err != nil {
-		return err
+	if iq, ok := a.ledger.takeCurrent(); ok {
+		if err := a.answer(a.ctx, iq, sec); err != nil {
+			return err
+		}
 	}
 	return io.EOF
 }
 
 // takeData decodes a PDU and notes which iq it came in, so that the answer finds its way.
 func (a *Association) takeData(in inbound, octets []byte) (mms.PDU, error) {
-	pdu, err := mms.DecodeXER(octets, mms.Limits{MaxSize: a.endpoint.maxPDU})
+	if a.inbound && !a.confirmed {
+		if a.confirmed = a.endpoint.confirm(a); !a.confirmed {
+			return nil, fmt.Errorf("no room for the association with %v", a.peer)
+		}
+	}
+	pdu, err := mms.DecodeXER(octets, mms.Limits{MaxSize: a.takes})
 	if err != nil {
 		a.endpoint.log.Warn("PDU refused", "peer", a.peer.String(), "err", err)
-		return nil, a.refusePDU(in, nil, mms.PDUErrorInvalidPDU)
+		return nil, a.refusePDU(in, nil, mms.PDUErrorInvalidPDU, err)
 	}
 	if got, want := (carriage{in.stanza.Kind, in.stanza.Type}), carriageOf(pdu); got != want {
 		a.endpoint.record(audit.E2EStanzaType, in.stanza, fmt.Sprintf("%T in %v, not in %v", pdu, got, want))
+		err := fmt.Errorf("%T in %v", pdu, got)
 		if req, ok := pdu.(*mms.ConfirmedRequest); ok {
-			return nil, a.refusePDU(in, &req.InvokeID, mms.RejectUnrecognizedService)
+			return nil, a.refusePDU(in, &req.InvokeID, mms.RejectUnrecognizedService, err)
 		}
-		return nil, a.refusePDU(in, nil, mms.PDUErrorUnknownPDUType)
+		return nil, a.refusePDU(in, nil, mms.PDUErrorUnknownPDUType, err)
+	}
+	// A server in the middle could let one protected response stand for another's.
+	if in.reply != nil && !in.reply.answeredBy(pdu) {
+		a.endpoint.record(audit.ReplySpoofed, in.stanza, "a response came in an iq that did not ask for it")
+		return nil, fmt.Errorf("%v answers an iq with the response to another", a.peer)
 	}
 	switch p := pdu.(type) {
 	case *mms.ConfirmedRequest:
-		return pdu, a.noteAsked(p.InvokeID, in.stanza)
+		if !a.ledger.noteAsked(p.InvokeID) {
+			return nil, fmt.Errorf("%v uses invokeID %d for two requests at once", a.peer, p.InvokeID)
+		}
 	case *mms.ConcludeRequest:
-		a.tables.Lock()
-		a.awaited = in.stanza
-		a.tables.Unlock()
+		a.ledger.await()
 	case *mms.ConcludeResponse:
-		a.concluded = true
-		return pdu, a.checkReply(in, nil)
-	case *mms.ConfirmedResponse:
-		return pdu, a.checkReply(in, &p.InvokeID)
-	case *mms.ConfirmedError:
-		return pdu, a.checkReply(in, &p.InvokeID)
+		a.concluded.Store(true)
 	case *mms.Reject:
 		if p.OriginalInvokeID != nil {
-			a.tables.Lock()
-			a.rejected[*p.OriginalInvokeID] = struct{}{}
-			a.tables.Unlock()
+			a.ledger.reject(*p.OriginalInvokeID)
 		}
+	case *mms.InitiateRequest:
+		return nil, fmt.Errorf("%v initiates an association that is established", a.peer)
 	}
 	return pdu, nil
 }
 
-// noteAsked remembers the iq of a request. A second request with the same invokeID would take the first
-// one's answer, so it ends the association.
-func (a *Association) noteAsked(invokeID uint32, iq stanza.Stanza) error {
-	a.tables.Lock()
-	defer a.tables.Unlock()
-	if _, open := a.asked[invokeID]; open {
-		return fmt.Errorf("%v uses invokeID %d for two requests at once", a.peer, invokeID)
-	}
-	if a.asked == nil {
-		return net.ErrClosed
-	}
-	a.asked[invokeID] = iq
-	return nil
-}
-
-// checkReply holds a response against the iq that it answers: a server in the middle could otherwise
-// let one protected response stand for another's.
-func (a *Association) checkReply(in inbound, invokeID *uint32) error {
-	if in.reply != nil {
-		switch {
-		case invokeID == nil:
-			if _, ok := in.reply.what.(*mms.ConcludeRequest); ok {
-				return nil
-			}
-		case in.reply.what != nil && in.reply.invokeID == *invokeID:
-			return nil
-		}
-	}
-	a.endpoint.record(audit.ReplySpoofed, in.stanza, "a response came in an iq that did not ask for it")
-	return fmt.Errorf("%v answers an iq with the response to another", a.peer)
-}
-
-// refusePDU rejects a PDU of the peer and answers the iq that holds it.
-func (a *Association) refusePDU(in inbound, invokeID *uint32, reason mms.RejectReason) error {
+// refusePDU rejects a PDU of the peer and answers the iq that holds it. Where it should have been the answer
+// to a call of ours there will be none: that ends the association.
+func (a *Association) refusePDU(in inbound, invokeID *uint32, reason mms.RejectReason, why error) error {
 	octets, err := mms.AppendXER(nil, &mms.Reject{OriginalInvokeID: invokeID, RejectReason: reason})
 	if err != nil {
 		return err
@@ -223,11 +277,14 @@ func (a *Association) refusePDU(in inbound, invokeID *uint32, reason mms.RejectR
 	if err != nil {
 		return err
 	}
-	if err := a.tell(sec); err != nil {
+	if err := a.tell(a.ctx, a.id, sec); err != nil {
 		return err
 	}
-	if in.stanza.Kind == stanza.IQ && in.stanza.Type != stanza.Result {
-		return a.endpoint.session.Send(a.ctx, in.stanza.ErrorReply(stanza.NewError(stanza.BadRequest, "")))
+	if in.reply != nil {
+		return fmt.Errorf("%v gives an answer that cannot be read: %w", a.peer, why)
+	}
+	if iq, ok := a.ledger.takeCurrent(); ok {
+		return a.endpoint.session.Send(a.ctx, errorReply(iq, stanza.BadRequest))
 	}
 	return nil
 }

@@ -1,0 +1,204 @@
+package xmpp82
+
+import (
+	"sync"
+
+	"busbar.example/mms"
+	"busbar.example/xmpp/stanza"
+)
+
+// The inbox bounds what waits for Recv. A peer that keeps to the agreed number of outstanding calls and
+// size of PDUs cannot fill it; one that fills it loses the association.
+const (
+	inboxSize   = 128
+	inboxOctets = 4 << 20
+)
+
+// inbound is a stanza for an association, the reply to one of its iqs, or why it has lost its peer.
+type inbound struct {
+	stanza stanza.Stanza
+	env    envelope
+	reply  *expected // nil for what the peer sends on its own
+	lost   error
+}
+
+// expected says what an iq of ours asked for.
+type expected struct {
+	what     mms.PDU // *mms.InitiateRequest, *mms.ConfirmedRequest, *mms.ConcludeRequest, or nil for a release
+	rejected bool    // a rejectPDU has ended it: the iq's error is to follow
+}
+
+// answeredBy reports whether a PDU is an answer to what was asked.
+func (x *expected) answeredBy(pdu mms.PDU) bool {
+	switch asked := x.what.(type) {
+	case *mms.ConfirmedRequest:
+		switch p := pdu.(type) {
+		case *mms.ConfirmedResponse:
+			return p.InvokeID == asked.InvokeID
+		case *mms.ConfirmedError:
+			return p.InvokeID == asked.InvokeID
+		}
+	case *mms.ConcludeRequest:
+		switch pdu.(type) {
+		case *mms.ConcludeResponse, *mms.ConcludeError:
+			return true
+		}
+	}
+	return false
+}
+
+// ledger keeps what waits to be read, and which iqs are open in each direction, so that every iq of the peer has
+// one answer. It has a lock of its own, which nobody holds while waiting: the session's reader uses it.
+type ledger struct {
+	inbox chan inbound
+
+	mu      sync.Mutex
+	ended   bool
+	waiting int                      // octets in inbox
+	current stanza.Stanza            // the iq that is being read
+	asked   map[uint32]stanza.Stanza // iqs of the peer's calls, by invokeID
+	awaited stanza.Stanza            // the iq of the peer's handshake, later of its conclude
+	calls   map[uint32]*expected     // calls of ours, by invokeID
+}
+
+func newLedger() ledger {
+	return ledger{inbox: make(chan inbound, inboxSize), asked: make(map[uint32]stanza.Stanza), calls: make(map[uint32]*expected)}
+}
+
+// put queues in, unless there is no room or the association has ended.
+func (l *ledger) put(in inbound) (queued, ended bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	size := len(in.env.secPDU)
+	if l.ended || l.waiting > 0 && l.waiting+size > inboxOctets {
+		return false, l.ended
+	}
+	select {
+	case l.inbox <- in:
+		l.waiting += size
+		return true, false
+	default:
+		return false, false
+	}
+}
+
+// begin notes that in is being read. It reports false after the end, which does not answer in.
+func (l *ledger) begin(in inbound) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting -= len(in.env.secPDU)
+	if l.ended {
+		return false
+	}
+	if isRequest(in.stanza) {
+		l.current = in.stanza
+	}
+	return true
+}
+
+// takeCurrent hands over the iq that is being read, to answer it now; false where there is none to answer.
+func (l *ledger) takeCurrent() (stanza.Stanza, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return take(&l.current)
+}
+
+func (l *ledger) takeAwaited() (stanza.Stanza, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return take(&l.awaited)
+}
+
+func take(iq *stanza.Stanza) (stanza.Stanza, bool) {
+	taken := *iq
+	*iq = stanza.Stanza{}
+	return taken, !taken.From.IsZero()
+}
+
+// await keeps the iq that is being read until its conclude is answered.
+func (l *ledger) await() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.awaited, _ = take(&l.current)
+}
+
+// noteAsked keeps the iq that is being read until its call is answered. It reports false where another
+// with the same invokeID is open.
+func (l *ledger) noteAsked(invokeID uint32) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return true
+	}
+	if _, open := l.asked[invokeID]; open {
+		return false
+	}
+	l.asked[invokeID], _ = take(&l.current)
+	return true
+}
+
+func (l *ledger) takeAsked(invokeID uint32) (stanza.Stanza, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	iq, open := l.asked[invokeID]
+	delete(l.asked, invokeID)
+	return iq, open
+}
+
+// call notes a call of ours.
+func (l *ledger) call(invokeID uint32, x *expected) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.ended {
+		l.calls[invokeID] = x
+	}
+}
+
+// replied notes that the iq of a call of ours has its reply.
+func (l *ledger) replied(x *expected) {
+	asked, ok := x.what.(*mms.ConfirmedRequest)
+	if !ok {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.calls[asked.InvokeID] == x {
+		delete(l.calls, asked.InvokeID)
+	}
+}
+
+// reject notes that the peer has rejected a call of ours.
+func (l *ledger) reject(invokeID uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if x := l.calls[invokeID]; x != nil {
+		x.rejected = true
+		delete(l.calls, invokeID)
+	}
+}
+
+// end gives all iqs of the peer that are open. Nothing is queued from then on.
+func (l *ledger) end() (open []stanza.Stanza) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	for _, iq := range l.asked {
+		open = append(open, iq)
+	}
+	for _, iq := range []*stanza.Stanza{&l.current, &l.awaited} {
+		if iq, ok := take(iq); ok {
+			open = append(open, iq)
+		}
+	}
+	l.asked, l.calls = nil, nil
+	for {
+		select {
+		case in := <-l.inbox:
+			if isRequest(in.stanza) {
+				open = append(open, in.stanza)
+			}
+		default:
+			return open
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package xmpp82
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"busbar.example/mms"
+	"busbar.example/mms/assoc"
+	"busbar.example/secure/audit"
+	"busbar.example/secure/e2e"
+	"busbar.example/xmpp/stanza"
+)
+
+// Send protects a PDU and queues it in the stanza that its kind asks for. A PDU that is protected and then
+// does not get into the queue before ctx ends, ends the association: the peer would notice the gap.
+func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	octets, err := mms.AppendXER(nil, pdu)
+	if err != nil {
+		return fmt.Errorf("encode %T: %w", pdu, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ctx.Err() != nil {
+		return context.Cause(a.ctx)
+	}
+	if len(octets) > a.limit {
+		return &assoc.SizeError{Size: len(octets), Limit: a.limit}
+	}
+	ctx, release := a.both(ctx)
+	defer release()
+	if a.channel.Load() == nil {
+		err = a.sendHandshake(ctx, pdu, octets)
+	} else {
+		err = a.sendData(ctx, pdu, octets)
+	}
+	if err != nil {
+		if a.ctx.Err() != nil {
+			return context.Cause(a.ctx)
+		}
+		a.fail(err)
+	}
+	return err
+}
+
+// both is a context that ends with ctx and with the association.
+func (a *Association) both(ctx context.Context) (context.Context, func()) {
+	if ctx.Done() == nil {
+		return a.ctx, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(a.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// sendHandshake puts the first PDU of either side into the handshake.
+func (a *Association) sendHandshake(ctx context.Context, pdu mms.PDU, octets []byte) error {
+	now := a.endpoint.cfg.Now()
+	switch p := pdu.(type) {
+	case *mms.InitiateRequest:
+		if a.initiator == nil {
+			return errors.New("send: the peer asked for this association")
+		}
+		sec, err := a.initiator.Request(now, a.half, octets)
+		if err != nil {
+			return err
+		}
+		return a.ask(ctx, iqSet, a.half, sec, &expected{what: p})
+	case *mms.InitiateResponse:
+		if a.offer == nil {
+			return errors.New("send: the peer did not ask for this association")
+		}
+		sec, channel, err := a.offer.Accept(now, a.id, octets)
+		if err != nil {
+			return err
+		}
+		a.offer = nil
+		a.establish(channel, p)
+		return a.answerAwaited(ctx, sec)
+	case *mms.InitiateError:
+		if a.offer == nil {
+			return errors.New("send: the peer did not ask for this association")
+		}
+		sec, err := a.offer.Reject(now, a.id, octets)
+		if err != nil {
+			return err
+		}
+		a.offer = nil
+		if err := a.answerAwaited(ctx, sec); err != nil {
+			return err
+		}
+		a.end(io.EOF)
+		return nil
+	}
+	return fmt.Errorf("send %T: the association is not established", pdu)
+}
+
+// establish takes the channel into use, and the PDU size that the initiate exchange settled: it counts in
+// both directions.
+func (a *Association) establish(channel *e2e.Channel, p *mms.InitiateResponse) {
+	a.channel.Store(channel)
+	a.watchLife(channel)
+	if p.LocalDetailCalled != nil && int(*p.LocalDetailCalled) > 0 {
+		agreed := int(*p.LocalDetailCalled)
+		a.limit, a.takes = min(a.limit, agreed), agreed
+	}
+}
+
+func (a *Association) sendData(ctx context.Context, pdu mms.PDU, octets []byte) error {
+	sec, err := a.channel.Load().Seal(nil, a.endpoint.cfg.Now(), octets)
+	if err != nil {
+		return err
+	}
+	switch p := pdu.(type) {
+	case *mms.ConfirmedRequest:
+		want := &expected{what: p}
+		a.ledger.call(p.InvokeID, want)
+		return a.ask(ctx, carriageOf(p), a.id, sec, want)
+	case *mms.ConcludeRequest:
+		return a.ask(ctx, iqSet, a.id, sec, &expected{what: p})
+	case *mms.ConfirmedResponse:
+		return a.answerCall(ctx, p.InvokeID, sec)
+	case *mms.ConfirmedError:
+		return a.answerCall(ctx, p.InvokeID, sec)
+	case *mms.ConcludeResponse:
+		a.concluded.Store(true)
+		return a.answerAwaited(ctx, sec)
+	case *mms.ConcludeError:
+		return a.answerAwaited(ctx, sec)
+	case *mms.Reject:
+		return a.sendReject(ctx, p, sec)
+	}
+	return fmt.Errorf("send %T: it has no place in an established association", pdu)
+}
+
+// sendReject says why in a message; the iq that holds the refused request then gets its one answer.
+func (a *Association) sendReject(ctx context.Context, p *mms.Reject, sec []byte) error {
+	if err := a.tell(ctx, a.id, sec); err != nil {
+		return err
+	}
+	if p.OriginalInvokeID == nil {
+		return nil
+	}
+	if iq, ok := a.ledger.takeAsked(*p.OriginalInvokeID); ok {
+		return a.endpoint.session.Send(ctx, errorReply(iq, stanza.BadRequest))
+	}
+	return nil
+}
+
+func (a *Association) answerCall(ctx context.Context, invokeID uint32, sec []byte) error {
+	iq, ok := a.ledger.takeAsked(invokeID)
+	if !ok {
+		return fmt.Errorf("answer to invokeID %d, which the peer did not ask", invokeID)
+	}
+	return a.answer(ctx, iq, sec)
+}
+
+// answerAwaited answers the peer's handshake or conclude.
+func (a *Association) answerAwaited(ctx context.Context, sec []byte) error {
+	iq, ok := a.ledger.takeAwaited()
+	if !ok {
+		return errors.New("answer to what the peer did not ask")
+	}
+	return a.answer(ctx, iq, sec)
+}
+
+// ask sends an iq whose reply is for the inbox, in order with everything else.
+func (a *Association) ask(ctx context.Context, c carriage, id string, sec []byte, want *expected) error {
+	iq := stanza.Stanza{Kind: c.kind, Type: c.typ, To: a.peer, Payload: appendEnvelope(nil, c.kind, id, sec)}
+	return a.endpoint.session.SendIQ(ctx, iq, func(reply stanza.Stanza) { a.replied(reply, want) })
+}
+
+// replied takes the reply to an iq of ours. It runs on the session's reader.
+func (a *Association) replied(reply stanza.Stanza, want *expected) {
+	in := inbound{stanza: reply, reply: want}
+	if reply.Type == stanza.Result {
+		env, err := a.endpoint.opener.open(reply)
+		if err != nil {
+			a.endpoint.record(audit.E2EIQElementMissing, reply, err.Error())
+			a.deliver(inbound{lost: &endedError{fmt.Sprintf("the answer of %v is none", a.peer), err}})
+			return
+		}
+		in.env, in.stanza.Payload = env, nil
+		if _, handshake := want.what.(*mms.InitiateRequest); handshake {
+			a.endpoint.route(a, env.id)
+		}
+	}
+	a.deliver(in)
+}
+
+func (a *Association) answer(ctx context.Context, iq stanza.Stanza, sec []byte) error {
+	return a.endpoint.session.Send(ctx, iq.Reply(appendEnvelope(nil, stanza.IQ, a.id, sec)))
+}
+
+func (a *Association) tell(ctx context.Context, id string, sec []byte) error {
+	return a.endpoint.session.Send(ctx, a.message(id, sec))
+}
+
+func (a *Association) message(id string, sec []byte) stanza.Stanza {
+	return stanza.Stanza{Kind: stanza.Message, Type: stanza.Normal, To: a.peer, Payload: appendEnvelope(nil, stanza.Message, id, sec)}
+}
