@@ -30,17 +30,23 @@ func TestPackagesAreNamedAndExplained(t *testing.T) {
 	report(t, checkNames(pkgs))
 }
 
-func load(t *testing.T) (map[string][]goFile, map[string]rule) {
+// rootFS returns the module's files.
+func rootFS(t *testing.T) fs.FS {
 	t.Helper()
 	root, err := os.OpenRoot("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer root.Close()
+	t.Cleanup(func() { root.Close() })
 	if _, err := fs.Stat(root.FS(), "go.mod"); err != nil {
 		t.Fatalf("not at the module's root: %v", err)
 	}
-	pkgs, err := readTree(root.FS(), module)
+	return root.FS()
+}
+
+func load(t *testing.T) (map[string][]goFile, map[string]rule) {
+	t.Helper()
+	pkgs, err := readTree(rootFS(t), module)
 	if err != nil {
 		t.Fatal(err)
 	}
