@@ -183,28 +183,32 @@ func (a *Association) Call(ctx context.Context, request mms.ConfirmedServiceRequ
 	if err := a.link.Send(ctx, pdu); err != nil {
 		return nil, a.unsent(pdu.InvokeID, err)
 	}
+	var cause error
 	select {
 	case got := <-wait:
 		return got.response, got.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrNoAnswer, ctx.Err())
+		cause = ctx.Err()
 	case <-a.ctx.Done():
-		select {
-		case got := <-wait:
-			return got.response, got.err
-		default:
-			return nil, fmt.Errorf("%w: %w", ErrNoAnswer, a.closed())
-		}
+		cause = a.closed()
+	}
+	select {
+	case got := <-wait: // it came at the same time
+		return got.response, got.err
+	default:
+		return nil, fmt.Errorf("%w: %w", ErrNoAnswer, cause)
 	}
 }
 
 // unsent undoes a call whose request did not go out. A Link that has ended ends the association.
 func (a *Association) unsent(invokeID uint32, err error) error {
 	a.mu.Lock()
-	delete(a.waiting, invokeID)
+	if _, open := a.waiting[invokeID]; open { // a peer can answer what it has not been asked
+		delete(a.waiting, invokeID)
+		<-a.slots
+	}
 	a.machine.forget(invokeID)
 	a.mu.Unlock()
-	<-a.slots
 	if _, only := refusedPDU(err); !only && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		a.cancel(err)
 	}
@@ -213,6 +217,9 @@ func (a *Association) unsent(invokeID uint32, err error) error {
 
 // refusedPDU reports whether err of a Link's Send is about that one PDU, and what a peer that waits for it is told.
 func refusedPDU(err error) (told mms.ErrorClass, only bool) {
+	if err == nil {
+		return nil, false // before anything escapes to the heap
+	}
 	var size *SizeError
 	var value *mms.ValueError
 	switch {
@@ -348,17 +355,21 @@ func (a *Association) respond(invokeID uint32, response mms.ConfirmedServiceResp
 
 // internal reports whether the peer is not told what err says.
 func internal(err error) bool {
+	if err == nil {
+		return false
+	}
 	var service *ServiceError
-	return err != nil && !errors.As(err, &service) && !errors.Is(err, ErrUnrecognizedService)
+	return !errors.As(err, &service) && !errors.Is(err, ErrUnrecognizedService)
 }
 
 // answerPDU is the PDU for the outcome of a request. Protocol errors go out as they are; anything else is
 // a fault of ours, of which the peer learns nothing.
 func answerPDU(invokeID uint32, response mms.ConfirmedServiceResponse, err error) mms.PDU {
+	if err == nil {
+		return &mms.ConfirmedResponse{InvokeID: invokeID, Service: response}
+	}
 	var service *ServiceError
 	switch {
-	case err == nil:
-		return &mms.ConfirmedResponse{InvokeID: invokeID, Service: response}
 	case errors.As(err, &service):
 		return &mms.ConfirmedError{InvokeID: invokeID, ServiceError: mms.ServiceError{ErrorClass: service.Class}}
 	case errors.Is(err, ErrUnrecognizedService):
