@@ -1,0 +1,456 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"busbar.example/secure/pki"
+	"busbar.example/xmpp"
+	"busbar.example/xmpp/jid"
+)
+
+const domain = "plant.example"
+
+func newSite(t *testing.T) *Site {
+	t.Helper()
+	s, err := Init(filepath.Join(t.TempDir(), "site"), domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *Site) mustIssue(t *testing.T, name string, roles ...string) {
+	t.Helper()
+	j, err := s.Account(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Issue(j, roles, "", false); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantError checks text and hint of an error.
+func wantError(t *testing.T, err error, text, hint string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), text) || !strings.Contains(HintFor(err), hint) {
+		t.Errorf("error %v, hint %q; want %q, with the hint %q", err, HintFor(err), text, hint)
+	}
+}
+
+// modes are the permissions of all below dir.
+func modes(t *testing.T, dir string) map[string]fs.FileMode {
+	t.Helper()
+	found := make(map[string]fs.FileMode)
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		name, err = filepath.Rel(dir, name)
+		found[filepath.ToSlash(name)] = info.Mode()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestKeysAreClosedToOthers(t *testing.T) {
+	s := newSite(t)
+	s.mustIssue(t, "pv1")
+	s.mustIssue(t, "ems", "ENGINEER")
+	keys := 0
+	for name, mode := range modes(t, s.Dir) {
+		switch {
+		case strings.HasSuffix(name, ".key"):
+			keys++
+			if mode != 0o600 {
+				t.Errorf("%s has mode %v, want 0600", name, mode)
+			}
+		case mode.IsDir() && mode.Perm() != 0o700:
+			t.Errorf("%s has mode %v, want 0700", name, mode)
+		}
+	}
+	if want := 4 + 1 + 2*2; keys != want { // CAs, broker, two parties
+		t.Errorf("%d keys, want %d", keys, want)
+	}
+}
+
+func TestInitMakesASiteThatOpens(t *testing.T) {
+	empty := t.TempDir()
+	before, err := os.Stat(empty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, dir := range map[string]string{"new": filepath.Join(t.TempDir(), "a", "b"), "empty": empty} {
+		t.Run(name, func(t *testing.T) {
+			made, err := Init(dir, "Plant.Example")
+			if err != nil {
+				t.Fatal(err)
+			}
+			opened, err := Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(made, opened, cmp.AllowUnexported(Site{}, jid.JID{})); diff != "" {
+				t.Errorf("made and opened differ (-made +opened):\n%s", diff)
+			}
+			if opened.Domain != domain {
+				t.Errorf("domain %q, want %q", opened.Domain, domain)
+			}
+			entries, err := os.ReadDir(filepath.Dir(dir))
+			if err != nil || slices.ContainsFunc(entries, isDraft) {
+				t.Errorf("drafts are left: %v, %v", entries, err)
+			}
+			entries, err = os.ReadDir(dir)
+			if err != nil || slices.ContainsFunc(entries, isDraft) {
+				t.Errorf("drafts are left: %v, %v", entries, err)
+			}
+		})
+	}
+	// A folder that is there stays the same: a shell may stand in it.
+	if after, err := os.Stat(empty); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the empty folder was replaced by another: %v", err)
+	}
+}
+
+func isDraft(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), ".busbar-init-") }
+
+func TestInitMakesAllOrNothing(t *testing.T) {
+	full := t.TempDir()
+	if err := os.WriteFile(filepath.Join(full, "mine"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, dir, domain, text, hint string
+	}{
+		{"a folder with something in it", full, domain, "is not empty", "does not exist"},
+		{"a file", filepath.Join(full, "mine"), domain, "mine", "does not exist"},
+		{"below a file", filepath.Join(full, "mine", "site"), domain, "mine", ""},
+		{"no domain", filepath.Join(full, "site"), "", `domain ""`, "DNS name"},
+		{"what is no domain", filepath.Join(full, "site"), "a@b", `domain "a@b"`, "DNS name"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Init(c.dir, c.domain)
+			wantError(t, err, c.text, c.hint)
+			if got := modes(t, full); len(got) != 2 {
+				t.Errorf("something is left in the folder: %v", got)
+			}
+		})
+	}
+}
+
+func TestMovingIntoAnEmptyFolderIsAllOrNothing(t *testing.T) {
+	dir := t.TempDir()
+	draft := filepath.Join(dir, "draft")
+	for _, name := range []string{"a", "b", FileName} {
+		if err := os.MkdirAll(filepath.Join(draft, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to := filepath.Join(dir, "to")
+	if err := os.MkdirAll(filepath.Join(to, "b", "full"), 0o700); err != nil { // came in between
+		t.Fatal(err)
+	}
+	if err := moveInto(to, draft); err == nil {
+		t.Error("a folder that is in the way is no error")
+	}
+	if got := modes(t, to); len(got) != 3 {
+		t.Errorf("it holds %v, want b/full only", got)
+	}
+}
+
+func TestConfigIsStrict(t *testing.T) {
+	for _, c := range []struct {
+		name, text, want string
+	}{
+		{"an unknown field", "domain: a.example\nclinet: x\n", "line 2: there is no field clinet"},
+		{"an unknown field below", "domain: a.example\nbroker:\n  prot: 3\n", "line 3: there is no field prot"},
+		{"a field twice", "domain: a.example\ndomain: b.example\n", "line 2"},
+		{"two documents", "domain: a.example\n---\ndomain: b.example\n", "more than one document"},
+		{"another type", "domain: [a.example]\n", "line 1"},
+		{"no YAML", "domain: 'a\n", "yaml"},
+		{"no domain", "# nothing\n", "domain"},
+		{"nothing", "", "domain"},
+		{"what is no domain", "domain: 'a b'\n", "domain"},
+		{"far too much", "domain: a.example\n#" + strings.Repeat("x", maxConfigSize) + "\n", "more than 1048576 octets"},
+		{"aliases that grow", "a: &a [x,x]\nb: &b [*a,*a]\ndomain: a.example\n", "there is no field a"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, FileName), []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Open(dir)
+			wantError(t, err, c.want, "")
+			if err != nil && (!strings.Contains(err.Error(), filepath.Join(dir, FileName)) || strings.Contains(err.Error(), "\n")) {
+				t.Errorf("the error does not name the file in one line: %q", err)
+			}
+			if err != nil && HintFor(err) == "" && c.name != "far too much" {
+				t.Errorf("no hint for %v", err)
+			}
+		})
+	}
+}
+
+func TestConfigIsRead(t *testing.T) {
+	dir := t.TempDir()
+	text := "domain: Plant.Example\nclient: ems\nconnect: 10.0.0.1:5222\nbroker:\n  listen: :5222\n  groups:\n    - name: g\n      members: [pv1, ems]\n"
+	if err := os.WriteFile(filepath.Join(dir, FileName), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{Domain: "Plant.Example", Client: "ems", Connect: "10.0.0.1:5222",
+		Broker: Broker{Listen: ":5222", Groups: []Group{{Name: "g", Members: []string{"pv1", "ems"}}}}}
+	if diff := cmp.Diff(want, s.Config); diff != "" {
+		t.Errorf("config (-want +got):\n%s", diff)
+	}
+	groups, err := s.groups()
+	if err != nil || len(groups) != 1 || len(groups[0].Members) != 2 || groups[0].Members[0].String() != "pv1@"+domain {
+		t.Errorf("groups %v, %v", groups, err)
+	}
+	s.Config.Broker.Groups[0].Members[0] = "pv1@other.example"
+	_, err = s.groups()
+	wantError(t, err, "broker.groups: g: pv1@other.example", domain)
+}
+
+func TestFindLooksUpwards(t *testing.T) {
+	s := newSite(t)
+	below := s.Path("scl", "deep")
+	if err := os.Mkdir(below, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Find(below); err != nil || got != s.Dir {
+		t.Errorf("Find(%s) = %q, %v; want %q", below, got, err, s.Dir)
+	}
+	_, err := Find(t.TempDir())
+	wantError(t, err, "no busbar.yaml", "--site")
+	_, err = Open(t.TempDir())
+	wantError(t, err, "is not a site folder", "busbar init")
+}
+
+func TestAddressIsTheFirstThatIsKnown(t *testing.T) {
+	s := newSite(t)
+	records := []*net.SRV{{Target: "xmpp.plant.example.", Port: 5333}, {Target: "other.plant.example.", Port: 1}}
+	var asked string
+	found := func(_ context.Context, service, proto, name string) (string, []*net.SRV, error) {
+		asked = fmt.Sprintf("_%s._%s.%s", service, proto, name)
+		return "", records, nil
+	}
+	check := func(what, given, want string) {
+		t.Helper()
+		if got, err := s.address(t.Context(), given, found); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", what, got, err, want)
+		}
+	}
+	check("SRV", "", "xmpp.plant.example:5333")
+	if want := "_xmpp-client._tcp." + domain; asked != want {
+		t.Errorf("asked for %s, want %s", asked, want)
+	}
+	s.Config.Connect = "10.0.0.1:5222"
+	check("busbar.yaml before SRV", "", "10.0.0.1:5222")
+	address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4711}
+	if err := s.noteBroker(address); err != nil {
+		t.Fatal(err)
+	}
+	check("a broker that runs here before busbar.yaml", "", "127.0.0.1:4711")
+	check("--connect before all", "[::1]:1", "[::1]:1")
+	s.forgetBroker(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
+	check("the note of another broker stays", "", "127.0.0.1:4711")
+	s.forgetBroker(address)
+	check("one's own is removed", "", "10.0.0.1:5222")
+}
+
+func TestAddressThatIsNotKnown(t *testing.T) {
+	s := newSite(t)
+	for name, answer := range map[string]struct {
+		records []*net.SRV
+		err     error
+	}{
+		"no such name":            {err: &net.DNSError{Err: "no such host", IsNotFound: true}},
+		"no record":               {},
+		"the service is not here": {records: []*net.SRV{{Target: "."}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := s.address(t.Context(), "", func(context.Context, string, string, string) (string, []*net.SRV, error) {
+				return "", answer.records, answer.err
+			})
+			wantError(t, err, "no SRV record names one for "+domain, "--connect HOST:PORT")
+		})
+	}
+	_, err := s.address(t.Context(), "nonsense", nil)
+	wantError(t, err, `--connect: "nonsense"`, "127.0.0.1:5222")
+	s.Config.Connect = "host"
+	_, err = s.address(t.Context(), "", nil)
+	wantError(t, err, `busbar.yaml: connect: "host"`, "127.0.0.1:5222")
+	if err := os.WriteFile(s.BrokerFile(), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.address(t.Context(), "", nil)
+	wantError(t, err, s.BrokerFile(), "127.0.0.1:5222")
+}
+
+func TestAccountsAreOfTheSitesDomain(t *testing.T) {
+	s := newSite(t)
+	for text, want := range map[string]string{
+		"pv1":                     "pv1@plant.example",
+		"PV1":                     "pv1@plant.example",
+		"pv1/IEC":                 "pv1@plant.example/IEC",
+		"pv1@plant.example":       "pv1@plant.example",
+		"pv1@PLANT.example/Other": "pv1@plant.example/Other",
+	} {
+		if got, err := s.Account(text); err != nil || got.String() != want {
+			t.Errorf("Account(%q) = %v, %v; want %s", text, got, err, want)
+		}
+	}
+	for text, hint := range map[string]string{
+		"":                  "NAME@" + domain,
+		"a b":               "NAME@" + domain,
+		"@plant.example":    "NAME@" + domain,
+		"pv1@other.example": "this site is " + domain,
+	} {
+		j, err := s.Account(text)
+		if err == nil {
+			t.Errorf("Account(%q) = %v, want an error", text, j)
+			continue
+		}
+		wantError(t, err, "", hint)
+	}
+}
+
+func TestAddressesOfPartiesHaveResources(t *testing.T) {
+	bare, full := jid.MustParse("pv1@"+domain), jid.MustParse("pv1@"+domain+"/mine")
+	if got, err := IED(bare); err != nil || got.Resource() != "IEC" {
+		t.Errorf("IED(%v) = %v, %v", bare, got, err)
+	}
+	first, err := ClientAddress(bare)
+	second, err2 := ClientAddress(bare)
+	if errors.Join(err, err2) != nil || first == second || !strings.HasPrefix(first.Resource(), "IEC-") || len(first.Resource()) != len("IEC-")+8 {
+		t.Errorf("two clients of one account are %v and %v, %v, %v", first, second, err, err2)
+	}
+	for _, give := range []func(jid.JID) (jid.JID, error){IED, ClientAddress} {
+		if got, err := give(full); err != nil || got != full {
+			t.Errorf("%v becomes %v, %v", full, got, err)
+		}
+	}
+}
+
+func TestClientThatSpeaks(t *testing.T) {
+	s := newSite(t)
+	s.mustIssue(t, "pv1") // an IED has no role and is no client
+	_, err := s.Client("")
+	wantError(t, err, "no client", "pki issue client ems@"+domain)
+	check := func(what, given, want string) {
+		t.Helper()
+		if got, err := s.Client(given); err != nil || got.String() != want {
+			t.Errorf("%s: %v, %v; want %s", what, got, err, want)
+		}
+	}
+	s.mustIssue(t, "ems", "OPERATOR")
+	check("the only one", "", "ems@"+domain)
+	s.mustIssue(t, "guest", "VIEWER")
+	_, err = s.Client("")
+	wantError(t, err, "several clients", "ems@"+domain+", guest@"+domain)
+	s.Config.Client = "guest"
+	check("busbar.yaml", "", "guest@"+domain)
+	check("--jid before busbar.yaml", "ems", "ems@"+domain)
+	s.Config.Client = "x@other.example"
+	_, err = s.Client("")
+	wantError(t, err, "busbar.yaml: client: x@other.example", domain)
+}
+
+func TestIssue(t *testing.T) {
+	s := newSite(t)
+	ems := jid.MustParse("ems@" + domain + "/ignored")
+	if err := s.Issue(ems, []string{"viewer", "ENGINEER"}, "PV*", false); err != nil {
+		t.Fatal(err)
+	}
+	verify := func() (serial string) {
+		t.Helper()
+		tls, err := s.identity(ems, "tls")
+		if err != nil {
+			t.Fatal(err)
+		}
+		end, err := s.identity(ems, "e2e")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e2m, err := s.trust(pki.E2M)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e2e, err := s.trust(pki.E2E)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := checkOwn(Party{JID: ems}, tls, end, e2m, e2e); err != nil {
+			t.Error(err)
+		}
+		return end.Chain[0].SerialNumber.String()
+	}
+	serial := verify()
+	wantError(t, s.Issue(ems, nil, "", false), "ems@"+domain+" has certificates already", "--force")
+	if got := verify(); got != serial {
+		t.Error("a refused issue has changed the certificate")
+	}
+	if err := s.Issue(ems, nil, "", true); err != nil {
+		t.Fatal(err)
+	}
+	if got := verify(); got == serial {
+		t.Error("the certificate was not replaced")
+	}
+	wantError(t, s.Issue(jid.MustParse("x@other.example"), nil, "", false), "x@other.example", domain)
+	wantError(t, s.Issue(jid.MustParse("x@"+domain), []string{"KING"}, "", false), `"KING"`, "")
+	if err := os.Remove(s.Path("pki", "e2e", "issuing.key")); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, s.Issue(jid.MustParse("x@"+domain), nil, "", false), "E2E", "where `busbar init` was run")
+	if diff := cmp.Diff([]string{"ems@" + domain}, s.parties()); diff != "" {
+		t.Errorf("what was refused left something (-want +got):\n%s", diff)
+	}
+	if left, err := filepath.Glob(s.Path("pki", ".issue-*")); err != nil || len(left) > 0 {
+		t.Errorf("drafts are left: %v, %v", left, err)
+	}
+}
+
+func TestHints(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"nothing is known", errors.New("x"), ""},
+		{"our own", fmt.Errorf("y: %w", Hint(errors.New("x"), "do this")), "do this"},
+		{"nobody listens", fmt.Errorf("x: %w", &xmpp.NegotiationError{Err: syscall.ECONNREFUSED, Hint: "of the step"}), "busbar broker"},
+		{"a step of setting up", &xmpp.NegotiationError{Err: errors.New("x"), Hint: "of the step"}, "of the step"},
+		{"a certificate", &xmpp.NegotiationError{Err: &pki.VerifyError{Hint: "of the certificate"}, Hint: "of the step"}, "of the certificate"},
+		{"no answer", fmt.Errorf("x: %w", context.DeadlineExceeded), "does not answer"},
+		{"a network", &net.OpError{Op: "dial", Err: errors.New("x")}, "--connect"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := HintFor(c.err); !strings.Contains(got, c.want) || c.want == "" && got != "" {
+				t.Errorf("hint for %v: %q, want %q", c.err, got, c.want)
+			}
+		})
+	}
+}
