@@ -12,23 +12,11 @@ import (
 // GetDataValues reads all refs in as few calls as the PDU size allows; what one call reads is of one instant. What does
 // not fit into a PDU is read in parts. IEC 61850-8-1, GetDataValues.
 func (c *Client) GetDataValues(ctx context.Context, refs []acsi.Ref) ([]acsi.Result, error) {
-	results := make([]acsi.Result, len(refs))
-	objects, at := make([]object, 0, len(refs)), make([]int, 0, len(refs))
+	list, readings := make(mms.ListOfVariable, 0, len(refs)), make([]reading, len(refs))
 	for i, ref := range refs {
-		if ref.FC() == 0 {
-			results[i].Err = acsi.Errorf(acsi.InvalidAddress, "%v is given without a functional constraint", ref)
-			continue
-		}
-		objects, at = append(objects, object{ref: ref}), append(at, i)
+		readings[i] = c.split.plan(&list, object{ref: ref})
 	}
-	read, err := c.readObjects(ctx, objects)
-	if err != nil {
-		return nil, err
-	}
-	for i, r := range read {
-		results[at[i]] = r
-	}
-	return results, nil
+	return c.readObjects(ctx, list, readings)
 }
 
 // readList reads list, in halves where it is too much for one PDU.
@@ -38,9 +26,9 @@ func (c *Client) readList(ctx context.Context, list mms.ListOfVariable) ([]acsi.
 	}
 	response, err := call[*mms.ReadResponse](ctx, c, &mms.ReadRequest{VariableAccessSpecification: list})
 	switch {
-	case tooLarge(err) && len(list) > 1:
+	case err != nil && tooLarge(err) && len(list) > 1:
 		return c.readHalves(ctx, list)
-	case tooLarge(err):
+	case err != nil && tooLarge(err):
 		return []acsi.Result{{Err: errTooLarge}}, nil
 	case err != nil:
 		return nil, answerError(err)
@@ -121,8 +109,14 @@ func (s *server) read(ctx context.Context, r *mms.ReadRequest) (mms.ConfirmedSer
 		}
 	}
 	response := &mms.ReadResponse{ListOfAccessResult: make([]mms.AccessResult, len(list))}
+	successes := make([]mms.Success, len(list))
 	for i, w := range wanted {
-		response.ListOfAccessResult[i] = s.accessResult(w.result(results))
+		if r := w.result(results); r.Err != nil {
+			response.ListOfAccessResult[i] = s.failure(r.Err)
+		} else {
+			successes[i].Value = r.Value
+			response.ListOfAccessResult[i] = &successes[i]
+		}
 	}
 	if r.SpecificationWithResult {
 		response.VariableAccessSpecification = list
@@ -176,13 +170,6 @@ func (w wanted) result(results []acsi.Result) acsi.Result {
 		values = append(values, r.Value)
 	}
 	return acsi.Result{Value: value.StructureOf(values...)}
-}
-
-func (s *server) accessResult(r acsi.Result) mms.AccessResult {
-	if r.Err != nil {
-		return s.failure(r.Err)
-	}
-	return &mms.Success{Value: r.Value}
 }
 
 // failure is the outcome of an object that was not read or written.

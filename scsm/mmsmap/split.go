@@ -37,95 +37,76 @@ func (s *splits) of(item mms.DomainSpecific) []string {
 
 // object is something to read, with its definition where that is known.
 type object struct {
-	ref  acsi.Ref // with a functional constraint
+	ref  acsi.Ref
 	node *acsi.Node
-}
-
-// plan is the variables that are read at once for some objects.
-type plan struct {
-	list    mms.ListOfVariable
-	objects []object // one for each variable
 }
 
 // reading is how one object is read.
 type reading struct {
-	at    int       // its place in the plan
+	object
+	at    int       // its place in the list of variables
 	parts []reading // of a structure that is split
 	err   error     // why it is not read at all
 }
 
-// add plans to read o.
-func (p *plan) add(s *splits, o object) reading {
+// plan adds what is read for o to list.
+func (s *splits) plan(list *mms.ListOfVariable, o object) reading {
+	if o.ref.FC() == 0 {
+		return reading{err: acsi.Errorf(acsi.InvalidAddress, "%v is given without a functional constraint", o.ref)}
+	}
 	item, access := addressOf(o.ref)
 	parts := s.of(item)
 	if parts == nil || access != nil {
-		p.list, p.objects = append(p.list, variable(item, access)), append(p.objects, o)
-		return reading{at: len(p.list) - 1}
+		*list = append(*list, variable(item, access))
+		return reading{object: o, at: len(*list) - 1}
 	}
-	var r reading
+	r := reading{object: o}
 	for _, name := range parts {
 		ref, err := o.ref.Child(name)
 		if err != nil {
 			return reading{err: acsi.Errorf(acsi.InvalidAddress, "%v", err)}
 		}
-		r.parts = append(r.parts, p.add(s, object{ref: ref}))
+		r.parts = append(r.parts, s.plan(list, object{ref: ref}))
 	}
 	return r
-}
-
-// result is what came of it. A structure of which one part cannot be read has that part's error.
-func (r reading) result(results []acsi.Result) acsi.Result {
-	switch {
-	case r.err != nil:
-		return acsi.Result{Err: r.err}
-	case r.parts == nil:
-		return results[r.at]
-	}
-	parts := make([]acsi.Result, len(r.parts))
-	for i, part := range r.parts {
-		parts[i] = part.result(results)
-	}
-	return joined(parts, value.StructureOf)
-}
-
-// joined is the value of what was read in parts, or the first error.
-func joined(parts []acsi.Result, join func(...value.Value) value.Value) acsi.Result {
-	values := make([]value.Value, len(parts))
-	for i, part := range parts {
-		if part.Err != nil {
-			return part
-		}
-		values[i] = part.Value
-	}
-	return acsi.Result{Value: join(values...)}
 }
 
 // errTooLarge marks the result of a variable whose value does not fit into a PDU.
 var errTooLarge = errors.New("the value does not fit into a PDU")
 
-// readObjects reads objects in as few calls as the PDU size allows.
-func (c *Client) readObjects(ctx context.Context, objects []object) ([]acsi.Result, error) {
-	p := plan{list: make(mms.ListOfVariable, 0, len(objects)), objects: make([]object, 0, len(objects))}
-	readings := make([]reading, len(objects))
-	for i, o := range objects {
-		readings[i] = p.add(&c.split, o)
-	}
-	read, err := c.readList(ctx, p.list)
+// readObjects reads list in as few calls as the PDU size allows, and makes of it what the readings want.
+func (c *Client) readObjects(ctx context.Context, list mms.ListOfVariable, readings []reading) ([]acsi.Result, error) {
+	read, err := c.readList(ctx, list)
 	if err != nil {
 		return nil, err
 	}
-	for i := range read {
-		if read[i].Err == errTooLarge {
-			if read[i], err = c.readParts(ctx, p.objects[i]); err != nil {
-				return nil, err
-			}
+	results := make([]acsi.Result, len(readings))
+	for i, r := range readings {
+		if results[i], err = c.resultOf(ctx, r, read); err != nil {
+			return nil, err
 		}
 	}
-	results := make([]acsi.Result, len(objects))
-	for i, r := range readings {
-		results[i] = r.result(read)
-	}
 	return results, nil
+}
+
+// resultOf is what came of a reading. What did not fit into a PDU is read now, part by part.
+func (c *Client) resultOf(ctx context.Context, r reading, read []acsi.Result) (acsi.Result, error) {
+	switch {
+	case r.err != nil:
+		return acsi.Result{Err: r.err}, nil
+	case r.parts == nil && read[r.at].Err == errTooLarge:
+		return c.readParts(ctx, r.object)
+	case r.parts == nil:
+		return read[r.at], nil
+	}
+	parts := make([]acsi.Result, len(r.parts))
+	for i, part := range r.parts {
+		var err error
+		if parts[i], err = c.resultOf(ctx, part, read); err != nil {
+			return acsi.Result{}, err
+		}
+	}
+	return joined(parts, value.StructureOf), nil
 }
 
 // readParts reads an object that does not fit into a PDU part by part.
@@ -144,11 +125,28 @@ func (c *Client) readParts(ctx context.Context, o object) (acsi.Result, error) {
 		return acsi.Result{Err: acsi.Errorf(acsi.ObjectAccessUnsupported, "the value of %v is longer than the %d octets of a PDU that are agreed with the peer",
 			o.ref, c.association.Parameters().MaxPDU)}, nil
 	}
-	results, err := c.readObjects(ctx, parts)
+	var list mms.ListOfVariable
+	readings := make([]reading, len(parts))
+	for i, part := range parts {
+		readings[i] = c.split.plan(&list, part)
+	}
+	results, err := c.readObjects(ctx, list, readings)
 	if err != nil {
 		return acsi.Result{}, err
 	}
 	return joined(results, join), nil
+}
+
+// joined is the value of what was read in parts, or the first error.
+func joined(parts []acsi.Result, join func(...value.Value) value.Value) acsi.Result {
+	values := make([]value.Value, len(parts))
+	for i, part := range parts {
+		if part.Err != nil {
+			return part
+		}
+		values[i] = part.Value
+	}
+	return acsi.Result{Value: join(values...)}
 }
 
 // partsOf are the elements of an array or the components of a structure, and how their values are joined.
