@@ -249,6 +249,7 @@ func TestStanzasThatMakeNoSense(t *testing.T) {
 		{"id of three halves", fmt.Sprintf(env, "1:2:3", pdu), stanza.BadRequest, audit.E2EStanzaType},
 		{"no id", "<association xmlns='http://www.iec.ch/62351/2018/ENV_4'>" + pdu + "</association>", stanza.BadRequest, audit.E2EStanzaType},
 		{"an association that is not there", fmt.Sprintf(env, "1:2", pdu), stanza.ItemNotFound, ""},
+		{"two PDUs in it", fmt.Sprintf(env, "1", pdu+pdu), secReject + " with a reason", ""},
 		{"a handshake that holds nothing", fmt.Sprintf(env, "1", pdu), secReject + " with a reason", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package xmpp82
 import (
 	"bytes"
 	"errors"
+	"strconv"
 
 	"busbar.example/internal/xmltok"
 	"busbar.example/secure/audit"
@@ -47,45 +48,48 @@ func newOpener() *opener {
 	return &opener{xmltok.NewBytesScanner(nil, xmltok.Limits{}), xmltok.NewBytesScanner(nil, xmltok.Limits{})}
 }
 
-// open finds the association element among the children of a stanza and takes out of it the one
+// open finds the one association element among the children of a stanza and takes out of it the one
 // protected PDU. The octets are copied, and stand alone: declarations that a server moved further out are
 // written in.
 func (o *opener) open(st stanza.Stanza) (envelope, error) {
 	s := o.outer
 	s.ResetBytes(st.Payload)
 	s.SetDefaultNamespace(clientNS)
+	env, found := envelope{}, false
 	for {
 		tok, err := s.Next()
-		if err != nil {
-			return envelope{}, errNoAssociation // the session has checked the syntax: this is the end
-		}
-		if tok.Kind != xmltok.Start {
+		switch {
+		case err != nil && found: // the session has checked the syntax: this is the end
+			return env, o.look(&env)
+		case err != nil:
+			return envelope{}, errNoAssociation
+		case tok.Kind != xmltok.Start:
 			continue
 		}
 		ours := tok.Name.Local == associationElement && tok.Name.Space == envNamespace
-		attr, _ := tok.Attr("", idAttribute)
-		env := envelope{id: string(attr)}
+		id, _ := tok.Attr("", idAttribute)
+		if ours && found {
+			return envelope{}, &envelopeError{audit.E2EStanzaType, "the stanza holds several association elements"}
+		}
+		if ours {
+			env.id, found = string(id), true
+		}
 		content, err := s.Inner()
+		if err == nil && ours {
+			env.secPDU, err = content.AppendSelfContained(nil, "")
+		}
 		if err != nil {
-			return envelope{}, errNoAssociation
-		}
-		if !ours {
-			continue
-		}
-		if !validID(env.id) {
-			return envelope{}, &envelopeError{audit.E2EStanzaType, "the association id " + quoteShort(env.id) + " is not of the form 17 or 17:934"}
-		}
-		if env.secPDU, err = content.AppendSelfContained(nil, ""); err != nil {
 			return envelope{}, &envelopeError{audit.E2EStanzaType, err.Error()}
 		}
-		err = o.look(&env)
-		return env, err
 	}
 }
 
-// look checks that a protected PDU begins the content of an association element, and notes its name. What
-// follows it is for the channel to judge.
+// look checks the id, and that a protected PDU begins the content of an association element, and notes its
+// name. What follows it is for the channel to judge.
 func (o *opener) look(env *envelope) error {
+	if !validID(env.id) {
+		return &envelopeError{audit.E2EStanzaType, "the association id " + quoteShort(env.id) + " is not of the form 17 or 17:934"}
+	}
 	o.inner.ResetBytes(env.secPDU)
 	for {
 		tok, err := o.inner.Next()
@@ -119,9 +123,10 @@ func appendEnvelope(dst []byte, kind stanza.Kind, id string, secPDU []byte) []by
 	return dst
 }
 
+// quoteShort is for a report about what a peer has chosen.
 func quoteShort(s string) string {
 	if len(s) > 60 {
-		s = s[:60] + "…"
+		return strconv.Quote(s[:60]) + "…"
 	}
-	return `"` + s + `"`
+	return strconv.Quote(s)
 }
