@@ -44,16 +44,17 @@ func clientHalf(id string) (string, bool) {
 
 var errNoIDs = errors.New("all association ids towards this peer are in use or were used in the last 20 minutes: wait, and keep associations instead of making new ones")
 
-// idPool remembers which halves of our own are or were lately in use towards each peer. It forgets
-// a peer when nothing is left to remember, so it is bounded by what happened in the last 20 minutes.
+// idPool remembers which halves of our own are or were lately in use towards each account: resources can be had
+// in any number. It forgets an account when nothing is left to remember.
 type idPool struct {
-	peers map[jid.JID]map[uint16]time.Time // when the half may be used again; zero while it is in use
+	peers map[jid.JID]map[uint16]time.Time // by bare JID: when the half may be used again; zero while it is in use
 	swept time.Time
 }
 
 // take gives a random half that is not in use towards peer, and that acceptable likes.
 func (p *idPool) take(peer jid.JID, now time.Time, acceptable func(string) bool) (string, error) {
 	p.sweep(now)
+	peer = peer.Bare()
 	used := p.peers[peer]
 	if used == nil {
 		if p.peers == nil {
@@ -78,8 +79,9 @@ func (p *idPool) take(peer jid.JID, now time.Time, acceptable func(string) bool)
 
 // release starts the rest of a half.
 func (p *idPool) release(peer jid.JID, half string, now time.Time) {
-	if n, err := strconv.ParseUint(half, 10, 16); err == nil && p.peers[peer] != nil {
-		p.peers[peer][uint16(n)] = now.Add(idRest)
+	used := p.peers[peer.Bare()]
+	if n, err := strconv.ParseUint(half, 10, 16); err == nil && used != nil {
+		used[uint16(n)] = now.Add(idRest)
 	}
 }
 
