@@ -1,0 +1,83 @@
+package xmpp82
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"busbar.example/mms"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/stanza"
+)
+
+// One account's events do not hide another's, and neither fills the log or the memory.
+func TestThrottle(t *testing.T) {
+	var th throttle
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	a, b := jid.MustParse("a@x.example"), jid.MustParse("b@x.example")
+	for i := range 2 * eventsPerMinute {
+		if ok, _ := th.allow(a, now); ok != (i < eventsPerMinute) {
+			t.Fatalf("event %d of a: %t", i, ok)
+		}
+	}
+	if ok, missed := th.allow(b, now); !ok || missed != eventsPerMinute {
+		t.Errorf("an event of b: %t, %d missed", ok, missed)
+	}
+	for i := range 2 * accountsPerMinute {
+		th.allow(jid.MustParse(fmt.Sprintf("n%d@x.example", i)), now)
+	}
+	if len(th.told) != accountsPerMinute {
+		t.Errorf("%d accounts are remembered", len(th.told))
+	}
+	if ok, missed := th.allow(a, now.Add(time.Minute)); !ok || missed == 0 || len(th.told) != 1 {
+		t.Errorf("a minute later: %t, %d missed, %d accounts", ok, missed, len(th.told))
+	}
+}
+
+// A full outbox drops: the reader must not wait.
+func TestFullOutboxDrops(t *testing.T) {
+	e := &Endpoint{outbox: make(chan stanza.Stanza, 1), log: slog.New(slog.DiscardHandler)}
+	iq := stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, ID: "1", From: jid.MustParse("a@x.example/r")}
+	e.reply(iq, stanza.BadRequest)
+	e.reply(iq, stanza.ItemNotFound)
+	if got, _ := stanza.ParseError((<-e.outbox).Payload); len(e.outbox) != 0 || got.Condition != stanza.BadRequest {
+		t.Errorf("the first is %v, and %d more wait", got, len(e.outbox))
+	}
+}
+
+// What waits for Recv is bounded in octets, but for a single PDU.
+func TestInboxIsBoundedInOctets(t *testing.T) {
+	l := newLedger()
+	long := inbound{env: envelope{secPDU: make([]byte, inboxOctets+1)}}
+	if queued, _ := l.put(long); !queued {
+		t.Fatal("a single PDU is refused")
+	}
+	if queued, ended := l.put(inbound{env: envelope{secPDU: []byte("x")}}); queued || ended {
+		t.Errorf("one octet more: queued %t, ended %t", queued, ended)
+	}
+	if l.begin(<-l.inbox); l.waiting != 0 {
+		t.Errorf("%d octets wait in an empty inbox", l.waiting)
+	}
+	if queued, _ := l.put(long); !queued {
+		t.Error("there is room again, and a PDU is refused")
+	}
+	l.end()
+	if queued, ended := l.put(inbound{}); queued || !ended {
+		t.Errorf("after the end: queued %t, ended %t", queued, ended)
+	}
+}
+
+// Calls that the peer rejects, and whose iq it never answers, are not remembered.
+func TestRejectedCallsAreForgotten(t *testing.T) {
+	l := newLedger()
+	for id := range uint32(100) {
+		x := &expected{what: &mms.ConfirmedRequest{InvokeID: id}}
+		l.call(id, x)
+		if l.reject(id); !x.rejected || len(l.calls) != 0 {
+			t.Fatalf("call %d: rejected %t, %d remembered", id, x.rejected, len(l.calls))
+		}
+		l.replied(x) // late, or never
+	}
+	l.reject(7) // of no call of ours
+}
