@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,16 +22,15 @@ import (
 
 // Party says how one account of the site goes on line.
 type Party struct {
-	JID     jid.JID // full
-	Connect string  // HOST:PORT of the broker; default: where the site says
-	Logger  *slog.Logger
+	JID     jid.JID      // full
+	Connect string       // HOST:PORT of the broker; default: where the site says
+	Logger  *slog.Logger // nil is silent
 	Audit   audit.Sink
-	Trace   *xmpp.Trace
 }
 
 // endpoint connects a party to the broker.
 func (s *Site) endpoint(ctx context.Context, p Party, serve bool) (*xmpp82.Endpoint, error) {
-	tls, err := s.identity(p.JID, "tls")
+	wire, err := s.identity(p.JID, "tls")
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (s *Site) endpoint(ctx context.Context, p Party, serve bool) (*xmpp82.Endpo
 	if err != nil {
 		return nil, err
 	}
-	tlsTrust, err := s.trust(pki.E2M)
+	wireTrust, err := s.trust(pki.E2M)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (s *Site) endpoint(ctx context.Context, p Party, serve bool) (*xmpp82.Endpo
 	if err != nil {
 		return nil, err
 	}
-	if err := checkOwn(p, tls, end, tlsTrust, endTrust); err != nil {
+	if err := checkOwn(p, wire, end, wireTrust, endTrust); err != nil {
 		return nil, fmt.Errorf("%v: %w", p.JID.Bare(), err)
 	}
 	address, err := s.address(ctx, p.Connect, net.DefaultResolver.LookupSRV)
@@ -54,8 +54,8 @@ func (s *Site) endpoint(ctx context.Context, p Party, serve bool) (*xmpp82.Endpo
 		return nil, err
 	}
 	e, err := xmpp82.Dial(ctx, xmpp82.Config{
-		XMPP: xmpp.Config{JID: p.JID, Address: address, Identity: tls, Trust: tlsTrust,
-			Logger: p.Logger, Audit: p.Audit, Trace: p.Trace},
+		XMPP: xmpp.Config{JID: p.JID, Address: address, Identity: wire, Trust: wireTrust,
+			Logger: p.Logger, Audit: p.Audit, Trace: steps(p.Logger)},
 		E2E:   e2e.Config{Identity: end, Trust: endTrust, Audit: p.Audit},
 		Serve: serve,
 	})
@@ -63,6 +63,30 @@ func (s *Site) endpoint(ctx context.Context, p Party, serve bool) (*xmpp82.Endpo
 		return nil, fmt.Errorf("%v: broker at %s: %w", p.JID.Bare(), address, err)
 	}
 	return e, nil
+}
+
+// steps tells the steps of a stream to a log.
+func steps(log *slog.Logger) *xmpp.Trace {
+	if log == nil {
+		return nil
+	}
+	return &xmpp.Trace{
+		Connected: func(local, remote net.Addr) { log.Debug("connected", "local", local, "remote", remote) },
+		Opened:    func(from, id string) { log.Debug("stream opened", "from", from, "id", id) },
+		Features:  func(names []string) { log.Debug("features announced", "names", names) },
+		Secured: func(state tls.ConnectionState, peer *pki.Verified) {
+			name := "without a valid certificate"
+			if peer != nil {
+				name = pki.Name(peer.Leaf())
+			}
+			log.Debug("TLS is up", "version", tls.VersionName(state.Version), "suite", tls.CipherSuiteName(state.CipherSuite), "peer", name)
+		},
+		Authenticated: func(mechanism string, account jid.JID) {
+			log.Debug("authenticated", "mechanism", mechanism, "account", account)
+		},
+		Bound: func(full jid.JID) { log.Debug("bound", "jid", full) },
+		Ended: func(err error) { log.Debug("stream ended", "err", err) },
+	}
 }
 
 // lookupSRV is net.Resolver.LookupSRV.

@@ -33,6 +33,7 @@ func HintFor(err error) string {
 		unreachable *xmpp82.UnreachableError
 		refused     *e2e.SecRejected
 		network     *net.OpError
+		stream      *xmpp.StreamError
 	)
 	switch {
 	case errors.As(err, &own):
@@ -47,10 +48,14 @@ func HintFor(err error) string {
 		return "is it running? Start it with `busbar ied --jid " + unreachable.Peer.Bare().String() + " --scl FILE`"
 	case errors.As(err, &refused):
 		return "the peer's audit log says why: its trust roots, the certificate's validity and the clocks of both are what to look at"
+	case errors.As(err, &stream) && stream.Condition == xmpp.Conflict:
+		return "another process has logged in with this JID and resource: end one of the two"
 	case errors.Is(err, assoc.ErrNoAnswer):
 		return "whether the peer carried it out is unknown: read the value before trying again"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the other end does not answer: is it running, and does a firewall drop what is sent?"
+	case errors.As(err, &stream), errors.Is(err, net.ErrClosed):
+		return "the broker or the peer has ended it: see there why, and start again once it is back"
 	case errors.As(err, &network):
 		return "check the address given with --connect or in " + FileName
 	}

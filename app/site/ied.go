@@ -18,6 +18,7 @@ import (
 	"busbar.example/process/sim"
 	"busbar.example/scsm/mmsmap"
 	"busbar.example/scsm/xmpp82"
+	"busbar.example/secure/pki"
 )
 
 // IEDOptions says how to run one IED of the site.
@@ -84,7 +85,7 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%v: %w", o.JID, errors.Join(err, endpoint.Session().Err()))
+			return fmt.Errorf("%v: the XMPP session has ended: %w", o.JID, cmp.Or(endpoint.Session().Err(), err))
 		}
 		running.Go(func() { serve(ctx, link, engine, o.Logger) })
 	}
@@ -191,6 +192,9 @@ func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
 			return nil, err // it names the IED
 		}
 		return nil, fmt.Errorf("associate with %v: %w", ied, err)
+	}
+	if info, ok := link.Info(); ok && p.Logger != nil {
+		p.Logger.Debug("associated", "ied", ied, "association", info.AssoID, "E2E", info.AEAD, "peer", pki.Name(info.Peer))
 	}
 	return &Client{client, link, endpoint}, nil
 }

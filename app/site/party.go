@@ -153,9 +153,9 @@ func keyHint(err error) error {
 
 // checkOwn holds the party's own certificates against the rules that its peers hold them against: they would say
 // no more than that it is refused.
-func checkOwn(p Party, tls, end *pki.Identity, tlsTrust, endTrust *pki.Trust) error {
+func checkOwn(p Party, wire, end *pki.Identity, wireTrust, endTrust *pki.Trust) error {
 	now := time.Now()
-	onWire, err := tlsTrust.VerifyClient(tls.Chain, now)
+	onWire, err := wireTrust.VerifyClient(wire.Chain, now)
 	if err != nil {
 		return fmt.Errorf("own TLS %w", err)
 	}

@@ -445,6 +445,9 @@ func TestHints(t *testing.T) {
 		{"a step of setting up", &xmpp.NegotiationError{Err: errors.New("x"), Hint: "of the step"}, "of the step"},
 		{"a certificate", &xmpp.NegotiationError{Err: &pki.VerifyError{Hint: "of the certificate"}, Hint: "of the step"}, "of the certificate"},
 		{"no answer", fmt.Errorf("x: %w", context.DeadlineExceeded), "does not answer"},
+		{"another of this JID", fmt.Errorf("x: %w", &xmpp.StreamError{Condition: xmpp.Conflict, Remote: true}), "another process"},
+		{"the broker ends", fmt.Errorf("x: %w", &xmpp.StreamError{Condition: xmpp.SystemShutdown, Remote: true}), "broker"},
+		{"a connection that is lost", fmt.Errorf("x: %w", net.ErrClosed), "once it is back"},
 		{"a network", &net.OpError{Op: "dial", Err: errors.New("x")}, "--connect"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

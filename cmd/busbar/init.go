@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -26,8 +27,11 @@ broker's certificate. The authorities are for laboratories and small sites.`,
 				return err
 			}
 			fmt.Fprintf(g.stdout, "%s: site of %s, with E2M and E2E authorities of its own (for laboratories and small sites)\n", s.Dir, s.Domain)
-			fmt.Fprintf(g.stderr, "next:\n  cd %s\n  busbar pki issue ied pv1@%s\n  busbar pki issue client ems@%s --role OPERATOR\n  busbar broker\n",
-				args[0], s.Domain, s.Domain)
+			fmt.Fprintln(g.stderr, "next:")
+			if here, err := filepath.Abs("."); err != nil || here != s.Dir {
+				fmt.Fprintf(g.stderr, "  cd %s\n", args[0])
+			}
+			fmt.Fprintf(g.stderr, "  busbar pki issue ied pv1@%s\n  busbar pki issue client ems@%s --role ENGINEER\n  busbar broker\n", s.Domain, s.Domain)
 			return nil
 		},
 	}

@@ -282,6 +282,27 @@ func TestServersEndCleanlyOnSIGTERM(t *testing.T) {
 	}
 }
 
+func TestAnIEDSaysWhyItsSessionEnds(t *testing.T) {
+	f := newFolder(t)
+	broker, _ := f.broker()
+	ended := func(p *process, cause, hint string) {
+		t.Helper()
+		<-p.ended
+		p.cmd.Wait()
+		if status, said := p.stop(); status != exitFailed || !strings.Contains(said, cause) || !strings.Contains(said, "  hint: "+hint) {
+			t.Errorf("status %d, said %q; want %q with the hint %q", status, said, cause, hint)
+		}
+	}
+	first := f.ied()
+	second := f.ied()
+	ended(first, "pv1@"+domain+"/IEC: the XMPP session has ended: xmpp: stream error from the peer: conflict", "another process")
+	if replaced := f.events("broker", "pv1@"+domain, "replaced"); len(replaced) != 1 {
+		t.Errorf("the broker's audit log has %d replaced streams, want 1: %q", len(replaced), replaced)
+	}
+	broker.stop()
+	ended(second, "system-shutdown", "the broker or the peer has ended it")
+}
+
 // Neither a CA's key nor another party's is needed anywhere but where certificates are issued.
 func TestAPartyRunsElsewhereWithItsOwnKeysOnly(t *testing.T) {
 	f := newFolder(t)

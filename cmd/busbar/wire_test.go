@@ -151,7 +151,6 @@ func TestOpenSSLAgreesWithTheBrokersTLS(t *testing.T) {
 		{"TLS 1.1", "", "", []string{"-tls1_1", "-cipher", "ALL:@SECLEVEL=0"}},
 		{"TLS 1.2 with CBC", "", "", []string{"-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256"}},
 		{"TLS 1.2 without forward secrecy", "", "", []string{"-tls1_2", "-cipher", "AES128-GCM-SHA256"}},
-		{"TLS 1.3 with ChaCha20", "", "", []string{"-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f.t = t
