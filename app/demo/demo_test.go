@@ -42,7 +42,7 @@ func TestTheTourShowsWhatProtectsAReadAndWhatIsRefused(t *testing.T) {
 	})
 	for what, pattern := range map[string]string{
 		"the site":                    `Site +\S+/site, domain demo\.example\n`,
-		"two roots":                   `E2M root +E2M root CA, until \S+\nE2E root +E2E root CA, until \S+\n`,
+		"two roots":                   `Roots +E2M root CA, until \S+\n +E2E root CA, until \S+\n`,
 		"the broker":                  `Broker +127\.0\.0\.1:\d+\n`,
 		"the IEDs":                    `IEDs +pv1@demo\.example/IEC +PV1 .*\n +bat1@demo\.example/IEC +BAT1 .*\n +fdr1@demo\.example/IEC +FDR1 .*\n`,
 		"the client and its roles":    `Client +ems@demo\.example/IEC-[0-9a-f]{8}, ENGINEER and OPERATOR\n`,

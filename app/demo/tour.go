@@ -159,6 +159,7 @@ func (d *demo) refusal(ctx context.Context) error {
 
 // showAuthorities prints the two roots, which share nothing.
 func (d *demo) showAuthorities() error {
+	label := "Roots"
 	for _, h := range []string{"e2m", "e2e"} {
 		text, err := os.ReadFile(d.site.Path("pki", h, "root.crt"))
 		if err != nil {
@@ -168,7 +169,8 @@ func (d *demo) showAuthorities() error {
 		if err != nil {
 			return err
 		}
-		d.print("%s root   %s, until %s\n", strings.ToUpper(h), c.Subject.CommonName, c.NotAfter.Local().Format(time.DateOnly))
+		d.print("%-10s %s, until %s\n", label, c.Subject.CommonName, c.NotAfter.Local().Format(time.DateOnly))
+		label = ""
 	}
 	return nil
 }

@@ -172,8 +172,8 @@ func (a *access) walk(ctx context.Context, peer *session, ref acsi.Ref, recursiv
 	return err
 }
 
-// object prints one line of ls. The columns are aligned within a logical node, so that a long tree need not be
-// held back until its end.
+// object prints one line of ls. The columns are aligned within a data object, and no more than a logical node is held
+// back.
 func (a *access) object(table *tabwriter.Writer, o client.Object) error {
 	if a.json {
 		return a.line(o)
@@ -187,7 +187,9 @@ func (a *access) object(table *tabwriter.Writer, o client.Object) error {
 	if n := o.Node; n != nil {
 		about = append(about, n.Class, n.CDC, client.TypeName(n))
 		if n.Count > 0 {
-			about = append(about, fmt.Sprintf("of %d", n.Count))
+			element := *n
+			element.Count = 0
+			about = append(about, fmt.Sprintf("of %d", n.Count), client.TypeName(&element))
 		}
 	}
 	line := fmt.Sprintf("%-3s  %s", o.Kind(), o.Ref)

@@ -136,6 +136,9 @@ DA   PV1LD0/DGEN1.WMax.minVal[CF]  structure
 DA   PV1LD0/DGEN1.WMax.maxVal[CF]  structure
 DA   PV1LD0/DGEN1.WMax.d[DC]       visible-string
 `, "", exitDone},
+		{"list an array", []string{"ls", "PV1LD0/DVVR1.VVArCrv[SP]"}, `DA   PV1LD0/DVVR1.VVArCrv.numPts[SP]  unsigned
+DA   PV1LD0/DVVR1.VVArCrv.crvPts[SP]  array of 4 structure
+`, "", exitDone},
 		{"read a measurand, in the MMS spelling too", []string{"get", "PV1LD0/MMXU1.TotW[MX]", "PV1LD0/MMXU1$MX$TotW$mag$f"},
 			`PV1LD0/MMXU1.TotW.mag.f[MX]  61.4 kW  good  HH:MM:SS.sss
 PV1LD0/MMXU1.TotW.mag.f[MX]  61.4 kW  good  HH:MM:SS.sss
