@@ -1,6 +1,7 @@
 package xmpp82
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -80,4 +81,19 @@ func TestRejectedCallsAreForgotten(t *testing.T) {
 		l.replied(x) // late, or never
 	}
 	l.reject(7) // of no call of ours
+}
+
+// What a user reads when a handshake has a stanza error for an answer tells absence from refusal.
+func TestHandshakeErrors(t *testing.T) {
+	peer := jid.MustParse("pv1@x.example/IEC")
+	for condition, absent := range map[stanza.Condition]bool{
+		stanza.ServiceUnavailable: true, stanza.RemoteServerNotFound: true, stanza.RecipientUnavailable: true,
+		stanza.ResourceConstraint: false, stanza.UndefinedCondition: false, stanza.BadRequest: false,
+	} {
+		err := handshakeError(peer, stanza.NewError(condition, ""))
+		var unreachable *UnreachableError
+		if errors.As(err, &unreachable) != absent || !errors.Is(err, &stanza.Error{Condition: condition}) {
+			t.Errorf("%s: %v", condition, err)
+		}
+	}
 }

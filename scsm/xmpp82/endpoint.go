@@ -242,6 +242,9 @@ func (e *Endpoint) Associate(peer jid.JID) (*Association, error) {
 	if !peer.IsFull() {
 		return nil, fmt.Errorf("associate with %v: an association needs a full JID, such as %v/IEC", peer, peer)
 	}
+	if peer == e.session.JID() {
+		return nil, fmt.Errorf("associate with %v: that is this end itself", peer)
+	}
 	initiator, err := e2e.NewInitiator(e.cfg.E2E, peer.Bare().String())
 	if err != nil {
 		return nil, err
@@ -323,7 +326,7 @@ func (e *Endpoint) takeOffer(peer jid.JID) bool {
 // roomy reports whether another association has room. What is half-open takes no place from those that
 // stand: whoever asked has not proved yet to be there. e.mu is held.
 func (e *Endpoint) roomy() bool {
-	return e.standing < e.cfg.MaxAssociations && e.halfOpen < e.cfg.MaxAssociations
+	return e.standing < e.cfg.MaxAssociations && e.halfOpen < e.cfg.MaxAssociations+acceptQueue
 }
 
 // refuse answers a handshake that security does not accept with what security wants said.

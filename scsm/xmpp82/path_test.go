@@ -203,6 +203,9 @@ func TestPeerThatIsNotThere(t *testing.T) {
 	if _, err := e.Associate(testbed.JID("x").Bare()); err == nil {
 		t.Error("an association with a bare JID is accepted")
 	}
+	if _, err := e.Associate(testbed.JID("ems")); err == nil {
+		t.Error("an association with oneself is accepted")
+	}
 }
 
 func TestPDUsOverTheAgreedSizeAreRefused(t *testing.T) {

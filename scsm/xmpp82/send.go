@@ -31,17 +31,21 @@ func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
 	if len(octets) > a.limit {
 		return &assoc.SizeError{Size: len(octets), Limit: a.limit}
 	}
-	ctx, release := a.both(ctx)
+	either, release := a.both(ctx)
 	defer release()
 	if a.channel.Load() == nil {
-		err = a.sendHandshake(ctx, pdu, octets)
+		err = a.sendHandshake(either, pdu, octets)
 	} else {
-		err = a.sendData(ctx, pdu, octets)
+		err = a.sendData(either, pdu, octets)
 	}
-	if err != nil {
-		if a.ctx.Err() != nil {
-			return context.Cause(a.ctx)
-		}
+	switch {
+	case err == nil:
+		return nil
+	case a.ctx.Err() != nil:
+		return context.Cause(a.ctx)
+	case ctx.Err() != nil:
+		a.fail(&endedError{"a PDU that was protected did not get out in time", err})
+	default:
 		a.fail(err)
 	}
 	return err

@@ -247,6 +247,9 @@ func TestServerThatTakesNothing(t *testing.T) {
 		if err := link.Send(t.Context(), readRequest(200)); err == nil {
 			t.Error("the association goes on, though a PDU is missing")
 		}
+		if _, err := link.Recv(t.Context()); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Recv gives %v, want that it is closed", err)
+		}
 		close(blocked)
 	})
 }
