@@ -68,7 +68,8 @@ func (f folder) command(args ...string) *exec.Cmd {
 	f.t.Cleanup(cancel)
 	c := exec.CommandContext(ctx, self, args...)
 	c.Dir = f.dir
-	c.Env = append(os.Environ(), asBusbar+"=1", "TZ=UTC")
+	// Under the race detector a process would sleep for a second before it ends.
+	c.Env = append(os.Environ(), asBusbar+"=1", "TZ=UTC", "GORACE=atexit_sleep_ms=0")
 	return c
 }
 
