@@ -32,6 +32,8 @@ type Scanner struct {
 	rooted bool   // stream mode: the root element has begun
 	empty  bool   // the second half of an empty-element tag is due
 	start  bool   // the last token was a start tag
+	// The error is about a prefix of the root that is bound anew.
+	rebound bool
 
 	attrs   []Attr
 	raw     []rawAttr
@@ -94,7 +96,7 @@ func (s *Scanner) reset() {
 	s.rerr, s.err = nil, nil
 	s.base, s.pos, s.hold, s.last, s.unit = 0, 0, 0, 0, 0
 	s.stack, s.ns, s.def = s.stack[:0], s.ns[:0], s.outer
-	s.rootNS, s.rooted, s.empty, s.start = 0, false, false, false
+	s.rootNS, s.rooted, s.empty, s.start, s.rebound = 0, false, false, false, false
 	clear(s.attrs[:cap(s.attrs)])
 	s.inner = inner{fixes: s.inner.fixes[:0]}
 }

@@ -250,6 +250,7 @@ func (s *Scanner) bind(a *rawAttr, value []byte, marks int) error {
 	}
 	for _, o := range s.ns[:min(s.rootNS, marks)] {
 		if n.prefix != "" && o.prefix == n.prefix && o.uri != n.uri {
+			s.rebound = true
 			return s.fail(Restricted, a.at, "a prefix of the root element is bound anew")
 		}
 	}
