@@ -77,7 +77,9 @@ type ServerConfig struct {
 }
 
 // Limits bounds what a peer may send. What exceeds one ends the stream with
-// policy-violation. A server announces the octets.
+// policy-violation; a client passes over the stanza instead, which may be from
+// anybody, and answers a request with that error, unless it has more than 16 times
+// the octets. A server announces the octets.
 //
 // RFC 6120, Section 13.12; XEP-0478.
 type Limits struct {

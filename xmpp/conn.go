@@ -37,9 +37,10 @@ type Conn struct {
 	sc     *xmltok.Scanner
 	w      *writer
 	info   Info
-	live   bool      // set up: silence is watched
-	alive  keepAlive // of the reading goroutine
-	ping   func()    // sends one
+	live   bool              // set up: silence is watched
+	pass   func(error) error // gets over a stanza that the scanner refuses, or says why not; may be nil
+	alive  keepAlive         // of the reading goroutine
+	ping   func()            // sends one
 
 	mu    sync.Mutex
 	id    jid.JID
@@ -86,6 +87,11 @@ func (c *Conn) Next() (xmltok.Token, error) {
 			return xmltok.Token{}, err
 		}
 		t, err := c.sc.Next()
+		if err != nil && c.pass != nil {
+			if err = c.pass(err); err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return xmltok.Token{}, c.stop(readError(err))
 		}

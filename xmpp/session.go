@@ -28,12 +28,13 @@ type Session struct {
 	replies *replies
 	pingID  string // of the last ping
 	roster  []RosterItem
-	forged  throttle // of the reading goroutine
+	forged  throttle // of the reading goroutine, as is passed
+	passed  throttle
 }
 
 func newSession(c *Conn, handler func(stanza.Stanza)) *Session {
 	s := &Session{conn: c, handler: handler, prefix: rand.Text()[:13] + "-", done: make(chan struct{}), replies: newReplies(c.JID())}
-	c.ping = s.ping
+	c.ping, c.pass = s.ping, s.passOver
 	return s
 }
 
@@ -168,23 +169,71 @@ func (s *Session) read() {
 			break
 		}
 		st, bad := stanza.ParseHead(&t)
-		raw, err := s.conn.Inner()
+		taken, err := s.payload(&st)
 		if err != nil {
 			break
 		}
-		if raw.SelfContained && raw.Default == stanza.Namespace {
-			st.Payload = bytes.Clone(raw.Octets)
-		} else if st.Payload, err = raw.AppendSelfContained(nil, stanza.Namespace); err != nil {
-			s.conn.End(err)
-			break
-		}
-		if bad != nil {
+		switch {
+		case bad != nil:
 			s.refuse(st, bad)
-			continue
+		case !taken:
+			s.tooMuch(st)
+		default:
+			s.dispatch(st)
 		}
-		s.dispatch(st)
 	}
 	<-s.conn.done
+}
+
+// payload reads the payload of st, or finds that it exceeds our limits. An error
+// has ended the stream.
+func (s *Session) payload(st *stanza.Stanza) (taken bool, err error) {
+	raw, err := s.conn.sc.Inner()
+	if err != nil {
+		if err = s.passOver(err); err != nil {
+			return false, s.conn.stop(readError(err))
+		}
+		return false, nil
+	}
+	if raw.SelfContained && raw.Default == stanza.Namespace {
+		st.Payload = bytes.Clone(raw.Octets)
+		return true, nil
+	}
+	st.Payload, err = raw.AppendSelfContained(nil, stanza.Namespace)
+	if err != nil {
+		s.passedOver(err)
+		return false, nil
+	}
+	return true, nil
+}
+
+// passOver gets over a stanza that exceeds our limits, which err says. Whoever may
+// write to us can have the server send one: if it ended the stream, as at the
+// server it ends the one of its sender, one stanza would take us off line.
+func (s *Session) passOver(err error) error {
+	if err := s.conn.sc.Skip(); err != nil {
+		return err
+	}
+	s.passedOver(err)
+	return nil
+}
+
+func (s *Session) passedOver(err error) {
+	if ok, missed := s.passed.allow(time.Now()); ok {
+		s.conn.record(eventFor(err), "a stanza was passed over: "+err.Error()+unreported(missed), nil)
+	}
+}
+
+// tooMuch deals with a stanza whose payload exceeds our limits. A request gets an
+// answer; one of ours fails; anything else is dropped.
+func (s *Session) tooMuch(st stanza.Stanza) {
+	e := stanza.NewError(stanza.PolicyViolation, "the stanza exceeds what this end takes")
+	if st.Kind == stanza.IQ && (st.Type == stanza.Result || st.Type == stanza.TypeError) {
+		st.Type, st.Payload = stanza.TypeError, stanza.AppendError(nil, e)
+		s.reply(st)
+		return
+	}
+	s.refuse(st, e)
 }
 
 // refuse deals with a stanza whose head is wrong. A request gets an answer,
@@ -258,11 +307,15 @@ func (s *Session) spoofed(what string, from jid.JID) {
 	if !ok {
 		return
 	}
-	text := what + " from " + printable([]string{from.String()})
-	if missed > 0 {
-		text += fmt.Sprintf(" (%d more before were not reported)", missed)
-	}
+	text := what + " from " + printable([]string{from.String()}) + unreported(missed)
 	s.conn.record(audit.ReplySpoofed, text, nil)
+}
+
+func unreported(missed int) string {
+	if missed == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d more before were not reported)", missed)
 }
 
 // A throttle lets through what a peer can cause as often as it likes, up to 32

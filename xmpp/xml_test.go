@@ -40,14 +40,14 @@ func TestX1RestrictedXML(t *testing.T) {
 // RFC 6120, Section 13.12; xmppbomb is the class.
 func TestX2LimitsOfAStream(t *testing.T) {
 	testXML(t, []xmlAttack{
-		{"depth", message(strings.Repeat("<a>", 1e6)), PolicyViolation, audit.StreamLimit},
+		{"depth", message(strings.Repeat("<a>", 1.5e6)), PolicyViolation, audit.StreamLimit},
 		{"attributes", message("<a" + manyAttrs(" a%='%'", 1e5) + "/>"), PolicyViolation, audit.StreamLimit},
 		{"namespaces", message("<a" + manyAttrs(" xmlns:a%='%'", 1e5) + "/>"), PolicyViolation, audit.StreamLimit},
-		{"endless attribute", "<message a='" + strings.Repeat("a", 1<<20), PolicyViolation, audit.StreamLimit},
+		{"endless attribute", "<message a='" + strings.Repeat("a", 5<<20), PolicyViolation, audit.StreamLimit},
 		{"endless text", "<message><body>" + strings.Repeat("text ", 1<<20), PolicyViolation, audit.StreamLimit},
-		{"endless name", "<" + strings.Repeat("a", 1<<20), PolicyViolation, audit.StreamLimit},
-		{"endless children", "<message>" + strings.Repeat("<a/>", 1<<18), PolicyViolation, audit.StreamLimit},
-		{"endless white space in a stanza", "<message>" + strings.Repeat(" ", 1<<20), PolicyViolation, audit.StreamLimit},
+		{"endless name", "<" + strings.Repeat("a", 5<<20), PolicyViolation, audit.StreamLimit},
+		{"endless children", "<message>" + strings.Repeat("<a/>", 5<<18), PolicyViolation, audit.StreamLimit},
+		{"endless white space in a stanza", "<message>" + strings.Repeat(" ", 5<<20), PolicyViolation, audit.StreamLimit},
 	})
 	t.Run("endless header", func(t *testing.T) {
 		testUnauthenticated(t, "<?xml version='1.0'?><stream:stream to='"+strings.Repeat("a", 1<<20), PolicyViolation, audit.StreamLimit)
@@ -55,6 +55,75 @@ func TestX2LimitsOfAStream(t *testing.T) {
 	t.Run("an unauthenticated peer has less", func(t *testing.T) {
 		testUnauthenticated(t, clientHeader+"<x xmlns='urn:x'>"+strings.Repeat("<a/>", 16<<10/4), PolicyViolation, audit.StreamLimit)
 	})
+}
+
+// A server such as Prosody or ejabberd passes on whatever any account sends: one
+// stanza must not take a client off line.
+func TestX2ClientPassesOverAStanza(t *testing.T) {
+	const from = " from='evil@site.example/x'"
+	many := manyAttrs(" a%='%'", 1000)
+	tests := []struct {
+		name, octets string
+		event        audit.ID
+		answer       string // that the sender gets; empty for none
+	}{
+		{"depth", "<message" + from + ">" + strings.Repeat("<a>", 1e5) + strings.Repeat("</a>", 1e5) + "</message>", audit.StreamLimit, ""},
+		{"attributes", "<message" + from + "><a" + many + "/></message>", audit.StreamLimit, ""},
+		{"attributes of the stanza", "<message" + many + from + "/>", audit.StreamLimit, ""},
+		{"value", "<presence" + from + "><status xmlns='" + strings.Repeat("u", 1e5) + "'/></presence>", audit.StreamLimit, ""},
+		{"size", "<message" + from + "><body>" + strings.Repeat("&apos;", 2e5) + "</body></message>", audit.StreamLimit, ""},
+		{"declarations that the server left on the stream", "<message" + from + ">" + strings.Repeat("<stream:a/>", 2e4) + "</message>", audit.StreamLimit, ""},
+		{"stream rebound", "<message" + from + "><a xmlns:stream='urn:x'/></message>", audit.RestrictedXML, ""},
+		{"request", "<iq type='set' id='1'" + from + "><a " + strings.Repeat("n", 500) + "=''/></iq>", audit.StreamLimit,
+			"<iq type='error' id='1' to='evil@site.example/x'><error type='modify'><policy-violation "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPair(t)
+			got := make(chan stanza.Stanza, 1)
+			p.client.Handler = func(st stanza.Stanza) { got <- st }
+			var heard string
+			s, done := p.session(t, func(r *raw) {
+				r.send(tt.octets, "<message id='next' from='", peerJID.String(), "'/>")
+				heard = r.rest()
+			})
+			select {
+			case st := <-got:
+				if st.ID != "next" {
+					t.Errorf("the handler got %v", st)
+				}
+			case <-s.Done():
+				t.Errorf("the stream ended: %v", s.Err())
+			}
+			s.Close()
+			<-done
+			if d := cmp.Diff([]audit.ID{tt.event}, ids(&p.clientEvents)); d != "" {
+				t.Errorf("events (-want +got):\n%s", d)
+			}
+			if !strings.HasPrefix(heard, tt.answer) || tt.answer == "" && heard != closeTag {
+				t.Errorf("the server hears %q, want %q", heard, tt.answer)
+			}
+		})
+	}
+}
+
+func TestReplyThatIsTooLargeFailsItsRequest(t *testing.T) {
+	p := newPair(t)
+	p.client.Limits.Authenticated = 10000
+	s, done := p.session(t, func(r *raw) {
+		r.send("<iq type='result' id='", idOf(r.until("</iq>")), "' from='", peerJID.String(), "'><q xmlns='urn:q'>", strings.Repeat("a", 10000), "</q></iq>")
+		r.send("<iq type='result' id='", idOf(r.until("</iq>")), "' from='", peerJID.String(), "'><q xmlns='urn:q'/></iq>")
+		r.rest()
+	})
+	iq := stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, To: peerJID, Payload: query}
+	if reply, err := s.Request(t.Context(), iq); !errors.Is(err, &stanza.Error{Condition: stanza.PolicyViolation}) {
+		t.Errorf("%v, %v; want policy-violation", reply, err)
+	}
+	if reply, err := s.Request(t.Context(), iq); err != nil {
+		t.Errorf("the next request: %v, %v", reply, err)
+	}
+	s.Close()
+	<-done
 }
 
 func manyAttrs(pattern string, n int) string {
@@ -90,7 +159,6 @@ func TestX4Smuggling(t *testing.T) {
 		{"attribute twice", "<message to='a@site.example' to='b@site.example'/>", NotWellFormed, audit.StreamMalformed},
 		{"attribute twice by namespace", message("<a xmlns:x='urn:x' xmlns:y='urn:x' x:a='' y:a=''/>"), NotWellFormed, audit.StreamMalformed},
 		{"xml rebound", message("<a xmlns:xml='urn:x'/>"), NotWellFormed, audit.StreamMalformed},
-		{"stream rebound", message("<a xmlns:stream='urn:x'/>"), RestrictedXML, audit.RestrictedXML},
 		{"undeclared prefix", message("<x:a/>"), NotWellFormed, audit.StreamMalformed},
 		{"two colons", message("<a:b:c xmlns:a='urn:x'/>"), NotWellFormed, audit.StreamMalformed},
 		{"tags that cross", message("<a><b></a></b>"), NotWellFormed, audit.StreamMalformed},
@@ -105,6 +173,9 @@ func TestX4Smuggling(t *testing.T) {
 		{"text between stanzas", "text<message/>", BadFormat, ""},
 		{"starttls again", startTLSAsk, UnsupportedStanzaType, ""},
 		{"authentication again", externalAuth, UnsupportedStanzaType, ""},
+	})
+	t.Run("stream rebound", func(t *testing.T) { // what a client does with it: TestX2ClientPassesOverAStanza
+		testServer(t, xmlAttack{"", message("<a xmlns:stream='urn:x'/>"), RestrictedXML, audit.RestrictedXML})
 	})
 	t.Run("not smuggled", func(t *testing.T) {
 		const payload = "<body>&lt;/message&gt;&lt;/stream:stream&gt;</body><message xmlns='jabber:client' from='admin@site.example'/>"
