@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"busbar.example/secure/audit"
@@ -24,6 +25,8 @@ type BrokerOptions struct {
 	Logger *slog.Logger
 	Audit  audit.Sink
 	Tap    func(from jid.JID, start, payload []byte) // shown every stanza that is routed
+
+	Refresh time.Duration // how often revocation lists are read again; default 1 minute
 }
 
 // drainTime is how long a broker that ends waits for its clients to take what is queued.
@@ -64,6 +67,11 @@ func (s *Site) RunBroker(ctx context.Context, o BrokerOptions) error {
 	if o.Ready != nil {
 		o.Ready(l.Addr())
 	}
+	watch, stop := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { watchRevocation(watch, o.Refresh, cmp.Or(o.Logger, silent), server.Recheck, trust) })
+	defer watching.Wait()
+	defer stop()
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(context.WithoutCancel(ctx), l) }()
 	select {

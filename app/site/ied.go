@@ -30,6 +30,8 @@ type IEDOptions struct {
 	Sim   bool              // move its values plausibly
 	Ready func(*RunningIED) // called once it is on line
 
+	Refresh time.Duration // how often revocation lists are read again; default 1 minute
+
 	Seed                uint64  // of what chance decides in the simulation
 	Latitude, Longitude float64 // where its sun shines, in degrees to the north and east
 }
@@ -48,14 +50,16 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = cmp.Or(o.Logger, silent)
 	engine, err := server.New(server.Config{Model: model, Audit: o.Audit})
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.SCL, err)
 	}
-	endpoint, err := s.endpoint(ctx, o.Party, true)
+	trust, err := s.trust(pki.E2E)
+	if err != nil {
+		return err
+	}
+	endpoint, err := s.endpoint(ctx, o.Party, trust, true)
 	if err != nil {
 		return err
 	}
@@ -66,6 +70,7 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 		endpoint.Close()
 		running.Wait()
 	}()
+	running.Go(func() { watchRevocation(ctx, o.Refresh, o.Logger, endpoint.Recheck, trust) })
 	if o.Sim {
 		simulation, err := sim.New(sim.Config{Engine: engine, Seed: o.Seed, Latitude: o.Latitude, Longitude: o.Longitude})
 		if err != nil {
@@ -172,7 +177,11 @@ func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
 	if ied, err = IED(ied); err != nil {
 		return nil, err
 	}
-	endpoint, err := s.endpoint(ctx, p, false)
+	trust, err := s.trust(pki.E2E)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := s.endpoint(ctx, p, trust, false)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 func (g *global) pkiCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pki",
-		Short: "issue and show certificates",
+		Short: "issue, revoke and show certificates",
 		Args:  exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return c.Help()
@@ -33,7 +33,7 @@ func (g *global) pkiCommand() *cobra.Command {
 		Args: cobra.ArbitraryArgs,
 	}
 	issue.AddCommand(g.issueIED(), g.issueClient())
-	c.AddCommand(issue, g.pkiShow())
+	c.AddCommand(issue, g.pkiRevoke(), g.pkiShow())
 	return c
 }
 
@@ -99,6 +99,31 @@ func (g *global) issue(text string, roles []string, aor string, force bool) erro
 	}
 	fmt.Fprintf(g.stdout, "%v: %s; TLS and E2E keys and certificates in %s\n", j.Bare(), held, s.Path("pki", j.Bare().String()))
 	return nil
+}
+
+func (g *global) pkiRevoke() *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke JID",
+		Short: "put the certificates of an account on the revocation lists",
+		Long: `revoke puts the certificates that JID has now on the revocation lists pki/*.crl. A broker or IED that runs in
+this folder acts on it within a minute; copies of the site need the new lists.`,
+		Args: exactly("JID"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := g.site()
+			if err != nil {
+				return err
+			}
+			j, err := s.Account(args[0])
+			if err != nil {
+				return err
+			}
+			if err := s.Revoke(j); err != nil {
+				return err
+			}
+			fmt.Fprintf(g.stdout, "%v: revoked; new certificates are issued with `busbar pki issue … --force`\n", j.Bare())
+			return nil
+		},
+	}
 }
 
 func (g *global) pkiShow() *cobra.Command {

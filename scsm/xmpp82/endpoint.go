@@ -113,6 +113,9 @@ func Dial(ctx context.Context, cfg Config) (*Endpoint, error) {
 		e.cfg.MaxAssociations = defaultAssociations
 	}
 	e.cfg.E2E.Protocol = Protocol
+	if e.cfg.E2E.Replay == nil {
+		e.cfg.E2E.Replay = new(e2e.ReplayCache) // what we ask for and what we are asked share one memory
+	}
 	if e.cfg.E2E.Audit == nil {
 		e.cfg.E2E.Audit = e.audit
 	}
@@ -232,6 +235,26 @@ func (e *Endpoint) turnAway() {
 			e.reply(o.iq, stanza.ServiceUnavailable)
 		default:
 			return
+		}
+	}
+}
+
+// Recheck ends the associations whose peer's end-to-end certificate is no longer good: it has expired, or
+// a revocation list that was read since names it. IEC 62351-3, revocation during a session.
+func (e *Endpoint) Recheck() {
+	e.mu.Lock()
+	links := make([]*Association, 0, len(e.links))
+	for _, a := range e.links {
+		links = append(links, a)
+	}
+	e.mu.Unlock()
+	for _, a := range links {
+		channel := a.channel.Load()
+		if channel == nil {
+			continue
+		}
+		if err := channel.Recheck(e.cfg.Now()); err != nil {
+			a.end(fmt.Errorf("the certificate of %v: %w", a.peer, err))
 		}
 	}
 }

@@ -1,0 +1,84 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/big"
+	"os"
+	"time"
+
+	"busbar.example/secure/pki"
+	"busbar.example/xmpp/jid"
+)
+
+// defaultRefresh is how often a running party reads the revocation lists again.
+const defaultRefresh = time.Minute
+
+// Revoke puts the certificates that j has now on the revocation lists of both issuing authorities. Who
+// runs in this folder acts on it within a minute; copies of the site need the new lists.
+func (s *Site) Revoke(j jid.JID) error {
+	j = j.Bare()
+	if j.Domain() != s.Domain {
+		return s.otherDomain(j)
+	}
+	for _, layer := range []struct {
+		hierarchy pki.Hierarchy
+		name      string
+	}{{pki.E2E, "e2e"}, {pki.E2M, "tls"}} {
+		serial, err := s.serial(j, layer.name)
+		if err != nil {
+			return err
+		}
+		ca, err := s.loadCA(layer.hierarchy, "issuing")
+		if err != nil {
+			return err
+		}
+		if err := ca.WriteCRL(s.crlFile(layer.hierarchy, "issuing"), serial); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serial is the serial number of a certificate of j.
+func (s *Site) serial(j jid.JID, name string) (*big.Int, error) {
+	file := s.partyFile(j, name, "crt")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, Hint(fmt.Errorf("%v has no %s certificate here", j, name), "only what was issued in this folder can be revoked here")
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := Certificate(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return c.SerialNumber, nil
+}
+
+// watchRevocation reads the revocation lists of each trust again from time to time, and then has those
+// that stand rechecked. A list that cannot be read leaves the last one in force.
+func watchRevocation(ctx context.Context, every time.Duration, log *slog.Logger, recheck func(), trusts ...*pki.Trust) {
+	if every <= 0 {
+		every = defaultRefresh
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, trust := range trusts {
+			if err := trust.Refresh(); err != nil {
+				log.Warn("revocation lists not read again", "err", err)
+			}
+		}
+		recheck()
+	}
+}
