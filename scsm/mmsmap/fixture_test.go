@@ -1,6 +1,7 @@
 package mmsmap_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"busbar.example/acsi/scl"
 	"busbar.example/acsi/server"
 	"busbar.example/internal/testbed"
+	"busbar.example/mms"
 	"busbar.example/mms/assoc"
 	"busbar.example/scsm/mmsmap"
 	"busbar.example/secure/rbac"
@@ -83,6 +85,7 @@ func everyRole() rbac.Subject {
 // wired is one association in memory.
 type wired struct {
 	*mmsmap.Client
+	rude   bool // the peer may break the protocol
 	mu     sync.Mutex
 	faults []error // what the server kept to itself
 }
@@ -121,8 +124,93 @@ func (w *wired) serve(t testing.TB, link assoc.Link, services func(rbac.Subject)
 	}()
 	t.Cleanup(func() {
 		link.Close()
-		if err := <-served; err != nil && !errors.Is(err, net.ErrClosed) {
+		if err := <-served; err != nil && !errors.Is(err, net.ErrClosed) && !w.rude {
 			t.Errorf("the server ended with: %v", err)
 		}
 	})
+}
+
+// rawly associates without the client side of the mapping: as a peer that may ask for anything.
+func rawly(t testing.TB, services func(rbac.Subject) acsi.Services, who rbac.Subject) (*assoc.Association, *wired) {
+	t.Helper()
+	w := &wired{}
+	near, far := testbed.Pipe(who, rbac.Subject{Name: "ied@test.example"})
+	w.serve(t, far, services)
+	a, err := assoc.Initiate(t.Context(), near, assoc.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Abort)
+	return a, w
+}
+
+// against associates a client with a server that answers with handle, whatever that does.
+func against(t testing.TB, handle assoc.Handler) *mmsmap.Client {
+	t.Helper()
+	near, far := testbed.Pipe(rbac.Subject{}, rbac.Subject{})
+	accepted := make(chan error, 1)
+	var s *assoc.Association
+	go func() {
+		var err error
+		s, err = assoc.Accept(t.Context(), far, assoc.Config{}, func(*assoc.Association) (assoc.Handler, mms.ServiceSupportOptions, error) {
+			return handle, mms.Services(mms.ServiceRead, mms.ServiceWrite, mms.ServiceGetNameList, mms.ServiceGetVariableAccessAttributes), nil
+		})
+		accepted <- err
+	}()
+	c, err := mmsmap.Associate(t.Context(), near, assoc.Config{})
+	if err := errors.Join(err, <-accepted); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Abort(); s.Abort() })
+	return c
+}
+
+// named is a variable of a logical device, or with access a part of it.
+func named(ld, item string, access ...mms.AlternateAccessSelection) mms.Variable {
+	v := mms.Variable{VariableSpecification: mms.VariableName{Name: mms.DomainSpecific{DomainID: ld, ItemID: item}}}
+	for _, a := range access {
+		v.AlternateAccess = append(v.AlternateAccess, mms.UnnamedAccess{Selection: a})
+	}
+	return v
+}
+
+// ask sends a request whose answer is of type R.
+func ask[R mms.ConfirmedServiceResponse](t testing.TB, a *assoc.Association, request mms.ConfirmedServiceRequest) (R, error) {
+	t.Helper()
+	response, err := a.Call(t.Context(), request)
+	if err != nil {
+		var none R
+		return none, err
+	}
+	return response.(R), nil
+}
+
+// stub is services of which a test gives some.
+type stub struct {
+	acsi.UnimplementedServices
+	lds        func() ([]string, error)
+	lns        func(ld string) ([]string, error)
+	definition func(acsi.Ref) (*acsi.Node, error)
+	get        func([]acsi.Ref) ([]acsi.Result, error)
+	set        func([]acsi.Assignment) ([]error, error)
+}
+
+func (s stub) services(rbac.Subject) acsi.Services { return s }
+
+func (s stub) GetServerDirectory(context.Context) ([]string, error) { return s.lds() }
+
+func (s stub) GetLogicalDeviceDirectory(_ context.Context, ld string) ([]string, error) {
+	return s.lns(ld)
+}
+
+func (s stub) GetDataDefinition(_ context.Context, ref acsi.Ref) (*acsi.Node, error) {
+	return s.definition(ref)
+}
+
+func (s stub) GetDataValues(_ context.Context, refs []acsi.Ref) ([]acsi.Result, error) {
+	return s.get(refs)
+}
+
+func (s stub) SetDataValues(_ context.Context, assignments []acsi.Assignment) ([]error, error) {
+	return s.set(assignments)
 }
