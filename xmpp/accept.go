@@ -49,7 +49,7 @@ func Accept(ctx context.Context, nc net.Conn, cfg ServerConfig) (*Conn, error) {
 	c.ping = func() {
 		ping := pingRequest(c.JID(), rand.Text())
 		ping.From = domain
-		c.answer(ping.Append(nil))
+		c.w.pushUrgent(ping.Append(nil)) // what fails here has ended, or ends at the time limit of the write before
 	}
 	c.trace.Connected(nc.LocalAddr(), nc.RemoteAddr())
 	if err := s.negotiate(ctx); err != nil {

@@ -205,14 +205,6 @@ func (c *Conn) fits(parts [][]byte) error {
 	return nil
 }
 
-// answer queues an answer of the stream's own. A peer that asks without reading
-// what it gets is cut off.
-func (c *Conn) answer(b []byte) {
-	if c.w.pushUrgent(b) == ErrQueueFull {
-		c.End(&StreamError{Condition: ResourceConstraint, Text: "answers are not read"})
-	}
-}
-
 func (c *Conn) translate(err error) error {
 	if err == errEnded {
 		return c.Err()

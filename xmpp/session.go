@@ -73,15 +73,11 @@ func (s *Session) Send(ctx context.Context, st stanza.Stanza) error {
 // SendIQ sends an iq of type get or set, with an id of its own if iq has none.
 // onReply is called with the result or the error that the addressee sends, on
 // the reading goroutine and in order with Handler; it must not block. A reply
-// from anybody else is ignored. It is not called once the session has ended.
+// from anybody else is ignored. It is not called once the session has ended. SendIQ
+// returns the iq's id, by which Abandon knows it: at most 4,096 may be outstanding.
 //
 // RFC 6120, Section 8.2.3.
-func (s *Session) SendIQ(ctx context.Context, iq stanza.Stanza, onReply func(reply stanza.Stanza)) error {
-	_, err := s.sendIQ(ctx, iq, onReply)
-	return err
-}
-
-func (s *Session) sendIQ(ctx context.Context, iq stanza.Stanza, onReply func(stanza.Stanza)) (id string, err error) {
+func (s *Session) SendIQ(ctx context.Context, iq stanza.Stanza, onReply func(reply stanza.Stanza)) (id string, err error) {
 	if iq.Kind != stanza.IQ || iq.Type != stanza.Get && iq.Type != stanza.Set {
 		return "", errors.New("xmpp: only an iq of type get or set has a reply")
 	}
@@ -106,6 +102,15 @@ func (s *Session) sendIQ(ctx context.Context, iq stanza.Stanza, onReply func(sta
 	return iq.ID, nil
 }
 
+// Abandon gives up waiting for the reply to an iq that SendIQ has sent to that
+// address. Its onReply may be running, and is not called from then on. A reply
+// that has come already, or comes yet, does no harm.
+func (s *Session) Abandon(to jid.JID, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replies.abandon(to, id)
+}
+
 // newID makes an id. s.mu is held.
 func (s *Session) newID() string {
 	s.nextID++
@@ -116,15 +121,13 @@ func (s *Session) newID() string {
 // type error is returned as a *stanza.Error.
 func (s *Session) Request(ctx context.Context, iq stanza.Stanza) (stanza.Stanza, error) {
 	replied := make(chan stanza.Stanza, 1)
-	id, err := s.sendIQ(ctx, iq, func(reply stanza.Stanza) { replied <- reply })
+	id, err := s.SendIQ(ctx, iq, func(reply stanza.Stanza) { replied <- reply })
 	if err != nil {
 		return stanza.Stanza{}, err
 	}
 	reply, err := await(ctx, s, replied)
 	if ctx.Err() != nil {
-		s.mu.Lock()
-		s.replies.abandon(iq.To, id)
-		s.mu.Unlock()
+		s.Abandon(iq.To, id)
 	}
 	if err != nil {
 		return stanza.Stanza{}, err
@@ -339,10 +342,14 @@ func (t *throttle) allow(now time.Time) (ok bool, missed int) {
 	return true, missed
 }
 
-// answer queues an answer of the session's own.
+// answer queues an answer of the session's own. Without room it is dropped: others
+// can ask for more answers than the server takes from us at the moment, and must
+// not end the session by that. A server that takes nothing meets the time limit.
 func (s *Session) answer(st stanza.Stanza) {
 	st.From = jid.JID{}
-	s.conn.answer(st.Append(nil))
+	if err := s.conn.w.pushUrgent(st.Append(nil)); err == ErrQueueFull {
+		s.conn.logger.Debug("xmpp: answer dropped: the send queue is full", "to", st.To)
+	}
 }
 
 // ping asks the server for a sign of life. Any will do, so nobody waits for the

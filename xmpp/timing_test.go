@@ -290,29 +290,38 @@ func TestSlowReader(t *testing.T) {
 			time.Sleep(time.Minute)
 		})
 	})
-	t.Run("answers are not read", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			p := inBubble(t)
-			p.client.QueueSize = 1000
-			s, err := p.dialRaw(t, func(r *raw) {
-				r.ready(p.server.Identity)
-				go func() {
+	for _, tt := range []struct {
+		name  string
+		pause time.Duration
+		want  error
+	}{
+		{"answers that have no room are dropped", 9 * time.Second, ErrClosed},
+		{"answers are never read", time.Minute, ErrStalled},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := inBubble(t)
+				p.client.QueueSize = 1000
+				asked := make(chan struct{})
+				s, err := p.dialRaw(t, func(r *raw) {
+					r.ready(p.server.Identity)
 					for range reserve / 16 {
-						if _, err := r.conn.Write([]byte("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")); err != nil {
-							return
-						}
+						r.send("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")
 					}
-				}()
-				time.Sleep(time.Minute)
+					time.Sleep(tt.pause)
+					r.send("<message id='end'/>")
+					close(asked)
+					r.rest()
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				<-asked
+				s.Close()
+				if err := s.Err(); err != tt.want {
+					t.Errorf("ended with %v, want %v", err, tt.want)
+				}
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			<-s.Done()
-			if err := s.Err(); !errors.Is(err, &StreamError{Condition: ResourceConstraint}) {
-				t.Errorf("ended with %v", err)
-			}
-			time.Sleep(time.Minute)
 		})
-	})
+	}
 }
