@@ -43,7 +43,7 @@ func (s *Session) getRoster(ctx context.Context) error {
 	done := make(chan error, 1)
 	iq := stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, Payload: []byte("<query xmlns='" + nsRoster + "'/>")}
 	// The reply is taken on the reading goroutine, before the pushes behind it.
-	err := s.SendIQ(ctx, iq, func(reply stanza.Stanza) { done <- s.setRoster(reply) })
+	_, err := s.SendIQ(ctx, iq, func(reply stanza.Stanza) { done <- s.setRoster(reply) })
 	if err != nil {
 		return err
 	}

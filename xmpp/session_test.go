@@ -134,7 +134,7 @@ func TestRepliesAndStanzasComeInOrder(t *testing.T) {
 	})
 	for _, name := range []string{"first", "second"} {
 		iq := stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, To: peerJID, Payload: query}
-		if err := s.SendIQ(t.Context(), iq, func(stanza.Stanza) { note(name) }); err != nil {
+		if _, err := s.SendIQ(t.Context(), iq, func(stanza.Stanza) { note(name) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -143,6 +143,29 @@ func TestRepliesAndStanzasComeInOrder(t *testing.T) {
 	if d := cmp.Diff([]string{"message 1", "second", "message 2", "first", "message 3"}, order); d != "" {
 		t.Errorf("order (-want +got):\n%s", d)
 	}
+}
+
+// An iq that nobody answers does not keep its place once it is given up.
+func TestAbandonedRequestsFreeTheirPlaces(t *testing.T) {
+	p := newPair(t)
+	s, done := p.session(t, func(r *raw) {
+		r.until("<presence/>")
+		r.send(closeTag)
+		r.rest()
+	})
+	iq := stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, To: peerJID, Payload: query}
+	for i := range maxReplies + 10 {
+		id, err := s.SendIQ(t.Context(), iq, func(stanza.Stanza) { t.Error("called") })
+		if err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+		s.Abandon(peerJID, id)
+	}
+	if err := s.InitialPresence(t.Context()); err != nil {
+		t.Error(err)
+	}
+	<-s.Done()
+	<-done
 }
 
 func TestRequest(t *testing.T) {
@@ -167,7 +190,7 @@ func TestRequest(t *testing.T) {
 	if _, err := s.Request(t.Context(), stanza.Stanza{Kind: stanza.IQ, Type: stanza.Result, ID: "1"}); err == nil {
 		t.Error("a result has no reply")
 	}
-	if err := s.SendIQ(t.Context(), stanza.Stanza{Kind: stanza.Message}, nil); err == nil {
+	if _, err := s.SendIQ(t.Context(), stanza.Stanza{Kind: stanza.Message}, nil); err == nil {
 		t.Error("a message has no reply")
 	}
 	if err := s.InitialPresence(t.Context()); err != nil {
