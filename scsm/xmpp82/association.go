@@ -110,6 +110,9 @@ func (a *Association) end(cause error) {
 		for _, iq := range a.ledger.end() {
 			a.endpoint.reply(iq, stanza.UndefinedCondition)
 		}
+		for _, id := range a.ledger.abandoned() {
+			a.endpoint.session.Abandon(a.peer, id)
+		}
 	})
 }
 

@@ -83,6 +83,33 @@ func TestRejectedCallsAreForgotten(t *testing.T) {
 	l.reject(7) // of no call of ours
 }
 
+// An iq of ours that nobody answers is given up when its call is rejected, and at the end at the latest.
+func TestUnansweredIQsAreGivenUp(t *testing.T) {
+	l := newLedger()
+	rejected := &expected{what: &mms.ConfirmedRequest{InvokeID: 1}}
+	l.call(1, rejected)
+	if !l.sent(rejected, "a") || l.reject(1) != "a" {
+		t.Error("the iq of a rejected call stays open")
+	}
+	early := &expected{what: &mms.ConfirmedRequest{InvokeID: 2}}
+	l.call(2, early)
+	if l.reject(2) != "" || l.sent(early, "b") {
+		t.Error("an iq whose call was rejected before it was noted stays open")
+	}
+	answered, open := &expected{}, &expected{}
+	l.closed(answered, "c") // before SendIQ has returned
+	if !l.sent(answered, "c") || !l.sent(open, "d") {
+		t.Error("an iq of an association that goes on is given up")
+	}
+	l.end()
+	if got := l.abandoned(); len(got) != 1 || got[0] != "d" {
+		t.Errorf("given up at the end: %q, want d", got)
+	}
+	if l.sent(open, "e") {
+		t.Error("an iq that went out after the end stays open")
+	}
+}
+
 // What a user reads when a handshake has a stanza error for an answer tells absence from refusal.
 func TestHandshakeErrors(t *testing.T) {
 	peer := jid.MustParse("pv1@x.example/IEC")

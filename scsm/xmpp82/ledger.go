@@ -26,6 +26,8 @@ type inbound struct {
 type expected struct {
 	what     mms.PDU // *mms.InitiateRequest, *mms.ConfirmedRequest, *mms.ConcludeRequest, or nil for a release
 	rejected bool    // a rejectPDU has ended it: the iq's error is to follow
+	closed   bool    // its iq has been replied to
+	id       string  // of its iq, once it went out
 }
 
 // answeredBy reports whether a PDU is an answer to what was asked.
@@ -59,10 +61,11 @@ type ledger struct {
 	asked   map[uint32]stanza.Stanza // iqs of the peer's calls, by invokeID
 	awaited stanza.Stanza            // the iq of the peer's handshake, later of its conclude
 	calls   map[uint32]*expected     // calls of ours, by invokeID
+	open    map[string]struct{}      // ids of our iqs without a reply
 }
 
 func newLedger() ledger {
-	return ledger{inbox: make(chan inbound, inboxSize), asked: make(map[uint32]stanza.Stanza), calls: make(map[uint32]*expected)}
+	return ledger{inbox: make(chan inbound, inboxSize), asked: make(map[uint32]stanza.Stanza), calls: make(map[uint32]*expected), open: make(map[string]struct{})}
 }
 
 // put queues in, unless there is no room or the association has ended.
@@ -145,6 +148,40 @@ func (l *ledger) takeAsked(invokeID uint32) (stanza.Stanza, bool) {
 	return iq, open
 }
 
+// sent notes that an iq of ours went out. It reports false where nobody waits for its reply any more.
+func (l *ledger) sent(x *expected, id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended || x.rejected {
+		return false
+	}
+	if !x.closed {
+		x.id = id
+		l.open[id] = struct{}{}
+	}
+	return true
+}
+
+// closed notes that an iq of ours has its reply.
+func (l *ledger) closed(x *expected, id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x.closed = true
+	delete(l.open, id)
+}
+
+// abandoned gives the ids of our iqs that are without a reply at the end.
+func (l *ledger) abandoned() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ids := make([]string, 0, len(l.open))
+	for id := range l.open {
+		ids = append(ids, id)
+	}
+	l.open = nil
+	return ids
+}
+
 // call notes a call of ours.
 func (l *ledger) call(invokeID uint32, x *expected) {
 	l.mu.Lock()
@@ -167,14 +204,19 @@ func (l *ledger) replied(x *expected) {
 	}
 }
 
-// reject notes that the peer has rejected a call of ours.
-func (l *ledger) reject(invokeID uint32) {
+// reject notes that the peer has rejected a call of ours, and gives the id of its iq where that is open: the
+// peer is to answer it with an error, and may not.
+func (l *ledger) reject(invokeID uint32) (id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if x := l.calls[invokeID]; x != nil {
-		x.rejected = true
-		delete(l.calls, invokeID)
+	x := l.calls[invokeID]
+	if x == nil {
+		return ""
 	}
+	x.rejected = true
+	delete(l.calls, invokeID)
+	delete(l.open, x.id)
+	return x.id
 }
 
 // end gives all iqs of the peer that are open. Nothing is queued from then on.

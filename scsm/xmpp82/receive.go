@@ -258,7 +258,9 @@ func (a *Association) takeData(in inbound, octets []byte) (mms.PDU, error) {
 		a.concluded.Store(true)
 	case *mms.Reject:
 		if p.OriginalInvokeID != nil {
-			a.ledger.reject(*p.OriginalInvokeID)
+			if id := a.ledger.reject(*p.OriginalInvokeID); id != "" {
+				a.endpoint.session.Abandon(a.peer, id)
+			}
 		}
 	case *mms.InitiateRequest:
 		return nil, fmt.Errorf("%v initiates an association that is established", a.peer)

@@ -108,7 +108,7 @@ func (r *rogue) request(typ stanza.Type, id string, sec []byte) (stanza.Stanza, 
 // post sends an iq and gives where its outcome will be: "result", or the condition of an error.
 func (r *rogue) post(typ stanza.Type, sec []byte) <-chan string {
 	outcome := make(chan string, 2)
-	err := r.session.SendIQ(timeout(r.t), stanza.Stanza{Kind: stanza.IQ, Type: typ, To: testbed.JID("pv1"), Payload: envelope(r.id, sec)}, func(reply stanza.Stanza) {
+	_, err := r.session.SendIQ(timeout(r.t), stanza.Stanza{Kind: stanza.IQ, Type: typ, To: testbed.JID("pv1"), Payload: envelope(r.id, sec)}, func(reply stanza.Stanza) {
 		if reply.Type == stanza.Result {
 			outcome <- "result"
 			return

@@ -175,11 +175,16 @@ func (a *Association) answerAwaited(ctx context.Context, sec []byte) error {
 // ask sends an iq whose reply is for the inbox, in order with everything else.
 func (a *Association) ask(ctx context.Context, c carriage, id string, sec []byte, want *expected) error {
 	iq := stanza.Stanza{Kind: c.kind, Type: c.typ, To: a.peer, Payload: appendEnvelope(nil, c.kind, id, sec)}
-	return a.endpoint.session.SendIQ(ctx, iq, func(reply stanza.Stanza) { a.replied(reply, want) })
+	sent, err := a.endpoint.session.SendIQ(ctx, iq, func(reply stanza.Stanza) { a.replied(reply, want) })
+	if err == nil && !a.ledger.sent(want, sent) {
+		a.endpoint.session.Abandon(a.peer, sent)
+	}
+	return err
 }
 
 // replied takes the reply to an iq of ours. It runs on the session's reader.
 func (a *Association) replied(reply stanza.Stanza, want *expected) {
+	a.ledger.closed(want, reply.ID)
 	in := inbound{stanza: reply, reply: want}
 	if reply.Type == stanza.Result {
 		env, err := a.endpoint.opener.open(reply)

@@ -164,7 +164,7 @@ func TestD1HandshakesOfOneAccount(t *testing.T) {
 		}
 		t.Cleanup(func() { s.Close() })
 		for range 3 {
-			err := s.SendIQ(timeout(t), stanza.Stanza{Kind: stanza.IQ, Type: stanza.Set, To: testbed.JID("pv1"), Payload: bad}, func(st stanza.Stanza) {
+			_, err := s.SendIQ(timeout(t), stanza.Stanza{Kind: stanza.IQ, Type: stanza.Set, To: testbed.JID("pv1"), Payload: bad}, func(st stanza.Stanza) {
 				e, _ := stanza.ParseError(st.Payload)
 				conditions <- e.Condition
 			})
