@@ -194,7 +194,7 @@ func TestManyObjectsAreReadInSeveralServices(t *testing.T) {
 
 func TestOctetsAreShownAsTextToo(t *testing.T) {
 	n := &acsi.Node{Name: "orIdent", FC: acsi.CO, Type: acsi.Type{Kind: value.OctetString, Size: 64}}
-	for in, want := range map[string]string{"": "", "ann@dso": `616e6e4064736f "ann@dso"`, "a\x00": "6100", "\xff": "ff"} {
+	for in, want := range map[string]string{"": `""`, "ann@dso": `616e6e4064736f "ann@dso"`, "a\x00": "6100", "\xff": "ff"} {
 		if got := (Style{}).leaf(acsi.MustRef("A/B.C[CO]"), n, value.Octets([]byte(in))); got != want {
 			t.Errorf("%q: got %s, want %s", in, got, want)
 		}

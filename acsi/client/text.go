@@ -176,6 +176,9 @@ func (s Style) leaf(ref acsi.Ref, n *acsi.Node, v value.Value) string {
 		ms, _, _ := v.BinTime()
 		return (time.Duration(ms) * time.Millisecond).String()
 	}
+	if v.Text() == "" {
+		return `""` // a value all the same
+	}
 	return printable(v.Text())
 }
 
@@ -240,7 +243,7 @@ func floatText(v value.Value) string {
 // octetsText is hex, and the text that the octets are where they are one.
 func octetsText(s string) string {
 	if s == "" {
-		return ""
+		return `""`
 	}
 	for _, r := range s {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
