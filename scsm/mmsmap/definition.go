@@ -2,6 +2,7 @@ package mmsmap
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"busbar.example/acsi"
@@ -39,10 +40,29 @@ func checkType(spec mms.TypeSpecification, times int, left *int) error {
 	return nil
 }
 
-// strand is the parts of an object under one functional constraint, in the peer's order.
+// strand is the parts of an object under one functional constraint.
 type strand struct {
 	fc    acsi.FC
 	parts []mms.TypeComponent
+	loose bool // the parts are sorted by name, and not in the peer's order, which nobody knows
+}
+
+// take gives the type of name: of a loose strand wherever it is, else only if it comes next.
+func (s *strand) take(name string) (spec mms.TypeSpecification, ok bool) {
+	at := 0
+	if s.loose {
+		at, _ = slices.BinarySearchFunc(s.parts, name, func(c mms.TypeComponent, name string) int { return strings.Compare(c.ComponentName, name) })
+	}
+	if at >= len(s.parts) || s.parts[at].ComponentName != name || s.parts[at].ComponentType == nil {
+		return nil, false
+	}
+	spec = s.parts[at].ComponentType
+	if s.loose {
+		s.parts[at].ComponentType = nil
+	} else {
+		s.parts = s.parts[1:]
+	}
+	return spec, true
 }
 
 // constrained is a type under one functional constraint.
@@ -51,14 +71,16 @@ type constrained struct {
 	spec mms.TypeSpecification
 }
 
-// braid joins strands into one sequence of parts that keeps the order of each strand, so that a structure of values
-// under one functional constraint can be told from it. emit is given each name once, with its types under all
-// functional constraints; where strands contradict each other it is given the name several times.
+// braid joins strands into one sequence of parts that keeps the order of each strand that has one, so that a structure
+// of values under one functional constraint can be told from it. emit is given each name once, with its types under
+// all functional constraints; where strands contradict each other it is given the name several times.
 func braid(strands []strand, emit func(name string, under []constrained) error) error {
-	waiting := make(map[string]int) // in how many strands a name is still to come
+	waiting := make(map[string]int) // in how many strands with an order a name is still to come
 	for _, s := range strands {
 		for _, part := range s.parts {
-			waiting[part.ComponentName]++
+			if !s.loose {
+				waiting[part.ComponentName]++
+			}
 		}
 	}
 	for {
@@ -67,28 +89,30 @@ func braid(strands []strand, emit func(name string, under []constrained) error) 
 			return nil
 		}
 		var under []constrained
-		for i, s := range strands {
-			if len(s.parts) > 0 && s.parts[0].ComponentName == name {
-				under = append(under, constrained{s.fc, s.parts[0].ComponentType})
-				strands[i].parts = s.parts[1:]
+		for i := range strands {
+			if spec, ok := strands[i].take(name); ok {
+				under = append(under, constrained{strands[i].fc, spec})
+				if !strands[i].loose {
+					waiting[name]--
+				}
 			}
 		}
-		waiting[name] -= len(under)
 		if err := emit(name, under); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 }
 
-// nextOf is the first name that heads every strand in which it is still to come, or else the first there is.
+// nextOf is the first name that heads every ordered strand in which it is still to come, or else the first there is;
+// once the ordered ones are used up, the first that is left in a loose one.
 func nextOf(strands []strand, waiting map[string]int) (name string, found bool) {
 	for _, s := range strands {
-		if len(s.parts) == 0 {
+		if s.loose || len(s.parts) == 0 {
 			continue
 		}
 		head, heads := s.parts[0].ComponentName, 0
 		for _, other := range strands {
-			if len(other.parts) > 0 && other.parts[0].ComponentName == head {
+			if !other.loose && len(other.parts) > 0 && other.parts[0].ComponentName == head {
 				heads++
 			}
 		}
@@ -99,12 +123,25 @@ func nextOf(strands []strand, waiting map[string]int) (name string, found bool) 
 			name, found = head, true
 		}
 	}
+	for i := range strands {
+		s := &strands[i]
+		for s.loose && !found && len(s.parts) > 0 {
+			if s.parts[0].ComponentType != nil {
+				return s.parts[0].ComponentName, true
+			}
+			s.parts = s.parts[1:]
+		}
+	}
 	return name, found
 }
 
+// typing makes nodes of types. It knows which structures were put together of the types of their parts, and so are
+// sorted by name; each is one of its own.
+type typing map[*mms.StructureType]bool
+
 // logicalNode makes a node of the type of a logical node, which has been checked. Its components are functional
 // constraints.
-func logicalNode(name string, spec mms.TypeSpecification) (*acsi.Node, error) {
+func (t typing) logicalNode(name string, spec mms.TypeSpecification) (*acsi.Node, error) {
 	whole, ok := spec.(*mms.StructureType)
 	if !ok {
 		return nil, fmt.Errorf("%s is a %T", name, spec)
@@ -119,11 +156,12 @@ func logicalNode(name string, spec mms.TypeSpecification) (*acsi.Node, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s$%v is a %T", name, fc, component.ComponentType)
 		}
-		strands = append(strands, strand{fc, part.Components})
+		strands = append(strands, strand{fc, part.Components, t[part]})
 	}
+	slices.SortFunc(strands, func(a, b strand) int { return int(a.fc) - int(b.fc) })
 	n := &acsi.Node{Name: name, Kind: acsi.LogicalNodeNode, Class: classOf(name)}
 	err := braid(strands, func(object string, under []constrained) error {
-		child, err := dataObject(object, acsi.DataObjectNode, under)
+		child, err := t.dataObject(object, acsi.DataObjectNode, under)
 		n.Children = append(n.Children, child)
 		return err
 	})
@@ -131,7 +169,7 @@ func logicalNode(name string, spec mms.TypeSpecification) (*acsi.Node, error) {
 }
 
 // dataObject puts together what the functional constraints say of one data object.
-func dataObject(name string, kind acsi.NodeKind, under []constrained) (*acsi.Node, error) {
+func (t typing) dataObject(name string, kind acsi.NodeKind, under []constrained) (*acsi.Node, error) {
 	n := &acsi.Node{Name: name, Kind: kind}
 	strands := make([]strand, 0, len(under))
 	for i, u := range under {
@@ -144,11 +182,11 @@ func dataObject(name string, kind acsi.NodeKind, under []constrained) (*acsi.Nod
 			return nil, fmt.Errorf("%d elements under %v, and %d under %v", n.Count, under[0].fc, count, u.fc)
 		}
 		n.Count = count
-		strands = append(strands, strand{u.fc, structure.Components})
+		strands = append(strands, strand{u.fc, structure.Components, t[structure]})
 	}
 	err := braid(strands, func(part string, under []constrained) error {
 		if isDataObject(under) {
-			child, err := dataObject(part, acsi.SubDataObjectNode, under)
+			child, err := t.dataObject(part, acsi.SubDataObjectNode, under)
 			n.Children = append(n.Children, child)
 			return err
 		}

@@ -203,6 +203,9 @@ func (c comparison) compareNode(ln acsi.Ref) {
 	if got.Name != definition.Name || got.Kind != definition.Kind || got.Class != definition.Class {
 		c.Errorf("%v: got %s %v %s, want %s %v %s", ln, got.Name, got.Kind, got.Class, definition.Name, definition.Kind, definition.Class)
 	}
+	if diff := cmp.Diff(outline(definition), outline(got)); diff != "" {
+		c.Errorf("GetDataDefinition(%v) differs:\n%s", ln, diff)
+	}
 	for _, fc := range definition.FCs() {
 		if diff := cmp.Diff(outline(definition.Under(fc)), outline(got.Under(fc))); diff != "" {
 			c.Errorf("GetDataDefinition(%v) under %v differs:\n%s", ln, fc, diff)
@@ -272,7 +275,7 @@ func all(ref acsi.Ref, n *acsi.Node) []part {
 	return found
 }
 
-// outline is what MMS tells of a node under one functional constraint, one line for each part, sorted.
+// outline is what MMS tells of a node, one line for each part, sorted.
 func outline(n *acsi.Node) []string {
 	var lines []string
 	var add func(path string, n *acsi.Node)

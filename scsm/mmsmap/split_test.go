@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"busbar.example/acsi"
 	"busbar.example/acsi/server"
 	"busbar.example/internal/testbed"
@@ -84,8 +86,18 @@ func TestTypeLargerThanAPDU(t *testing.T) {
 	if len(definition.Children) != 100 {
 		t.Fatalf("the definition has %d parts, want 100", len(definition.Children))
 	}
-	if got, want := link.take(), "map[getNameList:1 getVariableAccessAttributes:101]"; got != want {
+	if got, want := link.take(), "map[getNameList:1 getVariableAccessAttributes:104]"; got != want {
 		t.Errorf("the definition took %s, want %s", got, want)
+	}
+	whole, err := c.GetDataDefinition(t.Context(), acsi.MustRef("LD/GGIO1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(definition, whole.Child("Big").Under(acsi.SP)); diff != "" {
+		t.Errorf("alone and in its logical node the definition differs:\n%s", diff)
+	}
+	if got := link.take(); got != "map[]" {
+		t.Errorf("the second definition took %s, want nothing", got)
 	}
 	results, err := c.GetDataValues(t.Context(), []acsi.Ref{big, acsi.MustRef("LD/GGIO1.Big.set3[SP]")})
 	if err != nil || results[0].Err != nil || results[1].Err != nil {
