@@ -201,8 +201,9 @@ func TestTypeInPartsHasAnEnd(t *testing.T) {
 		t.Errorf("got %v after %d questions", err, asked)
 	}
 	asked = 0
-	if _, err := c.GetDataValues(t.Context(), []acsi.Ref{acsi.MustRef("LD/LN.A[ST]"), acsi.MustRef("LD/LN.B[ST]")}); err == nil || asked > 200 {
-		t.Errorf("read: got %v after %d questions", err, asked)
+	results, err := c.GetDataValues(t.Context(), []acsi.Ref{acsi.MustRef("LD/LN.A[ST]"), acsi.MustRef("LD/LN.B[ST]")})
+	if err != nil || results[0].Err == nil || results[1].Err == nil || asked > 200 {
+		t.Errorf("read: got %v %v after %d questions, want an error for each object", results, err, asked)
 	}
 }
 

@@ -162,14 +162,7 @@ func (w wanted) result(results []acsi.Result) acsi.Result {
 	case !w.node:
 		return results[w.from]
 	}
-	values := make([]value.Value, 0, w.to-w.from)
-	for _, r := range results[w.from:w.to] {
-		if r.Err != nil {
-			return r
-		}
-		values = append(values, r.Value)
-	}
-	return acsi.Result{Value: value.StructureOf(values...)}
+	return joined(results[w.from:w.to], value.StructureOf)
 }
 
 // failure is the outcome of an object that was not read or written.

@@ -154,7 +154,7 @@ func TestLeafLargerThanAPDU(t *testing.T) {
 		},
 	}.services, everyRole(), assoc.Config{MaxPDU: assoc.MinPDU})
 	results, err := c.GetDataValues(t.Context(), []acsi.Ref{acsi.MustRef("LD/GGIO1.A[SP]"), acsi.MustRef("LD/GGIO1.B[SP]")})
-	if err != nil || text(results[0].Err) != "object-access-unsupported" || !strings.Contains(results[0].Err.Error(), "8192") || results[1].Err != nil {
+	if err != nil || text(results[0].Err) != "object-access-unsupported" || !strings.Contains(results[0].Err.Error(), "longer than a PDU") || results[1].Err != nil {
 		t.Errorf("got %v %v, want an error for the first only", results, err)
 	}
 }
