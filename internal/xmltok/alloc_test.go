@@ -84,14 +84,15 @@ func TestAllocationsOfWriting(t *testing.T) {
 	dst := make([]byte, 0, 32<<10)
 	doc := report(t)
 	ceiling(t, 0, func() {
-		w := NewWriter(dst)
-		w.Start("u", "a")
-		w.Start("u", "b")
-		w.Attr("c", "d")
-		w.Text("text & more")
-		w.End()
-		w.End()
-		if _, err := w.Bytes(); err != nil {
+		var w writer
+		w.reset(dst, "")
+		w.start("u", "a")
+		w.start("u", "b")
+		w.attr("c", []byte("d"))
+		w.text([]byte("text & more"))
+		w.end()
+		w.end()
+		if _, err := w.bytes(); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -11,12 +11,12 @@ var scanners = sync.Pool{New: func() any { return new(canonicalizer) }}
 
 type canonicalizer struct {
 	s Scanner
-	w Writer
+	w writer
 }
 
 // Canonicalize appends to dst the canonical form of raw, a sequence of elements that stands in the default namespace outerNS.
 // It is what is signed and verified of an XML content: two contents of the same meaning have the same canonical form, however
-// they are spelled, and the form is its own canonical form. See Writer for its rules. White space between elements is dropped,
+// they are spelled, and the form is its own canonical form. See writer for its rules. White space between elements is dropped,
 // in elements without children it is kept.
 //
 // Content that breaks XML, the limits, or the rules of the form is a *SyntaxError: elements beside text, a second attribute,
@@ -32,12 +32,12 @@ func (c *canonicalizer) canonicalize(dst, raw []byte, outerNS string, l Limits) 
 	c.s.SetLimits(l)
 	c.s.SetDefaultNamespace(outerNS)
 	c.s.ResetBytes(raw)
-	c.w.Reset(dst, outerNS)
+	c.w.reset(dst, outerNS)
 	out, err := c.run(len(dst))
 	// Keep nothing of the caller's.
 	c.s.SetDefaultNamespace("")
 	c.s.ResetBytes(nil)
-	c.w.Reset(nil, "")
+	c.w.reset(nil, "")
 	return out, err
 }
 
@@ -50,16 +50,16 @@ func (c *canonicalizer) run(begin int) ([]byte, error) {
 	for {
 		t, err := s.Next()
 		if err == io.EOF {
-			return w.Bytes()
+			return w.bytes()
 		} else if err != nil {
 			return nil, err
 		}
 		switch {
 		case t.Kind == End:
-			w.End()
+			w.end()
 			leaf, blank = false, true
 		case t.Kind == Text && leaf:
-			w.TextBytes(t.Data)
+			w.text(t.Data)
 			blank = isBlank(t.Data)
 		case t.Kind == Text:
 			blank = isBlank(t.Data)
@@ -84,14 +84,14 @@ func (c *canonicalizer) run(begin int) ([]byte, error) {
 }
 
 // copyStart writes the start tag t.
-func copyStart(w *Writer, t *Token) {
-	w.Start(t.Name.Space, t.Name.Local)
+func copyStart(w *writer, t *Token) {
+	w.start(t.Name.Space, t.Name.Local)
 	for i := range t.Attrs {
 		a := &t.Attrs[i]
 		if a.Name.Space != "" {
 			w.fail("attribute with a namespace")
 		}
-		writeAttr(w, a.Name.Local, a.Value)
+		w.attr(a.Name.Local, a.Value)
 	}
 }
 

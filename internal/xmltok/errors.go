@@ -13,7 +13,7 @@ const (
 	Restricted                         // comment, processing instruction, DTD, entity, rebound stream prefix; restricted-xml
 	Encoding                           // not UTF-8, a NUL, another encoding declared; unsupported-encoding
 	Limit                              // larger than Limits allow; policy-violation
-	NotCanonical                       // has no canonical form; only from Writer and Canonicalize
+	NotCanonical                       // has no canonical form; only from Canonicalize
 )
 
 func (k ErrorKind) String() string {
@@ -35,7 +35,7 @@ func (k ErrorKind) String() string {
 // A SyntaxError tells what is wrong with an input, and where.
 type SyntaxError struct {
 	Kind   ErrorKind
-	Offset int64  // of the offending octet; of a Writer, in the output
+	Offset int64  // of the offending octet
 	Path   string // names of the open elements, as "/a/b", shortened to its end when long
 	Msg    string
 	Err    error // io.ErrUnexpectedEOF when the input ended too early, else nil

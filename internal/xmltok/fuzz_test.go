@@ -222,16 +222,16 @@ func genNode(t *rapid.T, parent string, depth int) *node {
 }
 
 // write writes n with w.
-func (n *node) write(w *Writer) {
-	w.Start(n.space, n.local)
+func (n *node) write(w *writer) {
+	w.start(n.space, n.local)
 	if n.attr != nil {
-		w.Attr("attr", *n.attr)
+		w.attr("attr", []byte(*n.attr))
 	}
-	w.Text(n.text)
+	w.text([]byte(n.text))
 	for _, c := range n.children {
 		c.write(w)
 	}
-	w.End()
+	w.end()
 }
 
 // spell writes n in one of the many ways that mean the same.
@@ -301,15 +301,15 @@ func escaped(t *rapid.T, s string, text bool) string {
 
 func TestEverySpellingOfATreeHasTheFormThatWriterWrites(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var w Writer
-		w.Reset(nil, "e")
+		var w writer
+		w.reset(nil, "e")
 		var spelled strings.Builder
 		for range rapid.IntRange(0, 3).Draw(t, "elements") {
 			n := genNode(t, "e", 4)
 			n.write(&w)
 			n.spell(t, &spelled, "e")
 		}
-		want, err := w.Bytes()
+		want, err := w.bytes()
 		if err != nil {
 			t.Fatal(err)
 		}

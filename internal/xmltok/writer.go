@@ -1,11 +1,11 @@
 package xmltok
 
-// A Writer appends XML in the canonical form of end-to-end security: no prefixes, a default namespace declared only where it
+// A writer appends XML in the canonical form of end-to-end security: no prefixes, a default namespace declared only where it
 // changes and never undeclared, at most one attribute per element and none beside a declaration, single quotes, <x/> for an
 // element without content, the five predefined references in text and values, no CR. It does not allocate while its slice has
 // room and elements nest no deeper than 24. Names are the caller's to get right. The first error stays; what is written after
-// it is lost. The zero Writer starts with an empty slice, in no namespace.
-type Writer struct {
+// it is lost. The zero writer starts with an empty slice, in no namespace.
+type writer struct {
 	dst    []byte
 	begin  int
 	outer  string
@@ -20,20 +20,15 @@ type Writer struct {
 // A frame is an open element.
 type frame struct{ space, local string }
 
-// NewWriter returns a Writer that appends to dst, in no namespace.
-func NewWriter(dst []byte) Writer {
-	return Writer{dst: dst, begin: len(dst)}
-}
-
-// Reset makes w append to dst, in the default namespace outerNS, as if nothing had been written.
-func (w *Writer) Reset(dst []byte, outerNS string) {
+// reset makes w append to dst, in the default namespace outerNS, as if nothing had been written.
+func (w *writer) reset(dst []byte, outerNS string) {
 	w.dst, w.begin, w.outer, w.err = dst, len(dst), outerNS, nil
 	w.open, w.full, w.depth = false, false, 0
 	w.deep = w.deep[:0]
 }
 
-// Start begins an element in namespace space.
-func (w *Writer) Start(space, local string) {
+// start begins an element in namespace space.
+func (w *writer) start(space, local string) {
 	w.closeTag()
 	current := w.outer
 	if w.depth > 0 {
@@ -56,10 +51,8 @@ func (w *Writer) Start(space, local string) {
 	w.depth++
 }
 
-// Attr adds an attribute to the element that Start has just begun.
-func (w *Writer) Attr(local, value string) { writeAttr(w, local, value) }
-
-func writeAttr[T string | []byte](w *Writer, local string, value T) {
+// attr adds an attribute to the element that start has just begun.
+func (w *writer) attr(local string, value []byte) {
 	if !w.open || w.full {
 		w.fail("attribute out of place, beside another, or beside a namespace declaration")
 	}
@@ -68,13 +61,8 @@ func writeAttr[T string | []byte](w *Writer, local string, value T) {
 	writeValue(w, value)
 }
 
-// Text adds character data.
-func (w *Writer) Text(s string) { writeText(w, s) }
-
-// TextBytes adds character data.
-func (w *Writer) TextBytes(b []byte) { writeText(w, b) }
-
-func writeText[T string | []byte](w *Writer, s T) {
+// text adds character data.
+func (w *writer) text(s []byte) {
 	if len(s) == 0 {
 		return
 	}
@@ -86,23 +74,15 @@ func writeText[T string | []byte](w *Writer, s T) {
 }
 
 // writeValue adds what follows the quote of an attribute value.
-func writeValue[T string | []byte](w *Writer, v T) {
+func writeValue[T string | []byte](w *writer, v T) {
 	dst, bad := escape(w.dst, v, canonicalValue)
 	if w.dst = append(dst, '\''); bad {
 		w.fail("attribute value with white space other than blanks, a character that XML forbids, or not UTF-8")
 	}
 }
 
-// Raw adds octets that are canonical content already.
-func (w *Writer) Raw(b []byte) {
-	if len(b) > 0 {
-		w.closeTag()
-		w.dst = append(w.dst, b...)
-	}
-}
-
-// End ends the innermost element.
-func (w *Writer) End() {
+// end ends the innermost element.
+func (w *writer) end() {
 	if w.depth == 0 {
 		w.fail("end without a start")
 		return
@@ -120,8 +100,8 @@ func (w *Writer) End() {
 	w.dst = append(append(append(w.dst, "</"...), f.local...), '>')
 }
 
-// Bytes returns the slice with what was appended, or the first error, which is a *SyntaxError.
-func (w *Writer) Bytes() ([]byte, error) {
+// bytes returns the slice with what was appended, or the first error, which is a *SyntaxError.
+func (w *writer) bytes() ([]byte, error) {
 	if w.depth > 0 {
 		w.fail("element without an end")
 	}
@@ -131,14 +111,14 @@ func (w *Writer) Bytes() ([]byte, error) {
 	return w.dst, nil
 }
 
-func (w *Writer) top() frame {
+func (w *writer) top() frame {
 	if i := w.depth - 1 - len(w.frames); i >= 0 {
 		return w.deep[i]
 	}
 	return w.frames[w.depth-1]
 }
 
-func (w *Writer) closeTag() {
+func (w *writer) closeTag() {
 	if w.open {
 		w.open = false
 		w.dst = append(w.dst, '>')
@@ -146,11 +126,11 @@ func (w *Writer) closeTag() {
 }
 
 // dropText takes back text of the innermost element, which has nothing else; at is where it began.
-func (w *Writer) dropText(at int) {
+func (w *writer) dropText(at int) {
 	w.dst, w.open = w.dst[:at], true
 }
 
-func (w *Writer) fail(msg string) {
+func (w *writer) fail(msg string) {
 	if w.err == nil {
 		w.err = &SyntaxError{Kind: NotCanonical, Offset: int64(len(w.dst) - w.begin), Msg: msg}
 	}

@@ -8,28 +8,26 @@ import (
 )
 
 func TestWriterWritesTheCanonicalForm(t *testing.T) {
-	var w Writer
-	w.Reset([]byte("before"), "e")
-	w.Start("e", "a")
-	w.Start("e", "b")
-	w.Attr("c", `<>&'" ä`)
-	w.Text("")
-	w.End()
-	w.Start("f", "d")
-	w.Start("f", "g")
-	w.Text("1\t2\n<>&'\"")
-	w.TextBytes([]byte("ä€𐀀"))
-	w.End()
-	w.Raw(nil)
-	w.Start("e", "h")
-	w.Raw([]byte("<raw/>"))
-	w.End()
-	w.End()
-	w.End()
-	w.Start("e", "i")
-	w.End()
-	got, err := w.Bytes()
-	want := `before<a><b c='&lt;&gt;&amp;&apos;&quot; ä'/><d xmlns='f'><g>1` + "\t2\n" + `&lt;&gt;&amp;&apos;&quot;ä€𐀀</g><h xmlns='e'><raw/></h></d></a><i/>`
+	var w writer
+	w.reset([]byte("before"), "e")
+	w.start("e", "a")
+	w.start("e", "b")
+	w.attr("c", []byte(`<>&'" ä`))
+	w.text([]byte(""))
+	w.end()
+	w.start("f", "d")
+	w.start("f", "g")
+	w.text([]byte("1\t2\n<>&'\""))
+	w.text([]byte("ä€𐀀"))
+	w.end()
+	w.start("e", "h")
+	w.end()
+	w.end()
+	w.end()
+	w.start("e", "i")
+	w.end()
+	got, err := w.bytes()
+	want := `before<a><b c='&lt;&gt;&amp;&apos;&quot; ä'/><d xmlns='f'><g>1` + "\t2\n" + `&lt;&gt;&amp;&apos;&quot;ä€𐀀</g><h xmlns='e'/></d></a><i/>`
 	if err != nil || string(got) != want {
 		t.Fatalf("got  %s, %v\nwant %s", got, err, want)
 	}
@@ -39,31 +37,31 @@ func TestWriterWritesTheCanonicalForm(t *testing.T) {
 }
 
 func TestWriterStartsInNoNamespace(t *testing.T) {
-	w := NewWriter(nil)
-	w.Start("u", "a")
-	w.End()
-	w.Start("", "b")
-	w.End()
-	if got, err := w.Bytes(); err != nil || string(got) != "<a xmlns='u'/><b/>" {
+	var w writer
+	w.start("u", "a")
+	w.end()
+	w.start("", "b")
+	w.end()
+	if got, err := w.bytes(); err != nil || string(got) != "<a xmlns='u'/><b/>" {
 		t.Errorf("got %s, %v", got, err)
 	}
 }
 
 func TestWriterNestsDeep(t *testing.T) {
 	const depth = 100
-	w := NewWriter(nil)
+	var w writer
 	var want strings.Builder
 	for range depth {
-		w.Start("", "a")
+		w.start("", "a")
 		want.WriteString("<a>")
 	}
-	w.Text("x")
+	w.text([]byte("x"))
 	want.WriteString("x")
 	for range depth {
-		w.End()
+		w.end()
 		want.WriteString("</a>")
 	}
-	if got, err := w.Bytes(); err != nil || string(got) != want.String() {
+	if got, err := w.bytes(); err != nil || string(got) != want.String() {
 		t.Errorf("got %s, %v", got, err)
 	}
 }
@@ -71,41 +69,42 @@ func TestWriterNestsDeep(t *testing.T) {
 func TestWriterRefuses(t *testing.T) {
 	tests := []struct {
 		name  string
-		write func(*Writer)
+		write func(*writer)
 	}{
-		{"two attributes", func(w *Writer) { w.Start("", "a"); w.Attr("b", ""); w.Attr("c", ""); w.End() }},
-		{"attribute beside a declaration", func(w *Writer) { w.Start("u", "a"); w.Attr("b", ""); w.End() }},
-		{"attribute behind text", func(w *Writer) { w.Start("", "a"); w.Text("x"); w.Attr("b", ""); w.End() }},
-		{"attribute behind an end", func(w *Writer) { w.Start("", "a"); w.End(); w.Attr("b", "") }},
-		{"attribute of nothing", func(w *Writer) { w.Attr("b", "") }},
-		{"no namespace in one", func(w *Writer) { w.Start("u", "a"); w.Start("", "b"); w.End(); w.End() }},
-		{"end of nothing", func(w *Writer) { w.End() }},
-		{"element left open", func(w *Writer) { w.Start("", "a") }},
-		{"CR in text", func(w *Writer) { w.Start("", "a"); w.Text("\r"); w.End() }},
-		{"CR in octets of text", func(w *Writer) { w.Start("", "a"); w.TextBytes([]byte("x\ry")); w.End() }},
-		{"NUL in text", func(w *Writer) { w.Start("", "a"); w.Text("\x00"); w.End() }},
-		{"control in text", func(w *Writer) { w.Start("", "a"); w.Text("\x1b"); w.End() }},
-		{"U+FFFE in text", func(w *Writer) { w.Start("", "a"); w.Text("\ufffe"); w.End() }},
-		{"text not UTF-8", func(w *Writer) { w.Start("", "a"); w.Text("ab\xff"); w.End() }},
-		{"surrogate in text", func(w *Writer) { w.Start("", "a"); w.Text("\xed\xa0\x80"); w.End() }},
-		{"cut character in text", func(w *Writer) { w.Start("", "a"); w.Text("\xe2\x82"); w.End() }},
-		{"LF in a value", func(w *Writer) { w.Start("", "a"); w.Attr("b", "\n"); w.End() }},
-		{"tab in a value", func(w *Writer) { w.Start("", "a"); w.Attr("b", "\t"); w.End() }},
-		{"CR in a namespace", func(w *Writer) { w.Start("\r", "a"); w.End() }},
+		{"two attributes", func(w *writer) { w.start("", "a"); w.attr("b", []byte("")); w.attr("c", []byte("")); w.end() }},
+		{"attribute beside a declaration", func(w *writer) { w.start("u", "a"); w.attr("b", []byte("")); w.end() }},
+		{"attribute behind text", func(w *writer) { w.start("", "a"); w.text([]byte("x")); w.attr("b", []byte("")); w.end() }},
+		{"attribute behind an end", func(w *writer) { w.start("", "a"); w.end(); w.attr("b", []byte("")) }},
+		{"attribute of nothing", func(w *writer) { w.attr("b", []byte("")) }},
+		{"no namespace in one", func(w *writer) { w.start("u", "a"); w.start("", "b"); w.end(); w.end() }},
+		{"end of nothing", func(w *writer) { w.end() }},
+		{"element left open", func(w *writer) { w.start("", "a") }},
+		{"CR in text", func(w *writer) { w.start("", "a"); w.text([]byte("\r")); w.end() }},
+		{"CR in octets of text", func(w *writer) { w.start("", "a"); w.text([]byte("x\ry")); w.end() }},
+		{"NUL in text", func(w *writer) { w.start("", "a"); w.text([]byte("\x00")); w.end() }},
+		{"control in text", func(w *writer) { w.start("", "a"); w.text([]byte("\x1b")); w.end() }},
+		{"U+FFFE in text", func(w *writer) { w.start("", "a"); w.text([]byte("\ufffe")); w.end() }},
+		{"text not UTF-8", func(w *writer) { w.start("", "a"); w.text([]byte("ab\xff")); w.end() }},
+		{"surrogate in text", func(w *writer) { w.start("", "a"); w.text([]byte("\xed\xa0\x80")); w.end() }},
+		{"cut character in text", func(w *writer) { w.start("", "a"); w.text([]byte("\xe2\x82")); w.end() }},
+		{"LF in a value", func(w *writer) { w.start("", "a"); w.attr("b", []byte("\n")); w.end() }},
+		{"tab in a value", func(w *writer) { w.start("", "a"); w.attr("b", []byte("\t")); w.end() }},
+		{"CR in a namespace", func(w *writer) { w.start("\r", "a"); w.end() }},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			w := NewWriter([]byte("before"))
+			var w writer
+			w.reset([]byte("before"), "")
 			tc.write(&w)
-			w.Start("", "more")
-			w.End()
-			got, err := w.Bytes()
+			w.start("", "more")
+			w.end()
+			got, err := w.bytes()
 			var refused *SyntaxError
 			if !errors.As(err, &refused) || refused.Kind != NotCanonical || got != nil {
 				t.Errorf("got %q, %v, want a refusal", got, err)
 			}
-			w.Reset(nil, "")
-			if got, err := w.Bytes(); err != nil || len(got) != 0 {
+			w.reset(nil, "")
+			if got, err := w.bytes(); err != nil || len(got) != 0 {
 				t.Errorf("got %q, %v after Reset", got, err)
 			}
 		})

@@ -5,7 +5,7 @@
 // type declarations and entities other than the five predefined, and in UTF-8 only (RFC 6120, Section 11). Limits hold
 // inside each token, so that memory stays bounded whatever arrives and however slowly.
 //
-// Writer and Canonicalize produce the canonical octets that end-to-end security signs.
+// Canonicalize produces the canonical octets that end-to-end security signs.
 package xmltok
 
 import "math"
