@@ -229,7 +229,7 @@ func TestResponderIsSafeForConcurrentUse(t *testing.T) {
 			both.Go(func() {
 				for range 50 {
 					server.Seal(nil, w.now, []byte(appData))
-					server.NeedsRekey(w.now)
+					server.Next()
 				}
 			})
 			for range 50 {

@@ -187,7 +187,7 @@ func TestE7(t *testing.T) {
 		}
 		w.seal(client, appData)
 		w.refusedBy(server, w.seal(client, appData), audit.E2ESequence)
-		if server.Confirmed() {
+		if server.confirmed {
 			t.Error("it is confirmed")
 		}
 	})

@@ -61,7 +61,7 @@ func TestE1(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.now = w.now.Add(halfOpenLife)
-		if c.Confirmed() || !c.Expire(w.now) || countEvents(w.seen, audit.E2EEstablished) != 0 {
+		if c.confirmed || !c.Expire(w.now) || countEvents(w.seen, audit.E2EEstablished) != 0 {
 			t.Error("a replayed handshake made an association")
 		}
 	})
@@ -178,7 +178,7 @@ func TestE1(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.refusedBy(victim, first, audit.E2EEncrICV)
-		if victim.Confirmed() {
+		if victim.confirmed {
 			t.Error("the other peer took the session for its own")
 		}
 	})

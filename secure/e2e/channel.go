@@ -226,14 +226,6 @@ func (c *Channel) seal(dst []byte, now time.Time, applData []byte) (_ []byte, er
 // Peer returns who the peer is, with the roles of its certificate.
 func (c *Channel) Peer() rbac.Subject { return c.peer.subject() }
 
-// Confirmed reports whether a PDU of the peer has verified under the keys of the association. Until
-// then a server must give the association nothing but memory.
-func (c *Channel) Confirmed() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.confirmed
-}
-
 // Next returns when the channel will end by itself unless something happens: Expire then ends it.
 // It is zero after the end.
 func (c *Channel) Next() time.Time {
@@ -253,14 +245,6 @@ func (c *Channel) Expire(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.check(now) != nil
-}
-
-// NeedsRekey reports whether the keys have served their time. The next Seal then sees to it; a
-// client that has nothing to send should find something.
-func (c *Channel) NeedsRekey(now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state == channelOpen && c.rekey.due(now, c.KeyLife)
 }
 
 // Close ends the association without a word to the peer: its link is lost, or an abort is due that

@@ -20,11 +20,11 @@ func TestKeysAreChangedAfterTheirLife(t *testing.T) {
 	client, server := w.associate()
 	for n := 1; n <= 5; n++ {
 		w.now = w.now.Add(defaultKeyLife - time.Millisecond)
-		if client.NeedsRekey(w.now) {
+		if client.rekey.due(w.now, client.KeyLife) {
 			t.Fatal("the keys are due before their time")
 		}
 		w.now = w.now.Add(time.Millisecond)
-		if !client.NeedsRekey(w.now) {
+		if !client.rekey.due(w.now, client.KeyLife) {
 			t.Fatal("the keys are not due after their time")
 		}
 		before := *client.send
@@ -91,14 +91,14 @@ func TestServerAsksForNewKeys(t *testing.T) {
 	client, server := w.associate()
 	w.now = w.now.Add(defaultKeyLife)
 	w.send(client, server, appData)
-	if client.NeedsRekey(w.now) || !server.NeedsRekey(w.now) {
+	if client.rekey.due(w.now, client.KeyLife) || !server.rekey.due(w.now, server.KeyLife) {
 		t.Fatal("only the server's keys are due")
 	}
 	ask := w.send(server, client, appData)
 	if !bytes.Contains(ask, []byte("<reqRekey>true</reqRekey>")) {
 		t.Fatalf("the server does not ask: %s", ask)
 	}
-	if !client.NeedsRekey(w.now) {
+	if !client.rekey.due(w.now, client.KeyLife) {
 		t.Fatal("the client does not grant the wish")
 	}
 	w.send(client, server, appData)
@@ -118,7 +118,7 @@ func TestServerMayNotDriveTheClientToNewKeysAllTheTime(t *testing.T) {
 	server.KeyLife = 0
 	w.now = w.now.Add(minKeyLife - time.Millisecond)
 	w.send(server, client, appData)
-	if client.NeedsRekey(w.now) {
+	if client.rekey.due(w.now, client.KeyLife) {
 		t.Error("the client grants the wish before the keys have had their minimum")
 	}
 }

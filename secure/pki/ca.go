@@ -46,7 +46,6 @@ const (
 // CA may then be used by several goroutines.
 type CA struct {
 	Validity time.Duration    // of the end entities' certificates; 0 is one year
-	CRLURL   string           // where its revocation list can be fetched, written into what it issues
 	Clock    func() time.Time // nil is time.Now
 
 	chain     []*x509.Certificate // its own first; a root has only that
@@ -119,9 +118,6 @@ func (ca *CA) Save(certFile, keyFile string) error {
 // Certificate returns the CA's own certificate.
 func (ca *CA) Certificate() *x509.Certificate { return ca.chain[0] }
 
-// Hierarchy returns the hierarchy that the CA is of.
-func (ca *CA) Hierarchy() Hierarchy { return ca.hierarchy }
-
 func (ca *CA) organization() string {
 	if o := ca.Certificate().Subject.Organization; len(o) > 0 {
 		return o[0]
@@ -187,9 +183,6 @@ func (ca *CA) issue(template *x509.Certificate, public crypto.PublicKey) (*x509.
 	}
 	if template.NotBefore.Before(parent.NotBefore) {
 		template.NotBefore = parent.NotBefore
-	}
-	if ca.CRLURL != "" {
-		template.CRLDistributionPoints = []string{ca.CRLURL}
 	}
 	return ca.sign(template, parent, public)
 }

@@ -113,10 +113,6 @@ type Verified struct {
 // Leaf returns the peer's certificate.
 func (v *Verified) Leaf() *x509.Certificate { return v.chain[0] }
 
-// Chain returns the verified path, from the peer's certificate to the trust
-// anchor, both included.
-func (v *Verified) Chain() []*x509.Certificate { return v.chain }
-
 // XMPPAddrs returns the peer's id-on-xmppAddr names, in their order.
 func (v *Verified) XMPPAddrs() []string { return v.names.xmpp }
 
@@ -126,9 +122,6 @@ func (v *Verified) Grants() []rbac.Grant { return v.grants }
 // Warnings returns what did not suffice for a refusal: a revocation list that
 // is missing or has expired.
 func (v *Verified) Warnings() []*VerifyError { return v.warnings }
-
-// Fingerprint returns the SHA-256 of the peer's certificate in hexadecimal.
-func (v *Verified) Fingerprint() string { return fingerprint(v.chain[0].Raw) }
 
 // VerifyServer verifies the chain of an XMPP server, its own certificate
 // first, for the domain that the user configured, in ASCII (A-labels). The

@@ -107,8 +107,3 @@ type Subject struct {
 	Address string  // the full JID or network address that it speaks from
 	Grants  []Grant // the roles that it holds
 }
-
-// IsZero reports whether s is nobody.
-func (s Subject) IsZero() bool {
-	return s.Name == "" && s.Address == "" && len(s.Grants) == 0
-}
