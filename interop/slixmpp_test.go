@@ -87,7 +87,7 @@ func TestSlixmppOnOurBroker(t *testing.T) {
 	}
 	close(dialled)
 	defer session.Close()
-	if err := session.Send(ctx, stanza.Stanza{Kind: stanza.Presence}); err != nil {
+	if err := session.InitialPresence(ctx); err != nil {
 		t.Fatal(err)
 	}
 

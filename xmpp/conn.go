@@ -71,9 +71,6 @@ func (c *Conn) setJID(id jid.JID) {
 // Info describes the stream.
 func (c *Conn) Info() Info { return c.info }
 
-// RemoteAddr returns the network address of the peer.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
-
 // Scanner returns the scanner of the stream, for the raw octets of a start tag.
 func (c *Conn) Scanner() *xmltok.Scanner { return c.sc }
 
@@ -233,7 +230,7 @@ func (c *Conn) End(cause error) {
 		deadline = time.Now()
 	}
 	var last []byte
-	if se := StreamErrorFor(cause); se != nil {
+	if se := streamErrorFor(cause); se != nil {
 		last = se.append(last)
 	}
 	c.w.finish(append(last, closeTag...), deadline)

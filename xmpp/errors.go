@@ -106,13 +106,13 @@ func parseStreamError(el *element) *StreamError {
 	return e
 }
 
-// StreamErrorFor returns the stream error that tells the peer why err ends the
+// streamErrorFor returns the stream error that tells the peer why err ends the
 // stream: its own where err carries one, that of a syntax error, and nil where
 // the peer has nothing to hear: it closed, it sent a stream error, the
 // connection is gone, or we are simply done.
 //
 // RFC 6120, Section 4.9.3; for the limits Section 13.12.
-func StreamErrorFor(err error) *StreamError {
+func streamErrorFor(err error) *StreamError {
 	var se *StreamError
 	if errors.As(err, &se) {
 		if se.Remote {

@@ -267,7 +267,7 @@ func (m *machine) secure(ch sasl.Channel) step {
 // fail ends the negotiation and returns what the peer is told.
 func (m *machine) fail(err error) []byte {
 	m.state, m.current = failed, nil
-	se := StreamErrorFor(err)
+	se := streamErrorFor(err)
 	if m.initiator && !m.headed {
 		return nil
 	}

@@ -165,7 +165,7 @@ func (s *shell) askToBind(ctx context.Context) (step, error) {
 	switch {
 	case errors.As(err, &refused):
 		return s.m.unbound(refused)
-	case err != nil && StreamErrorFor(err) == nil:
+	case err != nil && streamErrorFor(err) == nil:
 		return step{}, fmt.Errorf("%w: %w", &StreamError{Condition: InternalServerError}, err)
 	case err != nil:
 		return step{}, err

@@ -204,7 +204,7 @@ func (e *Endpoint) Session() *xmpp.Session { return e.session }
 
 // Announce tells the peers that this end is ready to associate. IEC 61850-8-2, presence.
 func (e *Endpoint) Announce(ctx context.Context) error {
-	return e.session.Send(ctx, stanza.Stanza{Kind: stanza.Presence})
+	return e.session.InitialPresence(ctx)
 }
 
 // Close ends every association and then the session.
