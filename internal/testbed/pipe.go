@@ -1,7 +1,6 @@
 package testbed
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net"
@@ -64,11 +63,6 @@ func (p *PipeEnd) Send(ctx context.Context, pdu mms.PDU) error {
 		p.agreed.Store(int64(*r.LocalDetailCalled))
 	}
 	return p.queue(ctx, octets)
-}
-
-// SendOctets queues what may be no PDU at all.
-func (p *PipeEnd) SendOctets(ctx context.Context, octets []byte) error {
-	return p.queue(ctx, bytes.Clone(octets))
 }
 
 func (p *PipeEnd) queue(ctx context.Context, octets []byte) error {
