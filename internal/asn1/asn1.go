@@ -54,7 +54,10 @@
 //   - R8: named bits are empty elements in the order of their numbers; where a set bit has no name, binary digits.
 package asn1
 
-import "reflect"
+import (
+	"fmt"
+	"reflect"
+)
 
 // Kind tells how a Type is encoded.
 type Kind uint8
@@ -137,6 +140,17 @@ func (u *Use) Is(name string) bool {
 	return false
 }
 
+// Absent reports whether u may be absent and v, the Go value in the place, says that it is.
+func (u *Use) Absent(v reflect.Value) bool {
+	switch {
+	case !u.Optional:
+		return false
+	case v.Kind() == reflect.String:
+		return v.Len() == 0
+	}
+	return v.IsNil()
+}
+
 // Value leads from the Go value in the place to the one of type u.Type.Go. A pointer must not be nil.
 func (u *Use) Value(v reflect.Value) reflect.Value {
 	if u.Pointer {
@@ -201,6 +215,19 @@ func (t *Type) Alternative(g reflect.Type) *Use {
 		}
 	}
 	return nil
+}
+
+// Chosen finds the alternative of a CHOICE that v, an interface value, holds, and what it holds. The error is a *ValueError.
+func (t *Type) Chosen(v reflect.Value) (*Use, reflect.Value, error) {
+	if v.IsNil() {
+		return nil, v, &ValueError{Msg: "no alternative of " + t.Name}
+	}
+	v = v.Elem()
+	u := t.Alternative(v.Type())
+	if u == nil {
+		return nil, v, &ValueError{Msg: fmt.Sprintf("%v is no alternative of %s", v.Type(), t.Name)}
+	}
+	return u, v, nil
 }
 
 // Tag is an identifier: class, primitive or constructed, and number.

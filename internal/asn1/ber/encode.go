@@ -111,7 +111,7 @@ func appendSequence(dst []byte, t *asn1.Type, v reflect.Value) ([]byte, error) {
 	for i := range t.Fields {
 		u := &t.Fields[i]
 		f := v.Field(u.Index)
-		if u.Optional && absent(f) || u.HasDefault && isDefault(u, u.Value(f)) {
+		if u.Absent(f) || u.HasDefault && isDefault(u, u.Value(f)) {
 			continue
 		}
 		var err error
@@ -120,13 +120,6 @@ func appendSequence(dst []byte, t *asn1.Type, v reflect.Value) ([]byte, error) {
 		}
 	}
 	return dst, nil
-}
-
-func absent(v reflect.Value) bool {
-	if v.Kind() == reflect.String {
-		return v.Len() == 0
-	}
-	return v.IsNil()
 }
 
 func isDefault(u *asn1.Use, v reflect.Value) bool {
@@ -140,16 +133,11 @@ func isDefault(u *asn1.Use, v reflect.Value) bool {
 }
 
 func appendChoice(dst []byte, t *asn1.Type, v reflect.Value) ([]byte, error) {
-	if v.IsNil() {
-		return dst, invalid("no alternative of " + t.Name)
-	}
-	v = v.Elem()
-	u := t.Alternative(v.Type())
-	if u == nil {
-		return dst, invalid(fmt.Sprintf("%v is no alternative of %s", v.Type(), t.Name))
-	}
-	dst, err := appendUse(dst, u, v)
+	u, v, err := t.Chosen(v)
 	if err != nil {
+		return dst, err
+	}
+	if dst, err = appendUse(dst, u, v); err != nil {
 		return dst, asn1.In(err, u.Name)
 	}
 	return dst, nil

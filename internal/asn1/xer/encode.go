@@ -125,7 +125,7 @@ func appendSequence(dst []byte, t *asn1.Type, v reflect.Value) ([]byte, error) {
 	for i := range t.Fields {
 		u := &t.Fields[i]
 		f := v.Field(u.Index)
-		if u.Attribute || u.Optional && absent(f) {
+		if u.Attribute || u.Absent(f) {
 			continue
 		}
 		if dst, err = appendElement(dst, u, f); err != nil {
@@ -135,24 +135,12 @@ func appendSequence(dst []byte, t *asn1.Type, v reflect.Value) ([]byte, error) {
 	return dst, nil
 }
 
-func absent(v reflect.Value) bool {
-	if v.Kind() == reflect.String {
-		return v.Len() == 0
-	}
-	return v.IsNil()
-}
-
 func appendChoice(dst []byte, t *asn1.Type, v reflect.Value) ([]byte, error) {
-	if v.IsNil() {
-		return dst, invalid("no alternative of " + t.Name)
-	}
-	v = v.Elem()
-	u := t.Alternative(v.Type())
-	if u == nil {
-		return dst, invalid(fmt.Sprintf("%v is no alternative of %s", v.Type(), t.Name))
-	}
-	dst, err := appendElement(dst, u, v)
+	u, v, err := t.Chosen(v)
 	if err != nil {
+		return dst, err
+	}
+	if dst, err = appendElement(dst, u, v); err != nil {
 		return dst, asn1.In(err, u.Name)
 	}
 	return dst, nil
