@@ -17,7 +17,7 @@ RACE  = $(shell command -v gcc >/dev/null && echo -race)
 build: ## the one binary
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(VCS) -o bin/busbar ./cmd/busbar
 
-demo: deps build ## the whole walking path in one process
+demo: deps build ## a whole site in one process
 	bin/busbar demo --once
 
 test: deps ## all tests, those against real peers too
