@@ -15,7 +15,7 @@ func (g *global) brokerCommand() *cobra.Command {
 		Use:   "broker",
 		Short: "run the XMPP server of the site",
 		Long: `broker serves the site's domain until it is interrupted, and then takes leave of its clients. Certificates
-of the E2M authority name the accounts. It holds no key of the E2E authority, and cannot read what it routes.`,
+of the E2M authority name the accounts. It uses no key of the E2E authority, and cannot read what it routes.`,
 		Args: exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkAddress("--listen", listen); err != nil {
