@@ -20,10 +20,10 @@ import (
 	"busbar.example/xmpp/jid"
 )
 
-// Models are the SCL files of the demo: one CID for each IED, and the SCD of all three.
+// models are the SCL files of the demo: one CID for each IED, and the SCD of all three.
 //
 //go:embed scl
-var Models embed.FS
+var models embed.FS
 
 // Domain is the XMPP domain of the demo, which its SCL files name too.
 const Domain = "demo.example"
@@ -139,12 +139,12 @@ func (d *demo) makeSite(dir string) error {
 			return err
 		}
 	}
-	files, err := Models.ReadDir("scl")
+	files, err := models.ReadDir("scl")
 	if err != nil {
 		return err
 	}
 	for _, f := range files {
-		text, err := Models.ReadFile("scl/" + f.Name())
+		text, err := models.ReadFile("scl/" + f.Name())
 		if err != nil {
 			return err
 		}

@@ -115,7 +115,7 @@ func (s *Site) noteBroker(a net.Addr) error {
 	}
 	_, err = f.WriteString(a.String() + "\n")
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), s.BrokerFile())
+		err = os.Rename(f.Name(), s.brokerFile())
 	}
 	if err != nil {
 		os.Remove(f.Name())
@@ -125,8 +125,8 @@ func (s *Site) noteBroker(a net.Addr) error {
 
 // forgetBroker removes the note, unless another broker has overwritten it.
 func (s *Site) forgetBroker(a net.Addr) {
-	if noted, err := os.ReadFile(s.BrokerFile()); err == nil && strings.TrimSpace(string(noted)) == a.String() {
-		os.Remove(s.BrokerFile())
+	if noted, err := os.ReadFile(s.brokerFile()); err == nil && strings.TrimSpace(string(noted)) == a.String() {
+		os.Remove(s.brokerFile())
 	}
 }
 

@@ -99,10 +99,10 @@ func (s *Site) address(ctx context.Context, given string, lookup lookupSRV) (str
 	if given != "" {
 		return given, CheckAddress("--connect", given)
 	}
-	noted, err := os.ReadFile(s.BrokerFile())
+	noted, err := os.ReadFile(s.brokerFile())
 	if err == nil {
 		address := strings.TrimSpace(string(noted))
-		return address, CheckAddress(s.BrokerFile(), address)
+		return address, CheckAddress(s.brokerFile(), address)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", err

@@ -46,7 +46,7 @@ type RunningIED struct {
 
 // RunIED serves an IED until ctx ends or its XMPP session is lost.
 func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
-	model, findings, err := LoadModel(o.SCL, o.Name, o.AP)
+	model, findings, err := loadModel(o.SCL, o.Name, o.AP)
 	if err != nil {
 		return err
 	}
@@ -124,9 +124,9 @@ func simulate(ctx context.Context, simulation *sim.Simulation, log *slog.Logger)
 	}
 }
 
-// LoadModel reads one IED out of an SCL file. The findings say what is wrong with the file and did not
+// loadModel reads one IED out of an SCL file. The findings say what is wrong with the file and did not
 // keep the IED from being served.
-func LoadModel(file, ied, ap string) (*acsi.Model, []scl.Finding, error) {
+func loadModel(file, ied, ap string) (*acsi.Model, []scl.Finding, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, nil, Hint(err, "give the path of an ICD, CID, IID or SCD file with --scl")

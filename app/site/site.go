@@ -122,5 +122,5 @@ func (s *Site) Path(elem ...string) string {
 	return filepath.Join(append([]string{s.Dir}, elem...)...)
 }
 
-// BrokerFile holds the address on which a broker of this site listens, while it does.
-func (s *Site) BrokerFile() string { return s.Path("run", "broker") }
+// brokerFile holds the address on which a broker of this site listens, while it does.
+func (s *Site) brokerFile() string { return s.Path("run", "broker") }

@@ -303,11 +303,11 @@ func TestAddressThatIsNotKnown(t *testing.T) {
 	s.Config.Connect = "host"
 	_, err = s.address(t.Context(), "", nil)
 	wantError(t, err, `busbar.yaml: connect: "host"`, "127.0.0.1:5222")
-	if err := os.WriteFile(s.BrokerFile(), nil, 0o600); err != nil {
+	if err := os.WriteFile(s.brokerFile(), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.address(t.Context(), "", nil)
-	wantError(t, err, s.BrokerFile(), "127.0.0.1:5222")
+	wantError(t, err, s.brokerFile(), "127.0.0.1:5222")
 }
 
 func TestAccountsAreOfTheSitesDomain(t *testing.T) {
