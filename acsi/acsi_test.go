@@ -48,6 +48,12 @@ func TestQualityOnTheWireAndInWords(t *testing.T) {
 					t.Errorf("ParseQuality(%q): got %v %v, want %v", in, q, err, tc.q)
 				}
 			}
+			for _, in := range []string{tc.json, `"` + tc.text + `"`} {
+				var q Quality
+				if err := json.Unmarshal([]byte(in), &q); err != nil || q != tc.q {
+					t.Errorf("Unmarshal %s: got %v %v, want %v", in, q, err, tc.q)
+				}
+			}
 			if q, ok := QualityOf(tc.q.Value()); !ok || q != tc.q {
 				t.Errorf("QualityOf: got %v %t, want %v", q, ok, tc.q)
 			}
@@ -59,6 +65,12 @@ func TestQualityRefusesWhatIsNone(t *testing.T) {
 	for _, in := range []string{"", "good invalid", "overflow", "fine", "010", "00000000000000"} {
 		if q, err := ParseQuality(in); err == nil {
 			t.Errorf("ParseQuality(%q): got %v, want an error", in, q)
+		}
+	}
+	for _, in := range []string{`{}`, `{"validity":"good","detail":["x"]}`, `3`, `{"validity":"good","source":"x"}`} {
+		var q Quality
+		if err := json.Unmarshal([]byte(in), &q); err == nil {
+			t.Errorf("Unmarshal %s: got %v, want an error", in, q)
 		}
 	}
 	for _, v := range []value.Value{{}, value.Int(0), value.Bits(12, nil), value.Booleans(13, nil)} {

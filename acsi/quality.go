@@ -117,6 +117,38 @@ func (q Quality) MarshalJSON() ([]byte, error) {
 	return json.Marshal(j)
 }
 
+// UnmarshalJSON reads what MarshalJSON gives, and the words of ParseQuality as a string.
+func (q *Quality) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) == nil {
+		p, err := ParseQuality(text)
+		if err == nil {
+			*q = p
+		}
+		return err
+	}
+	var j qualityJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return fmt.Errorf("quality: %w", err)
+	}
+	words := append([]string{j.Validity}, j.Detail...)
+	if j.Source != "" && j.Source != "process" {
+		words = append(words, j.Source)
+	}
+	p, err := ParseQuality(strings.Join(words, " "))
+	if err != nil {
+		return err
+	}
+	if j.Test {
+		p |= QualityTest
+	}
+	if j.OperatorBlocked {
+		p |= QualityOperatorBlocked
+	}
+	*q = p
+	return nil
+}
+
 // ParseQuality reads 13 digits 0 and 1, or the words that String gives, in any order.
 func ParseQuality(s string) (Quality, error) {
 	if v, err := value.ParseBits(s); err == nil && s != "" {
