@@ -264,9 +264,6 @@ func (c *Conn) Err() error {
 	return c.cause
 }
 
-// Done is closed when the connection has ended and its goroutine with it.
-func (c *Conn) Done() <-chan struct{} { return c.done }
-
 // Close ends the connection in the regular way and waits until it has ended.
 func (c *Conn) Close() error {
 	c.End(nil)

@@ -125,7 +125,7 @@ func TestBindFails(t *testing.T) {
 			if err == nil || !strings.Contains(heard, tt.want) {
 				t.Errorf("Accept: %v; the client hears %q, want %q", err, heard, tt.want)
 			}
-			<-conn.Done()
+			<-conn.done
 			if e := conn.Err(); !errors.Is(e, net.ErrClosed) {
 				t.Errorf("the connection's own error: %v", e)
 			}

@@ -79,7 +79,7 @@ func FuzzStream(f *testing.F) {
 			}
 			useStream(t, c, initiator)
 		}
-		<-c.Done()
+		<-c.done
 		if err := c.Err(); !errors.Is(err, net.ErrClosed) {
 			t.Fatalf("ended with %v", err)
 		}

@@ -277,7 +277,7 @@ func TestSlowReader(t *testing.T) {
 				}
 				c.End(&StreamError{Condition: PolicyViolation, Text: "you read too slowly"})
 				start := time.Now()
-				<-c.Done()
+				<-c.done
 				if d := time.Since(start); d > closeTimeout+lingerTime {
 					t.Errorf("it took %v to end", d)
 				}
