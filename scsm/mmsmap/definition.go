@@ -144,7 +144,7 @@ type typing map[*mms.StructureType]bool
 func (t typing) logicalNode(name string, spec mms.TypeSpecification) (*acsi.Node, error) {
 	whole, ok := spec.(*mms.StructureType)
 	if !ok {
-		return nil, fmt.Errorf("%s is a %T", name, spec)
+		return nil, fmt.Errorf("%s is no structure of functional constraints", name)
 	}
 	var strands []strand
 	for _, component := range whole.Components {
@@ -154,7 +154,7 @@ func (t typing) logicalNode(name string, spec mms.TypeSpecification) (*acsi.Node
 		}
 		part, ok := component.ComponentType.(*mms.StructureType)
 		if !ok {
-			return nil, fmt.Errorf("%s$%v is a %T", name, fc, component.ComponentType)
+			return nil, fmt.Errorf("%s$%v is no structure of data objects", name, fc)
 		}
 		strands = append(strands, strand{fc, part.Components, t[part]})
 	}
@@ -176,7 +176,7 @@ func (t typing) dataObject(name string, kind acsi.NodeKind, under []constrained)
 		element, count := elementOf(u.spec)
 		structure, ok := element.(*mms.StructureType)
 		if !ok || len(structure.Components) == 0 {
-			return nil, fmt.Errorf("a data object that is a %T under %v", element, u.fc)
+			return nil, fmt.Errorf("a data object that is no structure under %v", u.fc)
 		}
 		if i > 0 && count != n.Count {
 			return nil, fmt.Errorf("%d elements under %v, and %d under %v", n.Count, under[0].fc, count, u.fc)
@@ -235,7 +235,7 @@ func attribute(name string, kind acsi.NodeKind, u constrained) (*acsi.Node, erro
 	structure, ok := element.(*mms.StructureType)
 	if !ok {
 		if n.Type, ok = leafType(element); !ok {
-			return nil, fmt.Errorf("an attribute that is a %T under %v", element, u.fc)
+			return nil, fmt.Errorf("an attribute under %v of a type that IEC 61850 does not use", u.fc)
 		}
 		return n, nil
 	}

@@ -113,7 +113,7 @@ func TestTypesThatMakeNoSense(t *testing.T) {
 		spec mms.TypeSpecification
 		want string
 	}{
-		{"a node that is no structure", mms.BooleanType{}, "mms.BooleanType"},
+		{"a node that is no structure", mms.BooleanType{}, "LN is no structure"},
 		{"a constraint that nobody knows", structure(component("QQ", structure())), "unknown"},
 		{"a constraint that is no structure", structure(component("ST", mms.UTCTimeType{})), "LN$ST"},
 		{"a data object that is no structure", structure(component("ST", structure(component("Obj", mms.UTCTimeType{})))), "Obj"},
@@ -127,7 +127,7 @@ func TestTypesThatMakeNoSense(t *testing.T) {
 		{"a name twice", node(structure(component("a", mms.BooleanType{}), component("a", mms.UTCTimeType{}))), "twice"},
 		{"an array of nothing", node(array(0, mms.BooleanType{})), "0 elements"},
 		{"an array without end", node(array(1<<32-1, mms.BooleanType{})), "4294967295 elements"},
-		{"an array of arrays", node(array(2, array(2, mms.BooleanType{}))), "mms.ArrayType"},
+		{"an array of arrays", node(array(2, array(2, mms.BooleanType{}))), "does not use"},
 		{"many elements, level by level", node(deep), "elements"},
 		{"many elements, side by side", node(wide), "parts"},
 		{"arrays of unequal length", structure(
@@ -135,8 +135,8 @@ func TestTypesThatMakeNoSense(t *testing.T) {
 			component("MX", structure(component("Obj", array(3, structure(component("b", mms.BooleanType{}))))))), "2 elements under ST, and 3 under MX"},
 		{"a number of no bits", node(mms.IntegerType(0)), "attr"},
 		{"a float of 16 bits", node(mms.FloatingPointType{FormatWidth: 16, ExponentWidth: 5}), "attr"},
-		{"a kind that IEC 61850 has not", node(mms.BCDType(4)), "mms.BCDType"},
-		{"a type elsewhere", node(mms.TypeName{Name: mms.VMDSpecific("T")}), "mms.TypeName"},
+		{"a kind that IEC 61850 has not", node(mms.BCDType(4)), "does not use"},
+		{"a type elsewhere", node(mms.TypeName{Name: mms.VMDSpecific("T")}), "does not use"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := against(t, func(context.Context, mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
