@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -224,6 +225,52 @@ func conforms(n *acsi.Node, v value.Value) error {
 		return acsi.Errorf(acsi.TypeInconsistent, "the IED sent %s for %s, which is %s", v.Kind(), n.Name, n.Type.Kind)
 	}
 	return nil
+}
+
+// leaf is one attribute in what was read, or an element of one, with the quality and the time that hold for it.
+type leaf struct {
+	Object
+	value   value.Value
+	quality *acsi.Quality
+	time    *acsi.Timestamp
+}
+
+// eachLeaf calls visit with the leaves of l, whose quality and time hold for those that have none of their own, and
+// counts them. The q and t of a structure are no leaves but stand beside the others, unless they are alone.
+func eachLeaf(l leaf, visit func(leaf)) int {
+	n := l.Node
+	switch {
+	case n.Count > 0:
+		count, one := 0, *n
+		one.Count = 0
+		for i := range l.value.Len() {
+			if element, err := l.Ref.Element(i); err == nil {
+				count += eachLeaf(leaf{Object{element, &one}, l.value.At(i), l.quality, l.time}, visit)
+			}
+		}
+		return count
+	case len(n.Children) == 0:
+		visit(l)
+		return 1
+	}
+	ownQ, ownT := qualityAndTime(n, l.value)
+	below := leaf{quality: cmp.Or(ownQ, l.quality), time: cmp.Or(ownT, l.time)}
+	count := 0
+	for pass := range 2 {
+		for i, child := range n.Children {
+			if (child.Name == "q" && ownQ != nil || child.Name == "t" && ownT != nil) != (pass == 1) {
+				continue
+			}
+			if ref, err := l.Ref.Child(child.Name); err == nil {
+				below.Object, below.value = Object{ref, child}, l.value.At(i)
+				count += eachLeaf(below, visit)
+			}
+		}
+		if count > 0 {
+			break
+		}
+	}
+	return count
 }
 
 // qualityAndTime are those that the structure v holds directly, or that v is.

@@ -71,71 +71,35 @@ func (s Style) rows(r *Reading) []row {
 	if r.Err != nil {
 		return []row{{ref: r.Ref.String(), text: "error: " + printable(r.Err.Error())}}
 	}
-	p := printer{style: s, reading: r}
-	p.add(r.Ref, r.Node, r.Value, r.Quality, r.Time)
-	return p.rows
+	var rows []row
+	eachLeaf(leaf{r.Object, r.Value, r.Quality, r.Time}, func(l leaf) {
+		rows = append(rows, s.row(r, l))
+	})
+	return rows
 }
 
-// printer makes rows of the leaves of one reading.
-type printer struct {
-	style   Style
-	reading *Reading
-	rows    []row
+// row is the line of l, which is a part of r.
+func (s Style) row(r *Reading, l leaf) row {
+	line := row{ref: l.Ref.String(), text: s.measured(r, l)}
+	if l.quality != nil {
+		line.note = l.quality.String()
+	}
+	if l.time != nil {
+		line.time = s.clock(l.time.Time)
+		if problems := l.time.Quality.Problems(); problems != nil {
+			line.time += " " + strings.Join(problems, " ")
+		}
+	}
+	return line
 }
 
-// add goes down to the leaves of v. q and t hold for all of them, unless a structure has its own.
-func (p *printer) add(ref acsi.Ref, n *acsi.Node, v value.Value, q *acsi.Quality, t *acsi.Timestamp) {
-	switch {
-	case n.Count > 0:
-		one := *n
-		one.Count = 0
-		for i := range v.Len() {
-			if element, err := ref.Element(i); err == nil {
-				p.add(element, &one, v.At(i), q, t)
-			}
-		}
-	case len(n.Children) > 0:
-		p.structure(ref, n, v, q, t)
-	default:
-		r := row{ref: ref.String(), text: p.style.leaf(ref, n, v)}
-		if u := p.reading.Unit(ref); u != "" && isMeasured(n, v) {
-			r.text += " " + u
-		}
-		if q != nil {
-			r.note = q.String()
-		}
-		if t != nil {
-			r.time = p.style.clock(t.Time)
-			if problems := t.Quality.Problems(); problems != nil {
-				r.time += " " + strings.Join(problems, " ")
-			}
-		}
-		p.rows = append(p.rows, r)
+// measured is the value of l with its unit, where it has one.
+func (s Style) measured(r *Reading, l leaf) string {
+	text := s.leaf(l.Ref, l.Node, l.value)
+	if u := r.Unit(l.Ref); u != "" && isMeasured(l.Node, l.value) {
+		text += " " + u
 	}
-}
-
-func (p *printer) structure(ref acsi.Ref, n *acsi.Node, v value.Value, q *acsi.Quality, t *acsi.Timestamp) {
-	ownQ, ownT := qualityAndTime(n, v)
-	if ownQ != nil {
-		q = ownQ
-	}
-	if ownT != nil {
-		t = ownT
-	}
-	before := len(p.rows)
-	for pass := range 2 {
-		for i, child := range n.Children {
-			if (child.Name == "q" && ownQ != nil || child.Name == "t" && ownT != nil) != (pass == 1) {
-				continue // q and t stand beside the values; alone, they are values
-			}
-			if below, err := ref.Child(child.Name); err == nil {
-				p.add(below, child, v.At(i), q, t)
-			}
-		}
-		if len(p.rows) > before {
-			return
-		}
-	}
+	return text
 }
 
 // isMeasured reports whether a leaf is in the unit of its data object: a number that stands for a quantity.
