@@ -153,7 +153,8 @@ func randomValue(t *rapid.T, depth int) value.Value {
 	case value.UTCTime:
 		return value.UTC(rapid.Uint64().Draw(t, "utc"))
 	case value.ObjectID:
-		return value.OID(rapid.SampledFrom([]string{"0.0", "1.39.0", "2.40", "1.0.9506.2.3", "2.9223372036854775727"}).Draw(t, "oid"))
+		// 1.39 is missing: asn1c 0.9.28 reads it and cannot write it in XER.
+		return value.OID(rapid.SampledFrom([]string{"0.0", "1.38.0", "2.40", "1.0.9506.2.3", "2.9223372036854775727"}).Draw(t, "oid"))
 	default:
 		elems := make([]value.Value, rapid.IntRange(1, 3).Draw(t, "elements"))
 		for i := range elems {
