@@ -98,18 +98,6 @@ type KeepAlive struct {
 	Loss time.Duration // silence after which the stream ends; default 20 s; negative: never
 }
 
-// Trace holds optional hooks that are told of each step of setting up a stream,
-// and of its end. They must not block. They are shown neither keys nor payloads.
-type Trace struct {
-	Connected     func(local, remote net.Addr)
-	Opened        func(from, id string)                            // the peer's stream header
-	Features      func(names []string)                             // what the server announces
-	Secured       func(state tls.ConnectionState, c *pki.Verified) // TLS is up; c is nil where the peer showed no valid certificate
-	Authenticated func(mechanism string, account jid.JID)
-	Bound         func(full jid.JID)
-	Ended         func(err error) // the stream that was set up has ended
-}
-
 // Info describes a stream that is set up.
 type Info struct {
 	TLS       tls.ConnectionState
@@ -163,36 +151,6 @@ func setDefault[T comparable](v *T, d T) {
 	if *v == zero {
 		*v = d
 	}
-}
-
-// traceOf returns t with every hook set.
-func traceOf(t *Trace) Trace {
-	var all Trace
-	if t != nil {
-		all = *t
-	}
-	if all.Connected == nil {
-		all.Connected = func(net.Addr, net.Addr) {}
-	}
-	if all.Opened == nil {
-		all.Opened = func(string, string) {}
-	}
-	if all.Features == nil {
-		all.Features = func([]string) {}
-	}
-	if all.Secured == nil {
-		all.Secured = func(tls.ConnectionState, *pki.Verified) {}
-	}
-	if all.Authenticated == nil {
-		all.Authenticated = func(string, jid.JID) {}
-	}
-	if all.Bound == nil {
-		all.Bound = func(jid.JID) {}
-	}
-	if all.Ended == nil {
-		all.Ended = func(error) {}
-	}
-	return all
 }
 
 // scanner returns the limits of a scanner whose elements have at most size octets.

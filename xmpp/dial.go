@@ -26,16 +26,16 @@ import (
 //
 // RFC 6120, Sections 3 to 7; RFC 6121, Section 2.2; XEP-0178, Section 2.
 func Dial(ctx context.Context, cfg Config) (*Session, error) {
+	settings := cfg.settings()
 	clients, err := cfg.mechanisms()
 	if err != nil {
-		return nil, err
+		return nil, settings.failed(err)
 	}
-	settings := cfg.settings()
 	ctx, cancel := context.WithTimeout(ctx, settings.negotiation)
 	defer cancel()
-	nc, err := cfg.connect(ctx)
+	nc, err := cfg.connect(ctx, &settings.trace)
 	if err != nil {
-		return nil, &NegotiationError{Step: StepConnect, Err: err, Hint: "check the server's host and port, and that it is running"}
+		return nil, settings.failed(&NegotiationError{Step: StepConnect, Err: err, Hint: "check the server's host and port, and that it is running"})
 	}
 	c := newConn(nc, settings)
 	m := newMachine(cfg.JID.Domain())
@@ -47,7 +47,7 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	s.secure = func() (sasl.Channel, error) { return sasl.Channel{}, s.secureClient(cfg.Identity, cfg.Trust) }
 	c.trace.Connected(nc.LocalAddr(), nc.RemoteAddr())
 	if err := s.negotiate(ctx); err != nil {
-		return nil, err
+		return nil, c.failed(err)
 	}
 	c.trace.Bound(c.JID())
 	session := newSession(c, cfg.Handler)
@@ -55,9 +55,18 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	go session.read()
 	if err := session.getRoster(ctx); err != nil {
 		session.Close()
-		return nil, &NegotiationError{Step: StepRoster, Err: err}
+		return nil, c.failed(&NegotiationError{Step: StepRoster, Err: err})
 	}
 	return session, nil
+}
+
+// failed tells the trace of err, which it returns.
+func (s *settings) failed(err error) error {
+	var ne *NegotiationError
+	if errors.As(err, &ne) {
+		s.trace.Failed(ne)
+	}
+	return err
 }
 
 // mechanisms returns what the account can log in with.
@@ -78,16 +87,21 @@ func (cfg *Config) mechanisms() ([]sasl.Client, error) {
 	return []sasl.Client{sasl.External(account)}, nil
 }
 
-func (cfg *Config) connect(ctx context.Context) (net.Conn, error) {
-	if cfg.Dialer != nil {
-		return cfg.Dialer(ctx)
-	}
+func (cfg *Config) connect(ctx context.Context, trace *Trace) (nc net.Conn, err error) {
 	address := cfg.Address
 	if address == "" {
 		address = net.JoinHostPort(cfg.JID.Domain(), "5222")
 	}
-	var d net.Dialer
-	return d.DialContext(ctx, "tcp", address)
+	trace.Connecting(address)
+	if cfg.Dialer != nil {
+		nc, err = cfg.Dialer(ctx)
+	} else {
+		nc, err = new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return trace.counted(nc), nil
 }
 
 // secureClient does the client's side of the TLS handshake.
@@ -96,12 +110,14 @@ func (cfg *Config) connect(ctx context.Context) (net.Conn, error) {
 func (s *shell) secureClient(id *pki.Identity, trust *pki.Trust) error {
 	t := tls.Client(s.nc, pki.ClientTLS(id, trust, s.m.account.ASCIIDomain()))
 	if err := t.Handshake(); err != nil {
+		s.trace.Insecure(t.ConnectionState(), err)
 		return err
 	}
 	s.secured(t, id)
 	// The handshake has verified the server; only this yields the proof.
 	peer, err := trust.VerifyServer(s.info.TLS.PeerCertificates, s.m.account.ASCIIDomain(), time.Now())
 	if err != nil {
+		s.trace.Insecure(s.info.TLS, err)
 		return err
 	}
 	s.verified(peer)

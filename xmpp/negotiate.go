@@ -147,15 +147,30 @@ func (s *shell) readElement() (step, error) {
 		return step{}, err
 	}
 	if el.is(nsStream, "features") {
-		var names []string
-		for _, f := range el.children {
-			names = append(names, f.name.Local)
-		}
-		s.trace.Features(names)
+		s.traceFeatures(el)
 	}
 	st, err := s.m.element(el)
 	s.info.MaxStanza = s.m.maxStanza
 	return st, err
+}
+
+// traceFeatures tells what the server announces.
+func (s *shell) traceFeatures(el *element) {
+	var names, mechanisms []string
+	for _, f := range el.children {
+		names = append(names, f.name.Local)
+	}
+	s.trace.Features(names)
+	offer := el.child(nsSASL, "mechanisms")
+	if offer == nil {
+		return
+	}
+	for _, m := range offer.children {
+		if m.is(nsSASL, "mechanism") {
+			mechanisms = append(mechanisms, m.text)
+		}
+	}
+	s.trace.Mechanisms(mechanisms)
 }
 
 // askToBind lets the application choose the address.

@@ -63,6 +63,9 @@ func (s *Session) Close() error {
 // sent. Err is returned after the end, ErrTooLarge for what the server does not take.
 func (s *Session) Send(ctx context.Context, st stanza.Stanza) error {
 	st.From = jid.JID{}
+	if s.conn.trace.Sent != nil {
+		s.conn.trace.Sent(st)
+	}
 	if len(st.Payload) == 0 {
 		return s.conn.Send(ctx, st.Append(nil))
 	}
@@ -109,6 +112,13 @@ func (s *Session) Abandon(to jid.JID, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.replies.abandon(to, id)
+}
+
+// NewID makes an id for an iq, for who has to know it before SendIQ returns.
+func (s *Session) NewID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.newID()
 }
 
 // newID makes an id. s.mu is held.
@@ -172,9 +182,13 @@ func (s *Session) read() {
 			break
 		}
 		st, bad := stanza.ParseHead(&t)
-		taken, err := s.payload(&st)
+		tags := tagOctets(s.conn.sc.RawStart(), st.Kind)
+		taken, octets, err := s.payload(&st)
 		if err != nil {
 			break
+		}
+		if s.conn.trace.Received != nil {
+			s.conn.trace.Received(st, tags+octets)
 		}
 		switch {
 		case bad != nil:
@@ -188,26 +202,35 @@ func (s *Session) read() {
 	<-s.conn.done
 }
 
-// payload reads the payload of st, or finds that it exceeds our limits. An error
-// has ended the stream.
-func (s *Session) payload(st *stanza.Stanza) (taken bool, err error) {
+// tagOctets counts the octets of a stanza's tags, of which start is the first.
+func tagOctets(start []byte, k stanza.Kind) int {
+	if bytes.HasSuffix(start, []byte("/>")) {
+		return len(start)
+	}
+	return len(start) + len("</>") + len(k.String())
+}
+
+// payload reads the payload of st, or finds that it exceeds our limits, and counts
+// its octets on the stream. An error has ended the stream.
+func (s *Session) payload(st *stanza.Stanza) (taken bool, octets int, err error) {
 	raw, err := s.conn.sc.Inner()
 	if err != nil {
 		if err = s.passOver(err); err != nil {
-			return false, s.conn.stop(readError(err))
+			return false, 0, s.conn.stop(readError(err))
 		}
-		return false, nil
+		return false, 0, nil
 	}
+	octets = len(raw.Octets)
 	if raw.SelfContained && raw.Default == stanza.Namespace {
 		st.Payload = bytes.Clone(raw.Octets)
-		return true, nil
+		return true, octets, nil
 	}
 	st.Payload, err = raw.AppendSelfContained(nil, stanza.Namespace)
 	if err != nil {
 		s.passedOver(err)
-		return false, nil
+		return false, octets, nil
 	}
-	return true, nil
+	return true, octets, nil
 }
 
 // passOver gets over a stanza that exceeds our limits, which err says. Whoever may
@@ -347,6 +370,9 @@ func (t *throttle) allow(now time.Time) (ok bool, missed int) {
 // not end the session by that. A server that takes nothing meets the time limit.
 func (s *Session) answer(st stanza.Stanza) {
 	st.From = jid.JID{}
+	if s.conn.trace.Sent != nil {
+		s.conn.trace.Sent(st)
+	}
 	if err := s.conn.w.pushUrgent(st.Append(nil)); err == ErrQueueFull {
 		s.conn.logger.Debug("xmpp: answer dropped: the send queue is full", "to", st.To)
 	}
