@@ -15,7 +15,8 @@ import (
 var errPresenceSize = stanza.NewError(stanza.PolicyViolation, "this presence is too large")
 
 // routePresence broadcasts a session's presence or sends it to whom it is directed. Subscriptions are configuration:
-// a request for one is answered by what is configured, and the rest of that protocol changes nothing.
+// a request for one is answered by what is configured, who cancels one is told that it stands, and subscribed, which
+// nobody can be waiting for, is passed over.
 //
 // RFC 6121, Sections 3 and 4.
 func (s *Server) routePresence(ses *session, st stanza.Stanza) {
@@ -42,6 +43,8 @@ func (s *Server) routePresence(ses *session, st stanza.Stanza) {
 		s.answerProbe(ses, st)
 	case stanza.Subscribe:
 		s.answerSubscribe(ses, st)
+	case stanza.Unsubscribe, stanza.Unsubscribed:
+		s.restate(ses.account, st.To.Bare())
 	case stanza.TypeError:
 		if to := s.lookup(st.To); to != nil {
 			s.inform(to, st)
@@ -141,30 +144,39 @@ func (s *Server) sendTo(st stanza.Stanza) {
 	}
 }
 
-// answerProbe answers a client's own probe of a contact; the server makes none that travel. s.mu is held.
+// answerProbe answers a client's own probe; the server makes none that travel. Who may not see the account, or probes one
+// that is not there, hears the same. s.mu is held.
 //
-// RFC 6121, Section 4.3.2.
+// RFC 6121, Sections 4.3.2 and 8.5.1.
 func (s *Server) answerProbe(ses *session, st stanza.Stanza) {
-	acc := s.accounts[st.To.Bare()]
-	switch {
-	case st.To.IsZero():
-	case acc == nil || acc != ses.account && !s.seen(ses.account, acc.jid):
-		s.inform(ses, stanza.Stanza{Kind: stanza.Presence, Type: stanza.Unsubscribed, From: st.To.Bare(), To: ses.account.jid})
-	case st.To.IsFull():
-		if other := acc.session(st.To); other != nil && other.available {
-			s.informOf(ses, other)
+	bare := st.To.Bare()
+	if bare.Local() == "" {
+		return
+	}
+	if bare != ses.account.jid && !s.seen(ses.account, bare) {
+		s.inform(ses, stanza.Stanza{Kind: stanza.Presence, Type: stanza.Unsubscribed, From: bare, To: ses.account.jid})
+		return
+	}
+	answered := false
+	if acc := s.accounts[bare]; acc != nil {
+		for _, other := range acc.sessions {
+			if other.available && (st.To.IsBare() || other.jid == st.To) {
+				s.informOf(ses, other)
+				answered = true
+			}
 		}
-	default:
-		s.tellPresence(ses, acc)
+	}
+	if !answered {
+		s.inform(ses, stanza.Stanza{Kind: stanza.Presence, Type: stanza.Unavailable, From: st.To, To: ses.account.jid})
 	}
 }
 
-// answerSubscribe answers a request for a subscription by what is configured. s.mu is held.
+// answerSubscribe answers a request for a subscription by what is configured. One to nobody is passed over. s.mu is held.
 //
-// RFC 6121, Section 3.1.3.
+// RFC 6121, Sections 3.1.3 and 8.5.1.
 func (s *Server) answerSubscribe(ses *session, st stanza.Stanza) {
 	to := st.To.Bare()
-	if to.IsZero() || to == ses.account.jid {
+	if to == ses.account.jid || !s.exists(to) {
 		return
 	}
 	answer := stanza.Unsubscribed

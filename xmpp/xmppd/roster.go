@@ -31,6 +31,9 @@ func roster(groups []Group, domain string) (map[jid.JID][]contact, error) {
 			if !a.IsBare() || a.Local() == "" || a.Domain() != domain {
 				return nil, fmt.Errorf("xmppd: group %q: %q is not an account of %s", g.Name, a, domain)
 			}
+			if all[a] == nil {
+				all[a] = []contact{}
+			}
 			for _, b := range g.Members {
 				if a != b {
 					all[a] = addContact(all[a], b, g.Name)
@@ -57,7 +60,12 @@ func addContact(contacts []contact, j jid.JID, group string) []contact {
 	return contacts
 }
 
-// seen reports whether two accounts see each other's presence.
+// exists reports whether there is such an account: it is in a group or has logged in. s.mu is held.
+func (s *Server) exists(bare jid.JID) bool {
+	return s.accounts[bare] != nil || s.groups[bare] != nil
+}
+
+// seen reports whether two accounts see each other's presence. s.mu is held.
 func (s *Server) seen(a *account, other jid.JID) bool {
 	if s.groups == nil {
 		return other != a.jid && s.accounts[other] != nil
@@ -115,14 +123,31 @@ func (s *Server) announceAccount(a *account) {
 	if s.groups != nil {
 		return
 	}
-	payload := rosterQuery([]contact{{jid: a.jid}})
 	for other := range s.contacts(a) {
-		for _, ses := range other.sessions {
-			if ses.interested {
-				s.pushes++
-				s.inform(ses, stanza.Stanza{Kind: stanza.IQ, Type: stanza.Set, ID: "roster-" + strconv.FormatUint(s.pushes, 10),
-					To: ses.jid, Payload: payload})
-			}
+		s.pushItem(other, contact{jid: a.jid})
+	}
+}
+
+// restate pushes a contact to the roster of an account that has cancelled its subscription, or the contact's: it has not
+// changed. s.mu is held.
+//
+// RFC 6121, Sections 3.2 and 3.3.
+func (s *Server) restate(a *account, bare jid.JID) {
+	for _, c := range s.items(a) {
+		if c.jid == bare {
+			s.pushItem(a, c)
+		}
+	}
+}
+
+// pushItem pushes an item to those sessions of an account that have asked for the roster. s.mu is held.
+func (s *Server) pushItem(a *account, c contact) {
+	payload := rosterQuery([]contact{c})
+	for _, ses := range a.sessions {
+		if ses.interested {
+			s.pushes++
+			s.inform(ses, stanza.Stanza{Kind: stanza.IQ, Type: stanza.Set, ID: "roster-" + strconv.FormatUint(s.pushes, 10),
+				To: ses.jid, Payload: payload})
 		}
 	}
 }

@@ -31,17 +31,22 @@ var (
 	errQueueFull    = stanza.NewError(stanza.ResourceConstraint, "")
 )
 
-// routeIQ sends an iq to the full JID it is for, or answers it in the server's or the account's name.
+// routeIQ sends an iq to the full JID it is for, or answers it in the server's or the account's name. For a full JID it
+// does not ask whether the two share presence: an IED answers whom its roles allow.
 //
 // RFC 6121, Sections 8.5.1 to 8.5.3.
 func (ses *session) routeIQ(st stanza.Stanza) {
 	switch {
-	case st.To.IsZero(), st.To == ses.account.jid, st.To == ses.server.domain:
-		ses.serve(st)
-	case st.To.IsBare():
-		ses.refuse(st, errUnavailable)
-	default:
+	case st.To.IsZero(), st.To == ses.account.jid:
+		ses.serve(st, ownAccount)
+	case st.To == ses.server.domain:
+		ses.serve(st, theServer)
+	case st.To.IsFull():
 		ses.forward(st)
+	case ses.server.sees(ses.account, st.To):
+		ses.serve(st, contactSeen)
+	default:
+		ses.refuse(st, errUnavailable)
 	}
 }
 
@@ -154,6 +159,13 @@ func (s *Server) session(full jid.JID) *session {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.lookup(full)
+}
+
+// sees is seen for who does not hold s.mu.
+func (s *Server) sees(a *account, other jid.JID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.seen(a, other)
 }
 
 // messageTargets returns who gets a message for a bare JID: the sessions with the highest priority, or all. Sessions that

@@ -160,15 +160,19 @@ func (p *player) connect(name, local, resource string) []string {
 	return nil
 }
 
-// randomID is an id that the server made up.
-var randomID = regexp.MustCompile(`id='[^']*[A-Z2-7]{26}'`)
+// randomID is an id that the server made up, and builtAs the version of this program.
+var (
+	randomID = regexp.MustCompile(`id='[^']*[A-Z2-7]{26}'`)
+	builtAs  = regexp.MustCompile(`<version>[^<]+</version>`)
+)
 
 // trace returns what has arrived at the clients since the last call, and which events were recorded.
 func (p *player) trace() []string {
 	var out []string
 	for _, name := range p.names {
 		for _, el := range p.clients[name].take() {
-			out = append(out, name+" "+randomID.ReplaceAllString(el, "id='RANDOM'"))
+			el = randomID.ReplaceAllString(el, "id='RANDOM'")
+			out = append(out, name+" "+builtAs.ReplaceAllString(el, "<version>VERSION</version>"))
 		}
 	}
 	ids := p.site.events.Events()
