@@ -1,0 +1,156 @@
+package mmsmap
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"busbar.example/mms"
+	"busbar.example/value"
+)
+
+func readOf(items ...string) *mms.ConfirmedRequest {
+	return &mms.ConfirmedRequest{Service: &mms.ReadRequest{VariableAccessSpecification: listOf(items...)}}
+}
+
+func writeOf(v value.Value, items ...string) *mms.ConfirmedRequest {
+	return &mms.ConfirmedRequest{Service: &mms.WriteRequest{VariableAccessSpecification: listOf(items...), ListOfData: []value.Value{v}}}
+}
+
+func listOf(items ...string) (list mms.ListOfVariable) {
+	for _, item := range items {
+		list = append(list, variable(mms.DomainSpecific{DomainID: "PV1LD0", ItemID: item}, nil))
+	}
+	return list
+}
+
+func names(class mms.ObjectClass, scope mms.ObjectScope, after string) *mms.ConfirmedRequest {
+	return &mms.ConfirmedRequest{Service: &mms.GetNameListRequest{
+		ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: class}, ObjectScope: scope, ContinueAfter: after}}
+}
+
+func respond(r mms.ConfirmedServiceResponse) *mms.ConfirmedResponse {
+	return &mms.ConfirmedResponse{Service: r}
+}
+
+var described = []struct {
+	name string
+	pdu  mms.PDU
+	want string
+	fail bool
+}{
+	{"one measurand", readOf("MMXU1$MX$TotW"), "GetDataValues PV1LD0/MMXU1.TotW[MX]", false},
+	{"two values", readOf("MMXU1$MX$TotW", "LLN0$ST$Beh$stVal"), "GetDataValues PV1LD0/MMXU1.TotW[MX], PV1LD0/LLN0.Beh.stVal[ST]", false},
+	{"an element of an array", &mms.ConfirmedRequest{Service: &mms.ReadRequest{VariableAccessSpecification: mms.ListOfVariable{
+		variable(mms.DomainSpecific{DomainID: "LD", ItemID: "LN1$SP$Crv"}, accessOf("(2).xVal"))}}}, "GetDataValues LD/LN1.Crv(2).xVal[SP]", false},
+	{"what is no reference", readOf("not a name"), "GetDataValues PV1LD0/not a name", false},
+	{"a data set", &mms.ConfirmedRequest{Service: &mms.ReadRequest{VariableAccessSpecification: mms.VariableListName{Name: mms.AASpecific("mine")}}}, "GetDataSetValues @mine", false},
+	{"a buffered report control block", readOf("LLN0$BR$brcb01"), "GetBRCBValues PV1LD0/LLN0.brcb01[BR]", false},
+	{"an unbuffered report control block", readOf("LLN0$RP$urcb01$RptEna"), "GetURCBValues PV1LD0/LLN0.urcb01.RptEna[RP]", false},
+	{"a setting group control block", readOf("LLN0$SP$SGCB"), "GetSGCBValues PV1LD0/LLN0.SGCB[SP]", false},
+	{"a log control block", readOf("LLN0$LG$log"), "GetLCBValues PV1LD0/LLN0.log[LG]", false},
+	{"select", readOf("CSWI1$CO$Pos$SBO"), "Select PV1LD0/CSWI1.Pos.SBO[CO]", false},
+	{"a control block beside data", readOf("LLN0$BR$brcb01", "LLN0$ST$Beh"), "GetDataValues PV1LD0/LLN0.brcb01[BR], PV1LD0/LLN0.Beh[ST]", false},
+	{"nothing", readOf(), "GetDataValues", false},
+	{"write", writeOf(value.Float(80), "DGEN1$SP$WMax$setMag$f"), "SetDataValues PV1LD0/DGEN1.WMax.setMag.f[SP] = 80", false},
+	{"select with value", writeOf(value.Bool(true), "CSWI1$CO$Pos$SBOw"), "SelectWithValue PV1LD0/CSWI1.Pos.SBOw[CO] = true", false},
+	{"operate", writeOf(value.StructureOf(value.Bool(true), value.Uint(1)), "CSWI1$CO$Pos$Oper"), "Operate PV1LD0/CSWI1.Pos.Oper[CO] = {true, 1}", false},
+	{"cancel", writeOf(value.Bool(true), "CSWI1$CO$Pos$Cancel"), "Cancel PV1LD0/CSWI1.Pos.Cancel[CO] = true", false},
+	{"enable reports", writeOf(value.Bool(true), "LLN0$RP$urcb01$RptEna"), "SetURCBValues PV1LD0/LLN0.urcb01.RptEna[RP] = true", false},
+	{"choose a setting group", writeOf(value.Uint(2), "LLN0$SP$SGCB$ActSG"), "SelectActiveSG PV1LD0/LLN0.SGCB.ActSG[SP] = 2", false},
+	{"edit a setting", writeOf(value.Int(-2), "PTOC1$SE$StrVal"), "SetEditSGValue PV1LD0/PTOC1.StrVal[SE] = -2", false},
+	{"write texts and times", writeOf(value.StructureOf(value.Visible("a\n"), value.Octets([]byte{1, 0xff}), value.UTCOf(time.Unix(0, 5e8), 0)), "A1$DC$b"),
+		`SetDataValues PV1LD0/A1.b[DC] = {"a\n", 01ff, 1970-01-01T00:00:00.500Z}`, false},
+	{"logical devices", names(mms.ClassDomain, mms.ScopeVMD{}, ""), "GetServerDirectory", false},
+	{"logical nodes", names(mms.ClassNamedVariable, mms.ScopeDomain("LD"), "LLN0$ST"), "GetLogicalDeviceDirectory LD, after LLN0$ST", false},
+	{"data sets", names(mms.ClassNamedVariableList, mms.ScopeDomain("LD"), ""), "GetLogicalNodeDirectory (data sets) LD", false},
+	{"logs", names(mms.ClassJournal, mms.ScopeDomain("LD"), ""), "GetLogicalNodeDirectory (logs) LD", false},
+	{"names of no use in ACSI", names(mms.ClassNamedVariable, mms.ScopeAA{}, ""), "GetNameList namedVariable", false},
+	{"definition", &mms.ConfirmedRequest{Service: &mms.GetVariableAccessAttributesRequest{Name: mms.DomainSpecific{DomainID: "LD", ItemID: "LLN0"}}}, "GetDataDefinition LD/LLN0", false},
+
+	{"a value", respond(&mms.ReadResponse{ListOfAccessResult: []mms.AccessResult{&mms.Success{Value: value.Float(61.4)}}}), "GetDataValues: 61.4", false},
+	{"several values", respond(&mms.ReadResponse{ListOfAccessResult: []mms.AccessResult{&mms.Success{Value: value.Int(1)}, &mms.Success{Value: value.Int(2)}}}), "GetDataValues: 2 results", false},
+	{"no value", respond(&mms.ReadResponse{ListOfAccessResult: []mms.AccessResult{mms.ObjectNonExistent}}), "GetDataValues: object-non-existent", true},
+	{"some values", respond(&mms.ReadResponse{ListOfAccessResult: []mms.AccessResult{mms.ObjectNonExistent, &mms.Success{Value: value.Int(2)}, mms.ObjectNonExistent, mms.HardwareFault}}),
+		"GetDataValues: 3 of 4 refused: object-non-existent, hardware-fault", true},
+	{"written", respond(&mms.WriteResponse{Results: []mms.WriteResult{mms.WriteSuccess{}}}), "SetDataValues: done", false},
+	{"denied", respond(&mms.WriteResponse{Results: []mms.WriteResult{mms.ObjectAccessDenied}}), "SetDataValues: object-access-denied", true},
+	{"names", respond(&mms.GetNameListResponse{ListOfIdentifier: []string{"a", "b"}, MoreFollows: true}), "GetDirectory: 2 names, more follow", false},
+	{"a type", respond(&mms.GetVariableAccessAttributesResponse{TypeSpecification: &mms.StructureType{Components: []mms.TypeComponent{{ComponentName: "mag"}, {ComponentName: "q"}}}}), "GetDataDefinition: {mag, q}", false},
+	{"an array's type", respond(&mms.GetVariableAccessAttributesResponse{TypeSpecification: &mms.ArrayType{NumberOfElements: 3, ElementType: mms.BooleanType{}}}), "GetDataDefinition: array of 3 Boolean", false},
+	{"no type", respond(&mms.GetVariableAccessAttributesResponse{}), "GetDataDefinition", false},
+
+	{"service error", &mms.ConfirmedError{ServiceError: mms.ServiceError{ErrorClass: mms.AccessObjectAccessDenied}}, "access: object-access-denied", true},
+	{"reject", &mms.Reject{RejectReason: mms.RejectUnrecognizedService}, "Reject: unrecognized-service", true},
+	{"associate", &mms.InitiateRequest{LocalDetailCalling: new(int32(65000)), ProposedMaxServOutstandingCalling: 16}, "Associate: PDUs up to 65000 octets, 16 calls at once", false},
+	{"associated", &mms.InitiateResponse{NegotiatedMaxServOutstandingCalling: 8}, "Associate: PDUs of any size, 8 calls at once", false},
+	{"not associated", &mms.InitiateError{ServiceError: mms.ServiceError{ErrorClass: mms.InitiateVersionIncompatible}}, "Associate: initiate: version-incompatible", true},
+	{"release", &mms.ConcludeRequest{}, "Release", false},
+	{"released", &mms.ConcludeResponse{}, "Release: agreed", false},
+	{"not released", &mms.ConcludeError{ServiceError: mms.ServiceError{ErrorClass: mms.ConcludeFurtherCommunicationRequired}}, "Release: conclude: further-communication-required", true},
+	{"no PDU", nil, "nothing", false},
+}
+
+func TestDescribeSaysWhatAPDUMeansInACSI(t *testing.T) {
+	for _, tt := range described {
+		t.Run(tt.name, func(t *testing.T) {
+			m := Describe(tt.pdu)
+			if got := m.String(); got != tt.want || m.Failed != tt.fail {
+				t.Errorf("got %q, failed %t; want %q, %t", got, m.Failed, tt.want, tt.fail)
+			}
+		})
+	}
+}
+
+func TestAnAnswerHasTheServiceOfItsRequest(t *testing.T) {
+	denied := Describe(respond(&mms.WriteResponse{Results: []mms.WriteResult{mms.ObjectAccessDenied}}))
+	got := denied.AnswerTo(Describe(writeOf(value.Bool(true), "CSWI1$CO$Pos$Oper"))).String()
+	if want := "Operate: object-access-denied"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A PDU or service that package mms gains is described here too: what is declared there is in the table above.
+func TestDescribeKnowsEveryPDUAndService(t *testing.T) {
+	covered := make(map[string]bool)
+	for _, tt := range described {
+		covered[goName(tt.pdu)] = true
+		switch p := tt.pdu.(type) {
+		case *mms.ConfirmedRequest:
+			covered[goName(p.Service)] = true
+		case *mms.ConfirmedResponse:
+			covered[goName(p.Service)] = true
+		}
+	}
+	alternatives := map[string]bool{"pdu": true, "request": true, "response": true, "unconfirmed": true}
+	const dir = "../../mms"
+	files, err := fs.Glob(os.DirFS(dir), "*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), dir+"/"+name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Recv == nil || !alternatives[fn.Name.Name] || strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			found++
+			if star, ok := fn.Recv.List[0].Type.(*ast.StarExpr); ok && !covered[star.X.(*ast.Ident).Name] {
+				t.Errorf("*mms.%s is not described: give it words in Describe and a row above", star.X.(*ast.Ident).Name)
+			}
+		}
+	}
+	if found < 18 {
+		t.Errorf("%d PDUs and services are declared in %s, want 18 or more: the test looks in the wrong place", found, dir)
+	}
+}
