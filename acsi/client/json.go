@@ -14,23 +14,37 @@ import (
 // of the last three: {"layer","code","text","hint"}. Numbers are numbers, enumerated ones their names where they are
 // known; bit strings are digits, octets hex, times RFC 3339 in UTC; structures are objects and arrays arrays. This is
 // version 1 of the shape: it rises when a field changes its name or meaning, not when one is added.
-func (r Reading) MarshalJSON() ([]byte, error) {
-	j := struct {
-		Ref     string          `json:"ref"`
-		FC      string          `json:"fc,omitempty"`
-		Type    string          `json:"type,omitempty"`
-		Value   json.RawMessage `json:"value,omitempty"`
-		Unit    string          `json:"unit,omitempty"`
-		Quality *acsi.Quality   `json:"quality,omitempty"`
-		Time    string          `json:"time,omitempty"`
-		Clock   []string        `json:"timeQuality,omitempty"`
-		Error   *Failure        `json:"error,omitempty"`
-	}{Ref: r.Ref.Path(), FC: r.Ref.FC().String(), Error: FailureOf(r.Ref, r.Err)}
+func (r Reading) MarshalJSON() ([]byte, error) { return json.Marshal(r.line()) }
+
+// MarshalJSON gives the fields of a Reading, "at" for when it was noticed, and "initial":true where it is the first.
+func (c Change) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		readingLine
+		At      string `json:"at"`
+		Initial bool   `json:"initial,omitempty"`
+	}{c.line(), jsonTime(c.At), c.Initial})
+}
+
+// readingLine is a Reading as programs read it.
+type readingLine struct {
+	Ref     string          `json:"ref"`
+	FC      string          `json:"fc,omitempty"`
+	Type    string          `json:"type,omitempty"`
+	Value   json.RawMessage `json:"value,omitempty"`
+	Unit    string          `json:"unit,omitempty"`
+	Quality *acsi.Quality   `json:"quality,omitempty"`
+	Time    string          `json:"time,omitempty"`
+	Clock   []string        `json:"timeQuality,omitempty"`
+	Error   *Failure        `json:"error,omitempty"`
+}
+
+func (r *Reading) line() readingLine {
+	j := readingLine{Ref: r.Ref.Path(), FC: r.Ref.FC().String(), Error: FailureOf(r.Ref, r.Err)}
 	if r.Node != nil {
 		j.Type = r.kind().String()
 	}
 	if r.Err != nil {
-		return json.Marshal(j)
+		return j
 	}
 	j.Value = appendJSON(nil, r.Ref, r.Node, r.Value)
 	j.Quality, j.Unit = r.Quality, r.Unit(r.Ref)
@@ -38,7 +52,7 @@ func (r Reading) MarshalJSON() ([]byte, error) {
 		j.Time = jsonTime(r.Time.Time)
 		j.Clock = r.Time.Quality.Problems()
 	}
-	return json.Marshal(j)
+	return j
 }
 
 // kind is that of the value that was read, or would be: a data object or logical node is a structure.

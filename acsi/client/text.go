@@ -14,9 +14,10 @@ import (
 	"busbar.example/value"
 )
 
-// Style is how Print writes. The zero Style is the local zone.
+// Style is how Print and a ChangePrinter write. The zero Style is the local zone, without colours.
 type Style struct {
-	Zone *time.Location // of times; nil: time.Local
+	Zone   *time.Location // of times; nil: time.Local
+	Colour bool           // colour changes by their quality, as ANSI terminals do
 }
 
 func (s Style) clock(t time.Time) string {
