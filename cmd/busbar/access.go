@@ -23,6 +23,7 @@ type access struct {
 	connect     string
 	json, utc   bool
 	timeout     time.Duration
+	lasting     bool // the command lasts until it is ended: timeout bounds what it waits for, not it
 }
 
 // session is an association with an IED.
@@ -39,9 +40,12 @@ func (g *global) access(c *cobra.Command) *access {
 	f.StringVar(&a.connect, "connect", "", "`HOST:PORT` of the broker (default: where the broker of this folder listens, else connect in busbar.yaml, else SRV)")
 	f.BoolVar(&a.json, "json", false, "print JSON lines, one object a result")
 	f.BoolVar(&a.utc, "utc", false, "print times in UTC, not in the local zone")
-	f.DurationVar(&a.timeout, "timeout", 30*time.Second, "`time` that the whole command may take")
+	f.DurationVar(&a.timeout, "timeout", 30*time.Second, "`time` that the command may wait for its answers")
 	return a
 }
+
+// leaveTime is how long the end of an association may take.
+const leaveTime = 2 * time.Second
 
 // with runs do on an association with the IED, which it then releases.
 func (a *access) with(ctx context.Context, do func(context.Context, *session) error) error {
@@ -76,8 +80,15 @@ func (a *access) with(ctx context.Context, do func(context.Context, *session) er
 	if err != nil {
 		return err
 	}
-	err = do(limited, &session{client.New(peer), peer})
-	if closing := peer.Close(limited); closing != nil && err == nil && peer.Err() != nil {
+	doing := limited
+	if a.lasting {
+		doing = ctx
+	}
+	err = do(doing, &session{client.New(peer), peer})
+	// Who is interrupted, or has no time left, takes leave in order all the same.
+	leaving, cancelLeaving := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancelLeaving()
+	if closing := peer.Close(leaving); closing != nil && err == nil && ctx.Err() == nil && peer.Err() != nil {
 		return closing
 	}
 	return err
@@ -221,12 +232,9 @@ func (g *global) getCommand() *cobra.Command {
   busbar get --to pv1 'PV1LD0/MMXU1$MX$TotW$mag$f' --json`,
 		Args: atLeastOne("REF"),
 		RunE: func(c *cobra.Command, args []string) error {
-			refs := make([]acsi.Ref, len(args))
-			for i, arg := range args {
-				var err error
-				if refs[i], err = acsi.ParseRef(arg); err != nil {
-					return &usageError{err}
-				}
+			refs, err := parseRefs(args)
+			if err != nil {
+				return err
 			}
 			return a.with(c.Context(), func(ctx context.Context, peer *session) error {
 				readings, err := peer.Read(ctx, refs...)
@@ -239,6 +247,17 @@ func (g *global) getCommand() *cobra.Command {
 	}
 	a = g.access(c)
 	return c
+}
+
+func parseRefs(args []string) ([]acsi.Ref, error) {
+	refs := make([]acsi.Ref, len(args))
+	for i, arg := range args {
+		var err error
+		if refs[i], err = acsi.ParseRef(arg); err != nil {
+			return nil, &usageError{err}
+		}
+	}
+	return refs, nil
 }
 
 func (g *global) setCommand() *cobra.Command {

@@ -119,8 +119,8 @@ func (g *global) command() *cobra.Command {
 	})
 	root.PersistentFlags().StringVar(&g.dir, "site", "", "site `folder` (default: the nearest one upward that holds busbar.yaml)")
 	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "tell the protocol steps on standard error")
-	root.AddCommand(g.initCommand(), g.pkiCommand(), g.brokerCommand(), g.iedCommand(),
-		g.lsCommand(), g.getCommand(), g.setCommand(), g.demoCommand())
+	root.AddCommand(g.initCommand(), g.pkiCommand(), g.brokerCommand(), g.iedCommand(), g.demoCommand())
+	root.AddCommand(g.clientCommands()...)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
@@ -129,6 +129,11 @@ func (g *global) command() *cobra.Command {
 		}
 	}
 	return root
+}
+
+// clientCommands are the commands that associate with an IED, made anew with each call.
+func (g *global) clientCommands() []*cobra.Command {
+	return []*cobra.Command{g.lsCommand(), g.getCommand(), g.setCommand(), g.watchCommand()}
 }
 
 // site opens the site folder that the command is for.

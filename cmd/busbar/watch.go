@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"busbar.example/acsi/client"
+	"busbar.example/app/site"
+)
+
+// watching is one watch command.
+type watching struct {
+	*access
+	interval time.Duration
+	count    int
+	lasts    time.Duration
+	changes  int // printed so far
+	failures int // likewise
+}
+
+// manyValues is from how many values on a watch says how to follow fewer.
+const manyValues = 200
+
+func (g *global) watchCommand() *cobra.Command {
+	w := new(watching)
+	c := &cobra.Command{
+		Use:   "watch --to JID REF…",
+		Short: "follow values, and print what changes",
+		Long: `watch reads what REF names again and again, and prints a line for each value that is another than before, or has
+another quality: first all of them, marked as initial. REF is an attribute, a data object, a logical node or a logical
+device; of the latter everything is followed, or with [FC] what is under that functional constraint. It lasts until
+it is interrupted, or as --for and --count say; --timeout bounds the wait for each answer.`,
+		Example: `  busbar watch --to pv1 'PV1LD0/MMXU1.TotW[MX]' 'PV1LD0/MMXU1.Hz[MX]'
+  busbar watch --to fdr1 'FDR1LD0/XCBR1[ST]' --interval 500ms --for 10m --json`,
+		Args: atLeastOne("REF"),
+		RunE: func(c *cobra.Command, args []string) error { return w.run(c.Context(), args) },
+	}
+	w.access = g.access(c)
+	w.lasting = true
+	f := c.Flags()
+	f.DurationVar(&w.interval, "interval", client.DefaultInterval, fmt.Sprintf("`time` from one poll to the next, %v or more", client.MinInterval))
+	f.IntVar(&w.count, "count", 0, "end after this `number` of changes")
+	f.DurationVar(&w.lasts, "for", 0, "end after this `time`")
+	return c
+}
+
+func (w *watching) run(ctx context.Context, args []string) error {
+	switch {
+	case w.interval < client.MinInterval:
+		return usagef("--interval %v is too short: %v is the least", w.interval, client.MinInterval)
+	case w.count < 0:
+		return usagef("--count %d is no number of changes", w.count)
+	case w.lasts < 0:
+		return usagef("--for %v is no time", w.lasts)
+	}
+	refs, err := parseRefs(args)
+	if err != nil {
+		return err
+	}
+	return w.with(ctx, func(ctx context.Context, peer *session) error {
+		planning, cancel := context.WithTimeout(ctx, w.timeout)
+		defer cancel()
+		watch, err := peer.Watch(planning, client.WatchConfig{Interval: w.interval, Timeout: w.timeout}, refs...)
+		if err != nil {
+			return err
+		}
+		w.announce(watch.Stats())
+		began := time.Now()
+		defer func() { w.summarise(watch.Stats(), time.Since(began)) }()
+		return w.follow(ctx, peer, watch)
+	})
+}
+
+// announce says how much there is to follow.
+func (w *watching) announce(s client.WatchStats) {
+	if s.Values == 0 {
+		return // what was wrong is said next
+	}
+	fmt.Fprintf(w.g.stderr, "following %s with %s every %v\n", number(s.Values, "value"), number(s.Requests, "request"), w.interval)
+	if s.Values >= manyValues {
+		fmt.Fprintln(w.g.stderr, "  hint: that is much to read: name fewer, or one functional constraint such as LD/LN[MX], or choose a longer --interval")
+	}
+}
+
+// summarise says what there was.
+func (w *watching) summarise(s client.WatchStats, took time.Duration) {
+	if s.Polls == 0 {
+		return
+	}
+	words := []string{number(w.changes, "change")}
+	if w.failures > 0 {
+		words = append(words, number(w.failures, "failure"))
+	}
+	words = append(words, number(s.Polls, "poll"))
+	if s.Late > 0 {
+		words = append(words, fmt.Sprintf("%d left out because an answer took longer than the interval", s.Late))
+	}
+	fmt.Fprintf(w.g.stderr, "%s in %v\n", strings.Join(words, ", "), took.Round(100*time.Millisecond))
+}
+
+// errEnough ends a watch that has lasted as long as it was to.
+var errEnough = errors.New("the time of the watch is over")
+
+// follow prints changes until it is told to end, which is no error, or the association is lost.
+func (w *watching) follow(ctx context.Context, peer *session, watch *client.Watch) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	if w.lasts > 0 {
+		defer time.AfterFunc(w.lasts, func() { end(errEnough) }).Stop()
+	}
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-peer.link.Done():
+			end(lost(w.to, peer.link.Err()))
+		}
+	}()
+	printer := client.ChangePrinter{Style: w.style()}
+	printer.Style.Colour = isTerminal(w.g.stdout)
+	for changes, err := range watch.Changes(ctx) {
+		if err != nil {
+			if peer.link.Err() != nil {
+				return lost(w.to, peer.link.Err())
+			}
+			return err
+		}
+		if err := w.print(&printer, w.enough(changes)); err != nil {
+			return err
+		}
+		if w.count > 0 && w.changes == w.count {
+			break
+		}
+	}
+	if _, is := errors.AsType[*lostError](context.Cause(ctx)); is {
+		return context.Cause(ctx)
+	}
+	if w.failures > 0 {
+		return errReported
+	}
+	return nil
+}
+
+// enough counts changes, and leaves out those that follow the last one that is wanted.
+func (w *watching) enough(changes []client.Change) []client.Change {
+	for i, c := range changes {
+		if w.count > 0 && w.changes == w.count {
+			return changes[:i]
+		}
+		if c.Err != nil {
+			w.failures++
+		} else {
+			w.changes++
+		}
+	}
+	return changes
+}
+
+func (w *watching) print(printer *client.ChangePrinter, changes []client.Change) error {
+	var err error
+	if w.json {
+		for _, c := range changes {
+			err = errors.Join(err, w.line(c))
+		}
+	} else {
+		err = printer.Print(w.g.stdout, changes)
+	}
+	for _, c := range changes {
+		if c.Err == nil {
+			continue
+		}
+		if hint := client.FailureOf(c.Ref, c.Err).Hint; hint != "" && !w.json {
+			fmt.Fprintf(w.g.stderr, "  hint: %s\n", oneLine(hint))
+		}
+	}
+	return err
+}
+
+// lostError is an association that has ended without being told to.
+type lostError struct{ error }
+
+func (l *lostError) Unwrap() error { return l.error }
+
+func lost(to string, cause error) error {
+	return site.Hint(&lostError{fmt.Errorf("the association with %s is lost: %w", to, cause)},
+		"see whether broker and IED still run, and start again once they do")
+}
+
+// isTerminal reports whether what is written to w is seen by a person.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
