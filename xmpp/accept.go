@@ -83,7 +83,7 @@ func (s *shell) secureServer(id *pki.Identity, trust *pki.Trust) (sasl.Channel, 
 		s.verified(peer)
 		ch.Certified, ch.Addresses = true, peer.XMPPAddrs()
 	}
-	s.trace.Secured(s.info.TLS, s.info.Peer)
+	s.trace.Secured(s.info)
 	return ch, nil
 }
 

@@ -121,7 +121,7 @@ func (s *shell) secureClient(id *pki.Identity, trust *pki.Trust) error {
 		return err
 	}
 	s.verified(peer)
-	s.trace.Secured(s.info.TLS, peer)
+	s.trace.Secured(s.info)
 	return nil
 }
 

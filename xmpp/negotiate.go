@@ -112,7 +112,7 @@ func (s *shell) readHeader() (step, error) {
 	if s.m.secured && !s.m.id.IsZero() {
 		s.setJID(s.m.id)
 		s.info.Mechanism = s.m.mechanism
-		s.trace.Authenticated(s.m.mechanism, s.m.id)
+		s.trace.Authenticated(s.m.id, s.info)
 		s.sc.SetLimits(s.limits.scanner(s.limits.Authenticated))
 	}
 	s.sc.Reset(source{s.Conn})

@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"busbar.example/secure/audit"
-	"busbar.example/secure/pki"
 	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
 )
@@ -305,10 +304,10 @@ func TestInfoAndTrace(t *testing.T) {
 			Connected: func(local, remote net.Addr) { note("connected %v %v", local, remote) },
 			Opened:    func(from, id string) { note("opened from %q, id %v", from, id != "") },
 			Features:  func(names []string) { note("features %v", names) },
-			Secured: func(state tls.ConnectionState, c *pki.Verified) {
-				note("secured %s %s", tls.VersionName(state.Version), c.Leaf().Subject.CommonName)
+			Secured: func(info Info) {
+				note("secured %s %s", tls.VersionName(info.TLS.Version), info.Peer.Leaf().Subject.CommonName)
 			},
-			Authenticated: func(mechanism string, account jid.JID) { note("authenticated %s %s", mechanism, account) },
+			Authenticated: func(account jid.JID, info Info) { note("authenticated %s %s", info.Mechanism, account) },
 			Bound:         func(full jid.JID) { note("bound %s", full) },
 			Ended:         func(err error) { note("ended %v", err) },
 		}

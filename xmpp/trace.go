@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"net"
 
-	"busbar.example/secure/pki"
 	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
 )
@@ -16,12 +15,12 @@ import (
 type Trace struct {
 	Connecting    func(address string) // of a client, before its TCP connection
 	Connected     func(local, remote net.Addr)
-	Opened        func(from, id string)                            // the peer's stream header
-	Features      func(names []string)                             // what the server announces
-	Mechanisms    func(names []string)                             // of SASL, that are among them
-	Secured       func(state tls.ConnectionState, c *pki.Verified) // TLS is up; c is nil where the peer showed no valid certificate
-	Insecure      func(state tls.ConnectionState, err error)       // the TLS handshake of a client has failed; state is as far as it came
-	Authenticated func(mechanism string, account jid.JID)
+	Opened        func(from, id string)                      // the peer's stream header
+	Features      func(names []string)                       // what the server announces
+	Mechanisms    func(names []string)                       // of SASL, that are among them
+	Secured       func(info Info)                            // TLS is up; info.Peer is nil where the peer showed no valid certificate
+	Insecure      func(state tls.ConnectionState, err error) // the TLS handshake of a client has failed; state is as far as it came
+	Authenticated func(account jid.JID, info Info)
 	Bound         func(full jid.JID)
 	Failed        func(err *NegotiationError) // a client's stream could not be set up
 	Ended         func(err error)             // the stream that was set up has ended
@@ -56,13 +55,13 @@ func traceOf(t *Trace) Trace {
 		all.Mechanisms = func([]string) {}
 	}
 	if all.Secured == nil {
-		all.Secured = func(tls.ConnectionState, *pki.Verified) {}
+		all.Secured = func(Info) {}
 	}
 	if all.Insecure == nil {
 		all.Insecure = func(tls.ConnectionState, error) {}
 	}
 	if all.Authenticated == nil {
-		all.Authenticated = func(string, jid.JID) {}
+		all.Authenticated = func(jid.JID, Info) {}
 	}
 	if all.Bound == nil {
 		all.Bound = func(jid.JID) {}

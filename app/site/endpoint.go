@@ -73,15 +73,15 @@ func steps(log *slog.Logger) *xmpp.Trace {
 		Connected: func(local, remote net.Addr) { log.Debug("connected", "local", local, "remote", remote) },
 		Opened:    func(from, id string) { log.Debug("stream opened", "from", from, "id", id) },
 		Features:  func(names []string) { log.Debug("features announced", "names", names) },
-		Secured: func(state tls.ConnectionState, peer *pki.Verified) {
+		Secured: func(info xmpp.Info) {
 			name := "without a valid certificate"
-			if peer != nil {
-				name = pki.Name(peer.Leaf())
+			if info.Peer != nil {
+				name = pki.Name(info.Peer.Leaf())
 			}
-			log.Debug("TLS is up", "version", tls.VersionName(state.Version), "suite", tls.CipherSuiteName(state.CipherSuite), "peer", name)
+			log.Debug("TLS is up", "version", tls.VersionName(info.TLS.Version), "suite", tls.CipherSuiteName(info.TLS.CipherSuite), "peer", name)
 		},
-		Authenticated: func(mechanism string, account jid.JID) {
-			log.Debug("authenticated", "mechanism", mechanism, "account", account)
+		Authenticated: func(account jid.JID, info xmpp.Info) {
+			log.Debug("authenticated", "mechanism", info.Mechanism, "account", account)
 		},
 		Bound: func(full jid.JID) { log.Debug("bound", "jid", full) },
 		Ended: func(err error) { log.Debug("stream ended", "err", err) },
