@@ -93,7 +93,7 @@ func (d *demo) showSecurity(j jid.JID, c *site.Client) {
 	d.print("           the broker is   %s\n", certificate(info.Peer.Leaf()))
 	d.print("           the client is   %s\n", certificate(info.Local))
 	if end, ok := c.Link.Info(); ok {
-		d.print("E2E        %s, %s, %s, association %s\n", end.Signature, end.Group, end.AEAD, end.AssoID)
+		d.print("E2E        %s, %s, %s, association %s\n", end.Signature, end.Group, end.Protection, end.AssoID)
 		d.print("           the IED is      %s\n", certificate(end.Peer))
 		d.print("           the client is   %s\n", certificate(end.Local))
 	}

@@ -203,7 +203,7 @@ func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
 		return nil, fmt.Errorf("associate with %v: %w", ied, err)
 	}
 	if info, ok := link.Info(); ok && p.Logger != nil {
-		p.Logger.Debug("associated", "ied", ied, "association", info.AssoID, "E2E", info.AEAD, "peer", pki.Name(info.Peer))
+		p.Logger.Debug("associated", "ied", ied, "association", info.AssoID, "E2E", info.Protection, "peer", pki.Name(info.Peer))
 	}
 	return &Client{client, link, endpoint}, nil
 }

@@ -68,6 +68,9 @@ const (
 	E2EHandshakeCertificate ID = "IEC62351-4:1.7"
 	E2EHandshakeAddress     ID = "IEC62351-4:1.8"
 	E2EHandshakeReplay      ID = "IEC62351-4:1.11"
+	E2EClearAlgorithm       ID = "IEC62351-4:10.3"
+	E2EClearICV             ID = "IEC62351-4:10.5"
+	E2EClearReplay          ID = "IEC62351-4:10.7"
 	E2EEncrAlgorithm        ID = "IEC62351-4:11.3"
 	E2EEncrICV              ID = "IEC62351-4:11.5"
 	E2EEncrReplay           ID = "IEC62351-4:11.7"
@@ -81,6 +84,7 @@ const (
 	StartTLSMissing       ID = "x-busbar:M1"
 	StartTLSInjection     ID = "x-busbar:M2"
 	SASLDowngrade         ID = "x-busbar:M3"
+	ChannelBinding        ID = "x-busbar:M4"
 	ServerCertificate     ID = "x-busbar:M5"
 	ClientCertificate     ID = "x-busbar:M6"
 	CredentialWithdrawn   ID = "x-busbar:M7"
@@ -126,14 +130,15 @@ const (
 
 // Events that the catalogue has no row for.
 const (
-	E2EEstablished ID = "x-busbar:e2e-established"
-	E2EEnded       ID = "x-busbar:e2e-ended"
-	E2ERejected    ID = "x-busbar:e2e-rejected"
-	StreamOpened   ID = "x-busbar:stream-opened"
-	StreamReplaced ID = "x-busbar:stream-replaced"
-	StreamSlow     ID = "x-busbar:stream-slow"
-	SenderSpoofed  ID = "x-busbar:sender-spoofed"
-	ValueWritten   ID = "x-busbar:value-written"
+	E2EEstablished  ID = "x-busbar:e2e-established"
+	E2EEnded        ID = "x-busbar:e2e-ended"
+	E2ERejected     ID = "x-busbar:e2e-rejected"
+	PasswordRefused ID = "x-busbar:password-refused"
+	StreamOpened    ID = "x-busbar:stream-opened"
+	StreamReplaced  ID = "x-busbar:stream-replaced"
+	StreamSlow      ID = "x-busbar:stream-slow"
+	SenderSpoofed   ID = "x-busbar:sender-spoofed"
+	ValueWritten    ID = "x-busbar:value-written"
 )
 
 type entry struct {
@@ -161,6 +166,9 @@ var table = map[ID]entry{
 	E2EHandshakeCertificate: {"HandshakeReq certificate refused", Error},
 	E2EHandshakeAddress:     {"HandshakeReq address mismatch", Alarm},
 	E2EHandshakeReplay:      {"HandshakeReq replayed", Alarm},
+	E2EClearAlgorithm:       {"ClearTransfer algorithm not the agreed one", Alarm},
+	E2EClearICV:             {"ClearTransfer ICV wrong", Alarm},
+	E2EClearReplay:          {"ClearTransfer replayed", Alarm},
 	E2EEncrAlgorithm:        {"EncrTransfer algorithm not the agreed one", Alarm},
 	E2EEncrICV:              {"EncrTransfer ICV wrong", Alarm},
 	E2EEncrReplay:           {"EncrTransfer replayed", Alarm},
@@ -171,6 +179,7 @@ var table = map[ID]entry{
 	StartTLSMissing:       {"STARTTLS not offered", Alarm},
 	StartTLSInjection:     {"octets injected before TLS", Alarm},
 	SASLDowngrade:         {"no acceptable SASL mechanism", Alarm},
+	ChannelBinding:        {"no proof that both ends share the channel", Alarm},
 	ServerCertificate:     {"server certificate refused", Error},
 	ClientCertificate:     {"client certificate refused", Error},
 	CredentialWithdrawn:   {"credential no longer valid", Error},
@@ -203,14 +212,15 @@ var table = map[ID]entry{
 	AccessDenied:  {"access denied", Warning},
 	RoleWithdrawn: {"role withdrawn", Warning},
 
-	E2EEstablished: {"association established", Notice},
-	E2EEnded:       {"association ended", Notice},
-	E2ERejected:    {"association rejected by the peer", Warning},
-	StreamOpened:   {"stream opened", Notice},
-	StreamReplaced: {"stream replaced by a newer one", Warning},
-	StreamSlow:     {"stream ended because its peer reads too slowly", Warning},
-	SenderSpoofed:  {"stanza stamped with another's address", Alarm},
-	ValueWritten:   {"value written", Notice},
+	E2EEstablished:  {"association established", Notice},
+	E2EEnded:        {"association ended", Notice},
+	E2ERejected:     {"association rejected by the peer", Warning},
+	PasswordRefused: {"login by password refused", Error},
+	StreamOpened:    {"stream opened", Notice},
+	StreamReplaced:  {"stream replaced by a newer one", Warning},
+	StreamSlow:      {"stream ended because its peer reads too slowly", Warning},
+	SenderSpoofed:   {"stanza stamped with another's address", Alarm},
+	ValueWritten:    {"value written", Notice},
 }
 
 // Mnemonic returns what the ID stands for in a few words, or the ID itself

@@ -313,11 +313,11 @@ func TestE8(t *testing.T) {
 
 // TestE9: public keys that are no point of the curve. They are signed: the peer itself is bad.
 func TestE9(t *testing.T) {
-	key, err := newKey()
+	key, err := newKeyPair(GroupP256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := key.PublicKey().Bytes()
+	good := key.public().PublicKey
 	p := elliptic.P256().Params().P
 	point := func(x, y *big.Int) []byte {
 		b := make([]byte, 65)

@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -40,7 +42,7 @@ func newSigner(t *testing.T) *ecdsa.PrivateKey {
 }
 
 // sign issues template under parent, nil for itself.
-func (f *forge) sign(template, parent *x509.Certificate, key *ecdsa.PrivateKey) *x509.Certificate {
+func (f *forge) sign(template, parent *x509.Certificate, key crypto.Signer) *x509.Certificate {
 	f.t.Helper()
 	template.SerialNumber = big.NewInt(time.Now().UnixNano())
 	if template.NotBefore.IsZero() {
@@ -52,7 +54,7 @@ func (f *forge) sign(template, parent *x509.Certificate, key *ecdsa.PrivateKey) 
 	if parent == nil {
 		parent = template
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, f.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), f.key)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -66,6 +68,29 @@ func (f *forge) sign(template, parent *x509.Certificate, key *ecdsa.PrivateKey) 
 // identity issues an end-to-end certificate for jid that edit has spoiled.
 func (f *forge) identity(jid string, edit func(*x509.Certificate)) *pki.Identity {
 	f.t.Helper()
+	key, template := newSigner(f.t), f.template(jid)
+	edit(template)
+	return &pki.Identity{Chain: []*x509.Certificate{f.sign(template, f.cert, key)}, Key: key}
+}
+
+// identityOf issues an end-to-end certificate for jid and that key.
+func (f *forge) identityOf(key crypto.Signer, jid string) *pki.Identity {
+	f.t.Helper()
+	return &pki.Identity{Chain: []*x509.Certificate{f.sign(f.template(jid), f.cert, key)}, Key: key}
+}
+
+func newRSA(t *testing.T, bits int) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// template is a good end-to-end certificate for jid.
+func (f *forge) template(jid string) *x509.Certificate {
+	f.t.Helper()
 	address, err := asn1.MarshalWithParams(jid, "utf8,explicit,tag:0")
 	if err != nil {
 		f.t.Fatal(err)
@@ -78,15 +103,12 @@ func (f *forge) identity(jid string, edit func(*x509.Certificate)) *pki.Identity
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	template := &x509.Certificate{
+	return &x509.Certificate{
 		Subject:               pkix.Name{CommonName: "peer"},
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageKeyAgreement,
 		BasicConstraintsValid: true,
 		ExtraExtensions:       []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: san}},
 	}
-	edit(template)
-	key := newSigner(f.t)
-	return &pki.Identity{Chain: []*x509.Certificate{f.sign(template, f.cert, key)}, Key: key}
 }
 
 // TestE11: certificates that may not be used here.

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"crypto/ecdh"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -26,7 +25,8 @@ type Channel struct {
 	peer   verifiedPeer
 	side   side
 	assoID string
-	aead   aead
+	suite  suite
+	group  Group
 	began  time.Time
 	ends   time.Time
 
@@ -41,10 +41,11 @@ type Channel struct {
 	rekey        rekeying
 
 	// What Seal and Open use again and again.
-	out       EncrTransfer
-	nonce     [nonceSize]byte
-	aad, box  []byte
-	canonical []byte
+	token     ClearToken2 // of what was sealed last
+	token2    []byte      // its octets
+	auth      Authenticator
+	form, box []byte // canonical form or ciphertext of what is sealed
+	canonical []byte // of what is opened
 }
 
 type side uint8
@@ -67,10 +68,10 @@ const (
 // An agreement is what a handshake has settled.
 type agreement struct {
 	assoID   string
-	aead     aead
+	suite    suite
 	salt     salt
-	private  *ecdh.PrivateKey // server: for all re-keys
-	public   *ecdh.PublicKey  // the peer's
+	private  *keyPair   // server: for all re-keys
+	public   *publicKey // the peer's
 	slot     *slot
 	began    time.Time
 	sent     time.Time // the time of our token1
@@ -80,17 +81,18 @@ type agreement struct {
 // newChannel makes the channel of a handshake and clears keys.
 func newChannel(e *endpoint, s side, peer verifiedPeer, keys *schedule, a agreement) (*Channel, error) {
 	defer keys.clear()
-	send, recv, err := keys.trafficKeys(a.aead, s)
+	send, recv, err := keys.trafficKeys(s)
 	if err != nil {
 		return nil, err
 	}
 	c := &Channel{
-		endpoint: e, peer: peer, side: s, assoID: a.assoID, aead: a.aead, slot: a.slot,
+		endpoint: e, peer: peer, side: s, assoID: a.assoID, suite: a.suite, group: a.public.group, slot: a.slot,
 		began: a.began, ends: earliest(a.began.Add(maxAssociation), peer.proof.Leaf().NotAfter, e.Identity.Chain[0].NotAfter),
 		send: send, recv: recv,
 		sent:   clock{last: a.sent.Truncate(time.Millisecond)},
 		opened: clock{last: a.received},
 		rekey:  newRekeying(s, keys, a),
+		auth:   Authenticator{Algorithm: a.suite.icvAlgorithm()},
 	}
 	if s == clientSide {
 		c.becomeOpen()
@@ -147,7 +149,11 @@ func (c *Channel) confirm(now time.Time) {
 	if c.state == channelHalfOpen {
 		c.becomeOpen()
 	}
-	c.recordPeer(now, audit.E2EEstablished, c.peer, "association "+c.assoID+", "+c.aead.name)
+	text := "association " + c.assoID + ", " + algorithms[c.suite.alg].name
+	if c.recv.uncounted {
+		text += "; the peer does not number its PDUs: one that is held back may go unnoticed"
+	}
+	c.recordPeer(now, audit.E2EEstablished, c.peer, text)
 }
 
 // check ends the association when its time is over, and returns an error when it has ended.
@@ -168,12 +174,16 @@ func (c *Channel) check(now time.Time) error {
 // yes is what the flags of token2 point to.
 var yes = true
 
-// Seal appends to dst the EncrTransfer that carries applData, a PDU of the protected protocol of at
-// most half a mebioctet. When it is time, the PDU asks for new keys or changes them on the way.
+// Seal appends to dst the data PDU that carries applData, a PDU of the protected protocol of at most
+// half a mebioctet: EncrTransfer, or ClearTransfer in the mode Clear, where applData is one XML
+// element with its own namespace. When it is time, the PDU asks for new keys or changes them on the
+// way.
 //
-// The error unwraps to net.ErrClosed when the association has ended.
+// The error unwraps to net.ErrClosed when the association has ended. What is too large, or has no
+// canonical form in the mode Clear, is refused before anything of it is sealed, and the association
+// goes on.
 //
-// IEC 62351-4, 13.2.3.
+// IEC 62351-4, 13.2.
 func (c *Channel) Seal(dst []byte, now time.Time, applData []byte) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -191,11 +201,18 @@ func (c *Channel) Seal(dst []byte, now time.Time, applData []byte) ([]byte, erro
 		c.becomeEnded(now, "its key is used up")
 		return dst, errExpired
 	}
-	change, err := c.rekey.before(now, &c.out.TBP.Token2, c.KeyLife)
+	if c.Mode == Clear {
+		form, err := appendApplData(c.form[:0], applData, maxTransferSize/2)
+		if err != nil {
+			return dst, err
+		}
+		c.form, applData = form, form
+	}
+	change, err := c.rekey.before(now, &c.token, c.KeyLife)
 	if err != nil {
 		return dst, err
 	}
-	dst, err = c.seal(dst, now, applData)
+	sealed, err := c.seal(dst, now, applData)
 	if err == nil {
 		err = c.rekey.after(c, change, now)
 	}
@@ -204,23 +221,20 @@ func (c *Channel) Seal(dst []byte, now time.Time, applData []byte) ([]byte, erro
 		c.becomeEnded(now, "sealing failed")
 		return dst, fmt.Errorf("sealing a PDU: %w", err)
 	}
-	return dst, nil
+	return sealed, nil
 }
 
-// seal makes an EncrTransfer of the token that rekey has begun.
-func (c *Channel) seal(dst []byte, now time.Time, applData []byte) (_ []byte, err error) {
+// seal makes the PDU of data and the token that rekey has begun.
+func (c *Channel) seal(dst []byte, now time.Time, data []byte) (_ []byte, err error) {
 	at, seq := c.sent.next(now)
-	c.nonce = c.send.nonce()
-	c.send.counter++
-
-	t := &c.out.TBP.Token2
-	t.AssoID, t.Time, t.Seq, t.IV = c.assoID, timestamp(at), seq, c.nonce[:]
-	if c.aad, err = xer.AppendContent(c.aad[:0], token2Type, t); err != nil {
+	t := &c.token
+	t.AssoID, t.Time, t.Seq, t.IV = c.assoID, timestamp(at), seq, c.send.iv(t.IV[:0])
+	if c.token2, err = xer.AppendContent(c.token2[:0], token2Type, t); err != nil {
 		return dst, err
 	}
-	c.box = c.send.gcm.Seal(c.box[:0], c.nonce[:], applData, c.aad)
-	c.out.TBP.ApplData = c.box
-	return xer.Append(dst, secPDUType, Namespace, &c.out)
+	dst, err = c.encodeTransfer(dst, c.send, t.IV, data)
+	c.send.counter++
+	return dst, err
 }
 
 // Peer returns who the peer is, with the roles of its certificate.
@@ -275,23 +289,32 @@ func (c *Channel) Recheck(now time.Time) error {
 
 // Info describes an association.
 type Info struct {
-	AssoID    string // client:server
-	Signature string // algorithm of the handshake
-	Group     string // of the key agreement
-	AEAD      string // with the length of its tag
-	Local     *x509.Certificate
-	Peer      *x509.Certificate
-	Began     time.Time
-	Rekeys    int // how often the keys were changed
+	AssoID     string // client:server
+	Signature  string // algorithm of the handshake; of ours and the peer's where they differ
+	Group      string // of the key agreement
+	Mode       Mode
+	Algorithm  Algorithm
+	Protection string // what protects data, in words
+	Local      *x509.Certificate
+	Peer       *x509.Certificate
+	Began      time.Time
+	Ends       time.Time     // when it will be over whatever happens
+	KeyLife    time.Duration // of the keys of a direction, as this end has it
+	Rekeys     int           // how often the keys were changed
 }
 
 // Info describes the association.
 func (c *Channel) Info() Info {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	signature := c.sigAlgName
+	if _, peers, _ := sigAlgOf(c.peer.proof.Leaf().PublicKey); peers != signature {
+		signature += " and " + peers
+	}
 	return Info{
-		AssoID: c.assoID, Signature: "ecdsa-with-SHA256", Group: "secp256r1 (" + groupP256 + ")",
-		AEAD:  fmt.Sprintf("%s, tag of %d octets", c.aead.name, c.aead.icvSize),
-		Local: c.Identity.Chain[0], Peer: c.peer.proof.Leaf(), Began: c.began, Rekeys: c.rekey.changes,
+		AssoID: c.assoID, Signature: signature, Group: c.group.String(),
+		Mode: c.Mode, Algorithm: c.suite.alg, Protection: c.suite.String(),
+		Local: c.Identity.Chain[0], Peer: c.peer.proof.Leaf(),
+		Began: c.began, Ends: c.ends, KeyLife: c.KeyLife, Rekeys: c.rekey.changes,
 	}
 }

@@ -35,11 +35,12 @@ func (c *clock) stamp(now time.Time) time.Time {
 	return c.last
 }
 
-// accept checks time and sequence number of a token2 that was received.
-func (c *clock) accept(at time.Time, seq uint32) *fault {
+// accept checks time and sequence number of a token2 that was received. replay is the event of one
+// that came before.
+func (c *clock) accept(at time.Time, seq uint32, replay audit.ID) *fault {
 	switch same := at.Equal(c.data); {
 	case at.Before(c.last), same && seq <= c.seq:
-		return alarm(audit.E2EEncrReplay, "time and sequence number do not increase")
+		return alarm(replay, "time and sequence number do not increase")
 	case same && seq != c.seq+1, !same && seq != 0:
 		return tell(InvalidSequenceNumber, audit.E2ESequence, "the sequence number %d does not follow", seq)
 	}

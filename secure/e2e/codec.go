@@ -8,11 +8,13 @@ import (
 	"busbar.example/internal/asn1"
 	"busbar.example/internal/asn1/xer"
 	"busbar.example/internal/xmltok"
+	"busbar.example/secure/audit"
 )
 
 var (
 	secPDUType = asn1.Compile[SecPDU](module)
 	token2Type = asn1.Compile[ClearToken2](module)
+	authType   = asn1.Compile[Authenticator](module)
 )
 
 // maxItems bounds the lists of one SecPDU all together: certificates and algorithms.
@@ -37,7 +39,7 @@ func (p *ReleaseRsp) signature() *Signature         { return &p.Sign }
 // encodeSigned signs p and returns its octets and those that it signs.
 func (e *endpoint) encodeSigned(p signedPDU) (octets, tbs []byte, err error) {
 	s := p.signature()
-	*s = Signature{Algo: sigAlgECDSA}
+	*s = Signature{Algo: e.sigAlg}
 	unsigned, err := xer.Append(nil, secPDUType, Namespace, p)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encoding a SecPDU to sign: %w", err)
@@ -118,26 +120,88 @@ func (r *received) signedToken() *signedToken {
 	return t
 }
 
-// aad returns the octets that the authenticated encryption of an EncrTransfer protects beside the
-// ciphertext: the content of token2, in which no other element bears that name.
-func (r *received) aad() []byte {
-	const open, end = "<token2>", "</token2>"
-	_, rest, _ := bytes.Cut(r.canonical, []byte(open))
-	content, _, _ := bytes.Cut(rest, []byte(end))
-	return content
+// A transfer is a SecPDU that carries data.
+type transfer struct {
+	mode   Mode
+	token  *ClearToken2
+	data   []byte         // the ciphertext, or what is in clear
+	auth   *Authenticator // may be nil
+	tbp    []byte         // canonical content of tbp
+	token2 []byte         // and of token2, in which no other element bears that name
 }
 
-var errNoNamespace = errors.New("a PDU of the protected protocol must be an XML element with its own namespace")
+// transfer returns the data PDU that was received, false if it is another.
+func (r *received) transfer() (x transfer, ok bool) {
+	switch p := r.pdu.(type) {
+	case *EncrTransfer:
+		x = transfer{mode: Encrypted, token: &p.TBP.Token2, data: p.TBP.ApplData, auth: p.Auth}
+	case *ClearTransfer:
+		x = transfer{mode: Clear, token: &p.TBP.Token2, data: p.TBP.ApplData, auth: &p.Auth}
+	default:
+		return x, false
+	}
+	x.tbp = outermost(r.canonical, "tbp")
+	_, rest, _ := bytes.Cut(x.tbp, []byte("<token2>"))
+	x.token2, _, _ = bytes.Cut(rest, []byte("</token2>"))
+	return x, true
+}
 
-// canonicalApplData returns the canonical form of a PDU of the protected protocol that will be
-// signed as part of a SecPDU.
-func canonicalApplData(applData []byte) (asn1.Open, error) {
-	c, err := xmltok.Canonicalize(nil, applData, "", xmltok.Limits{MaxDocument: maxHandshakeSize})
+// transferEvents are the events that the faults of a data PDU are.
+type transferEvents struct{ algorithm, icv, replay audit.ID }
+
+func (x *transfer) events() transferEvents {
+	if x.mode == Clear {
+		return transferEvents{audit.E2EClearAlgorithm, audit.E2EClearICV, audit.E2EClearReplay}
+	}
+	return transferEvents{audit.E2EEncrAlgorithm, audit.E2EEncrICV, audit.E2EEncrReplay}
+}
+
+var (
+	errNoNamespace = errors.New("a PDU of the protected protocol must be an XML element with its own namespace")
+	errNotOne      = errors.New("a PDU of the protected protocol must be one XML element")
+)
+
+// appendApplData appends the canonical form of a PDU of the protected protocol that will be signed
+// or authenticated as part of a SecPDU. The form is no longer than maxSize.
+func appendApplData(dst, applData []byte, maxSize int) (asn1.Open, error) {
+	all, err := xmltok.Canonicalize(dst, applData, Namespace, xmltok.Limits{MaxDocument: int64(maxSize)})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoNamespace, err)
+		return nil, fmt.Errorf("bringing the PDU of the protected protocol into the form that is protected: %w", err)
 	}
-	if tag, _, _ := bytes.Cut(c, []byte(">")); !bytes.Contains(tag, []byte(" xmlns='")) {
+	form := all[len(dst):]
+	switch tag, _, _ := bytes.Cut(form, []byte(">")); {
+	case !bytes.Contains(tag, []byte(" xmlns='")):
 		return nil, errNoNamespace
+	case firstElement(form) != len(form):
+		return nil, errNotOne
 	}
-	return c, nil
+	return all, nil
+}
+
+// firstElement returns where the first element of a canonical form ends. There, no '<' or '>' is
+// anything but the border of a tag.
+func firstElement(canonical []byte) int {
+	at, depth := 0, 0
+	for {
+		start := bytes.IndexByte(canonical[at:], '<')
+		if start < 0 {
+			return at
+		}
+		start += at
+		at = start + bytes.IndexByte(canonical[start:], '>') + 1
+		switch {
+		case canonical[start+1] == '/':
+			depth--
+		case canonical[at-2] != '/':
+			depth++
+		}
+		if depth == 0 {
+			return at
+		}
+	}
+}
+
+// canonicalApplData is appendApplData for a handshake.
+func canonicalApplData(applData []byte) (asn1.Open, error) {
+	return appendApplData(nil, applData, maxHandshakeSize)
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"busbar.example/secure/audit"
@@ -32,11 +33,21 @@ const (
 // A Config says who we are and whom we trust. It is copied, and what it points to must not be
 // changed afterwards.
 type Config struct {
-	// Identity is our key, ECDSA on P-256, and its end-to-end certificate. Required.
+	// Identity is our key, ECDSA on P-256 or RSA of 2,048 bits or more, and its end-to-end
+	// certificate. Required.
 	Identity *pki.Identity
 	// Trust verifies the certificates of peers. It holds the end-to-end roots, never those of the
 	// transport. nil trusts nobody.
 	Trust *pki.Trust
+	// Mode says how data is protected. A peer of another mode is refused.
+	Mode Mode
+	// Algorithms are those that may protect data, all of the Mode, the preferred one first. A client
+	// offers those that are of the same kind as the first; a server takes the first that is offered.
+	// nil is AES256GCM and AES128GCM, or in clear HMACSHA256, AES256GMAC and AES128GMAC.
+	Algorithms []Algorithm
+	// Groups are those of the key agreement, the preferred one first. A client proposes that, a
+	// server takes what is proposed if it is among them. nil is GroupP256 alone.
+	Groups []Group
 	// Protocol names the protected protocol; "" is "IEC 61850-8-2".
 	Protocol string
 	// Audit is told of every refusal, and when associations begin and end. nil discards.
@@ -49,15 +60,23 @@ type Config struct {
 }
 
 // An endpoint is a Config whose defaults are filled in.
-type endpoint struct{ Config }
+type endpoint struct {
+	Config
+	sigAlg     AlgorithmIdentifier // of our signatures
+	sigAlgName string
+}
 
 func newEndpoint(cfg Config) (*endpoint, error) {
 	if cfg.Identity == nil || len(cfg.Identity.Chain) == 0 || cfg.Identity.Key == nil {
 		return nil, errors.New("end-to-end security needs an identity: a key and its certificate")
 	}
-	if !canSign(cfg.Identity.Key.Public()) {
-		return nil, fmt.Errorf("end-to-end security needs an ECDSA key on P-256, the certificate's is %s",
-			cfg.Identity.Chain[0].PublicKeyAlgorithm)
+	sigAlg, name, ok := sigAlgOf(cfg.Identity.Key.Public())
+	if !ok {
+		return nil, fmt.Errorf("end-to-end security needs an ECDSA key on P-256, or RSA of %d bits, the certificate's is %s",
+			minRSA, cfg.Identity.Chain[0].PublicKeyAlgorithm)
+	}
+	if err := cfg.chooseCryptography(); err != nil {
+		return nil, err
 	}
 	if cfg.KeyLife == 0 {
 		cfg.KeyLife = defaultKeyLife
@@ -74,7 +93,30 @@ func newEndpoint(cfg Config) (*endpoint, error) {
 	if cfg.Replay == nil {
 		cfg.Replay = new(ReplayCache)
 	}
-	return &endpoint{cfg}, nil
+	return &endpoint{Config: cfg, sigAlg: sigAlg, sigAlgName: name}, nil
+}
+
+// chooseCryptography checks Mode, Algorithms and Groups, and fills in their defaults.
+func (c *Config) chooseCryptography() error {
+	if c.Mode != Encrypted && c.Mode != Clear {
+		return fmt.Errorf("%d is no mode of end-to-end security", c.Mode)
+	}
+	c.Algorithms, c.Groups = slices.Clone(c.Algorithms), slices.Clone(c.Groups)
+	if len(c.Algorithms) == 0 {
+		c.Algorithms = c.Mode.defaults()
+	}
+	if err := checkAlgorithms(c.Mode, c.Algorithms); err != nil {
+		return err
+	}
+	if len(c.Groups) == 0 {
+		c.Groups = []Group{GroupP256}
+	}
+	for _, g := range c.Groups {
+		if !g.known() {
+			return fmt.Errorf("%v is no group that there is for the key agreement", g)
+		}
+	}
+	return nil
 }
 
 // record reports an event about whoever speaks from that address.

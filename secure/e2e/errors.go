@@ -31,11 +31,19 @@ func (r *Refusal) Unwrap() error { return r.Err }
 // A SecRejected says that the peer's security has refused the handshake. Its signature was verified.
 type SecRejected struct {
 	Diagnostic HandshakeDiagnostics // HandshakeNoReason where the peer keeps the cause to itself
+	Mode       Mode                 // ours
 }
 
 // Error implements error.
 func (e *SecRejected) Error() string {
-	return "the peer's end-to-end security refused the handshake: " + e.Diagnostic.String()
+	text := "the peer's end-to-end security refused the handshake: " + e.Diagnostic.String()
+	switch e.Diagnostic {
+	case HandshakeEncryptionRequired:
+		text += ": the peer encrypts data, the mode of this end is " + e.Mode.String()
+	case EncryptionNotRequired:
+		text += ": the peer sends data in clear, the mode of this end is " + e.Mode.String()
+	}
+	return text
 }
 
 // A Rejected says that the application of the peer has refused the association. Its signature was

@@ -24,12 +24,12 @@ func (w *world) forgedRequest(cfg Config, edit func(*HandshakeReq)) []byte {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	key, err := newKey()
+	key, err := newKeyPair(GroupP256)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	p := &HandshakeReq{PP: e.Protocol, TBS: HandshakeTBS{
-		Token1: e.token1(w.now, "17", key.PublicKey(), offer()), ApplData: []byte(appRequest)}}
+		Token1: e.token1(w.now, "17", key.public(), e.offer()), ApplData: []byte(appRequest)}}
 	edit(p)
 	octets, _, err := e.encodeSigned(p)
 	if err != nil {
@@ -45,12 +45,12 @@ func (w *world) forgedAccept(cfg Config, edit func(*HandshakeAcc)) []byte {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	key, err := newKey()
+	key, err := newKeyPair(GroupP256)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	p := &HandshakeAcc{PP: e.Protocol, TBS: HandshakeTBS{
-		Token1: e.token1(w.now, "17:934", key.PublicKey(), offer()[:1]), ApplData: []byte(appResponse)}}
+		Token1: e.token1(w.now, "17:934", key.public(), e.offer().(AEA)[:1]), ApplData: []byte(appResponse)}}
 	edit(p)
 	octets, _, err := e.encodeSigned(p)
 	if err != nil {
@@ -87,7 +87,7 @@ func TestHandshakeCarriesBothInitiatePDUs(t *testing.T) {
 	}
 	for _, c := range []*Channel{client, server} {
 		got := c.Info()
-		if got.AssoID != "0:999" || got.AEAD != "AES-256-GCM, tag of 16 octets" || !got.Began.Equal(w.now) ||
+		if got.AssoID != "0:999" || got.Protection != "AES-256-GCM, tag of 16 octets" || !got.Began.Equal(w.now) ||
 			got.Signature != "ecdsa-with-SHA256" || got.Group != "secp256r1 (23)" || !got.Local.Equal(c.Identity.Chain[0]) {
 			t.Errorf("Info = %+v", got)
 		}
@@ -99,15 +99,15 @@ func TestServerTakesTheBestAlgorithmOffered(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		offer AEA
-		want  aead
+		want  suite
 	}{
-		{"both, in the other order", AEA{{oidAES128GCM, size(16)}, {oidAES256GCM, size(16)}}, aead{oidAES256GCM, "AES-256-GCM", 32, 16}},
-		{"only the shorter key", AEA{{oidAES128GCM, size(16)}}, aead{oidAES128GCM, "AES-128-GCM", 16, 16}},
-		{"no length of the tag", AEA{{oidAES256GCM, nil}}, aead{oidAES256GCM, "AES-256-GCM", 32, 12}},
-		{"no length in the parameters", AEA{{oidAES256GCM, &GCMParameters{}}}, aead{oidAES256GCM, "AES-256-GCM", 32, 12}},
-		{"13 octets", AEA{{oidAES256GCM, size(13)}}, aead{oidAES256GCM, "AES-256-GCM", 32, 13}},
-		{"a length that is too short comes first", AEA{{oidAES256GCM, size(11)}, {oidAES256GCM, size(14)}}, aead{oidAES256GCM, "AES-256-GCM", 32, 14}},
-		{"an unknown algorithm comes first", AEA{{"1.2.3", nil}, {oidAES128GCM, size(16)}}, aead{oidAES128GCM, "AES-128-GCM", 16, 16}},
+		{"both, in the other order", AEA{{oidAES128GCM, size(16)}, {oidAES256GCM, size(16)}}, suite{AES256GCM, 16}},
+		{"only the shorter key", AEA{{oidAES128GCM, size(16)}}, suite{AES128GCM, 16}},
+		{"no length of the tag", AEA{{oidAES256GCM, nil}}, suite{AES256GCM, 12}},
+		{"no length in the parameters", AEA{{oidAES256GCM, &GCMParameters{}}}, suite{AES256GCM, 12}},
+		{"13 octets", AEA{{oidAES256GCM, size(13)}}, suite{AES256GCM, 13}},
+		{"a length that is too short comes first", AEA{{oidAES256GCM, size(11)}, {oidAES256GCM, size(14)}}, suite{AES256GCM, 14}},
+		{"an unknown algorithm comes first", AEA{{"1.2.3", nil}, {oidAES128GCM, size(16)}}, suite{AES128GCM, 16}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -241,7 +241,7 @@ func TestClientChecksTheAcceptance(t *testing.T) {
 		{"group that was not offered", func(p *HandshakeAcc) { p.TBS.Token1.DHKey.Group = "14" }, "17:934", "illegal-dhGroup-selected", audit.E2EDowngrade},
 		{"no authenticated encryption", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = &NonAEA{ICV: []AlgorithmIdentifier{hmacSHA256}} }, "17:934", "ae-not-used", audit.E2EDowngrade},
 		{"no algorithm", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = AEA{} }, "17:934", "single-ae-algorithm-required", audit.E2EDowngrade},
-		{"two algorithms", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = offer() }, "17:934", "single-ae-algorithm-required", audit.E2EDowngrade},
+		{"two algorithms", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = AEA(identifiers([]Algorithm{AES256GCM, AES128GCM})) }, "17:934", "single-ae-algorithm-required", audit.E2EDowngrade},
 		{"algorithm that was not offered", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = AEA{{"1.2.3", nil}} }, "17:934", "invalid-ae-algorithm", audit.E2EDowngrade},
 		{"shorter tag than offered", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = AEA{{oidAES256GCM, size(12)}} }, "17:934", "invalid-ae-algorithm", audit.E2EDowngrade},
 		{"tag without length", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = AEA{{oidAES256GCM, nil}} }, "17:934", "invalid-ae-algorithm", audit.E2EDowngrade},

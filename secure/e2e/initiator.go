@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"crypto/ecdh"
 	"errors"
 	"fmt"
 	"time"
@@ -19,9 +18,9 @@ type Initiator struct {
 	peer  string // bare JID of the server
 	state initiatorState
 
-	half string           // our half of the association id
-	key  *ecdh.PrivateKey // dropped with the answer
-	tbs  []byte           // what HandshakeReq has signed
+	half string   // our half of the association id
+	key  *keyPair // dropped with the answer
+	tbs  []byte   // what HandshakeReq has signed
 	sent time.Time
 }
 
@@ -43,7 +42,7 @@ func NewInitiator(cfg Config, peer string) (*Initiator, error) {
 	return &Initiator{endpoint: e, peer: peer}, nil
 }
 
-func (i *Initiator) becomeRequested(half string, key *ecdh.PrivateKey, tbs []byte, now time.Time) {
+func (i *Initiator) becomeRequested(half string, key *keyPair, tbs []byte, now time.Time) {
 	i.half, i.key, i.tbs, i.sent = half, key, tbs, now
 	i.state = initiatorRequested
 }
@@ -69,13 +68,13 @@ func (i *Initiator) Request(now time.Time, assoID string, applData []byte) ([]by
 	if err != nil {
 		return nil, err
 	}
-	key, err := newKey()
+	key, err := newKeyPair(i.Groups[0])
 	if err != nil {
 		return nil, err
 	}
 	octets, tbs, err := i.encodeSigned(&HandshakeReq{
 		PP:  i.Protocol,
-		TBS: HandshakeTBS{Token1: i.token1(now, assoID, key.PublicKey(), offer()), ApplData: data},
+		TBS: HandshakeTBS{Token1: i.token1(now, assoID, key.public(), i.offer()), ApplData: data},
 	})
 	if err != nil {
 		return nil, err
@@ -120,7 +119,7 @@ func (i *Initiator) Answer(now time.Time, from, assoID string, secPDU []byte) (*
 	case *ApplicationReject:
 		return nil, nil, i.rejected(now, from, assoID, &r, p.TBS.Token3.AssoID, &Rejected{ApplData: p.TBS.ApplData})
 	case *HandshakeSecReject:
-		refused := &SecRejected{}
+		refused := &SecRejected{Mode: i.Mode}
 		if p.TBS.Diag != nil {
 			refused.Diagnostic = *p.TBS.Diag
 		}
@@ -141,7 +140,13 @@ func (i *Initiator) accepted(now time.Time, from, assoID string, r *received, p 
 	if f != nil {
 		return nil, f, nil
 	}
-	alg, f := i.checkChoice(token, p.PP)
+	if f := i.checkCommon(token, p.PP); f != nil {
+		return nil, f, nil
+	}
+	if token.DHKey.Group != i.key.group.number() {
+		return nil, tell(IllegalDHGroupSelected, audit.E2EDowngrade, "the group %q was not offered", token.DHKey.Group), nil
+	}
+	alg, f := i.checkChoice(token.EncrMode)
 	if f != nil {
 		return nil, f, nil
 	}
@@ -149,17 +154,17 @@ func (i *Initiator) accepted(now time.Time, from, assoID string, r *received, p 
 	if f != nil {
 		return nil, f, nil
 	}
-	public, f := publicKey(&token.DHKey)
+	public, f := readPublicKey(i.key.group, token.DHKey.PublicKey)
 	if f != nil {
 		return nil, f, nil
 	}
 	s := handshakeSalt(i.tbs, t.tbs)
-	keys, err := agree(i.key, public, nil, s, alg.keySize)
+	keys, err := agree(i.key, public, nil, s, alg)
 	if err != nil {
 		return nil, nil, fmt.Errorf("deriving the keys: %w", err)
 	}
 	c, err := newChannel(i.endpoint, clientSide, peer, keys, agreement{
-		assoID: assoID, aead: alg, salt: s, public: public, began: now, sent: i.sent, received: at,
+		assoID: assoID, suite: alg, salt: s, public: public, began: now, sent: i.sent, received: at,
 	})
 	return c, nil, err
 }

@@ -1,11 +1,8 @@
 package e2e
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"encoding/binary"
 )
 
 const (
@@ -13,10 +10,6 @@ const (
 	nonceSize  = prefixSize + 8
 	chainSize  = 32
 	maxKeySize = 32
-
-	// maxPDUsPerKey bounds what one key may seal, far below what its counter could number and far
-	// above what a key sees in its hours.
-	maxPDUsPerKey = 1 << 32
 )
 
 // A salt chains a key agreement to all that the two ends have said before it.
@@ -41,18 +34,20 @@ func chainedSalt(octets []byte, previous salt) salt {
 	return s
 }
 
-// A schedule is the key material of one agreement, in the order in which HKDF yields it.
+// A schedule is the key material of one agreement, in the order in which HKDF yields it: the client's
+// key for encryption and its key for the ICV, the same two of the server, the client's and the
+// server's nonce prefix, and the chain value. A key that the algorithm does not need has no octets.
 type schedule struct {
-	keySize int
-	octets  [2*maxKeySize + 2*prefixSize + chainSize]byte
+	alg    suite
+	octets [4*maxKeySize + 2*prefixSize + chainSize]byte
 }
 
-// newSchedule derives keys for an algorithm whose keys have keySize octets.
+// newSchedule derives keys for an algorithm.
 //
 // RFC 5869; IEC 62351-4, 13.3.1.4.
-func newSchedule(ikm []byte, s salt, keySize int) (*schedule, error) {
-	k := &schedule{keySize: keySize}
-	okm, err := hkdf.Key(sha256.New, ikm, s[:], "", 2*keySize+2*prefixSize+chainSize)
+func newSchedule(ikm []byte, s salt, alg suite) (*schedule, error) {
+	k := &schedule{alg: alg}
+	okm, err := hkdf.Key(sha256.New, ikm, s[:], "", 2*k.keySize()+2*prefixSize+chainSize)
 	if err != nil {
 		return nil, err
 	}
@@ -61,20 +56,33 @@ func newSchedule(ikm []byte, s salt, keySize int) (*schedule, error) {
 	return k, nil
 }
 
-func (k *schedule) clientKey() []byte    { return k.octets[:k.keySize] }
-func (k *schedule) serverKey() []byte    { return k.octets[k.keySize : 2*k.keySize] }
-func (k *schedule) clientPrefix() []byte { return k.octets[2*k.keySize:][:prefixSize] }
-func (k *schedule) serverPrefix() []byte { return k.octets[2*k.keySize+prefixSize:][:prefixSize] }
-func (k *schedule) chain() []byte        { return k.octets[2*k.keySize+2*prefixSize:][:chainSize] }
-func (k *schedule) clear()               { clear(k.octets[:]) }
+// keySize is the length of the keys of one direction.
+func (k *schedule) keySize() int {
+	enc, icv := k.alg.keySizes()
+	return enc + icv
+}
+
+// direction returns what protects the PDUs that the given side sends.
+func (k *schedule) direction(s side) (enc, icv, prefix []byte) {
+	encSize, _ := k.alg.keySizes()
+	size := k.keySize()
+	keys, prefixes := k.octets[:2*size], k.octets[2*size:][:2*prefixSize]
+	if s == serverSide {
+		keys, prefixes = keys[size:], prefixes[prefixSize:]
+	}
+	return keys[:encSize], keys[encSize:size], prefixes[:prefixSize]
+}
+
+func (k *schedule) chain() []byte { return k.octets[2*k.keySize()+2*prefixSize:][:chainSize] }
+func (k *schedule) clear()        { clear(k.octets[:]) }
 
 // trafficKeys returns the keys of the two directions, as the given side uses them.
-func (k *schedule) trafficKeys(a aead, s side) (send, recv *trafficKey, err error) {
-	client, err := newTrafficKey(a, k.clientKey(), k.clientPrefix())
+func (k *schedule) trafficKeys(s side) (send, recv *trafficKey, err error) {
+	client, err := newTrafficKey(k, clientSide)
 	if err != nil {
 		return nil, nil, err
 	}
-	server, err := newTrafficKey(a, k.serverKey(), k.serverPrefix())
+	server, err := newTrafficKey(k, serverSide)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,32 +91,3 @@ func (k *schedule) trafficKeys(a aead, s side) (send, recv *trafficKey, err erro
 	}
 	return server, client, nil
 }
-
-// A trafficKey protects one direction. Its nonces are a prefix and a counter, so none can come
-// twice under one key; and because the counter may not skip, nothing can be held back unnoticed.
-type trafficKey struct {
-	gcm     cipher.AEAD
-	prefix  [prefixSize]byte
-	counter uint64 // of the next PDU
-}
-
-func newTrafficKey(a aead, key, prefix []byte) (*trafficKey, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	gcm, err := cipher.NewGCMWithTagSize(block, a.icvSize)
-	if err != nil {
-		return nil, err
-	}
-	return &trafficKey{gcm: gcm, prefix: [prefixSize]byte(prefix)}, nil
-}
-
-// nonce returns the nonce of the next PDU.
-func (k *trafficKey) nonce() (n [nonceSize]byte) {
-	copy(n[:], k.prefix[:])
-	binary.BigEndian.PutUint64(n[prefixSize:], k.counter)
-	return n
-}
-
-func (k *trafficKey) exhausted() bool { return k.counter >= maxPDUsPerKey }

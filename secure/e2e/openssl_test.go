@@ -28,9 +28,9 @@ func openssl(t *testing.T, args ...string) string {
 
 // TestOpenSSLAgrees lets OpenSSL verify the signatures of the vectors and derive their keys.
 func TestOpenSSLAgrees(t *testing.T) {
-	for _, a := range aeads {
-		t.Run(a.name, func(t *testing.T) {
-			v := readVector(t, filepath.Join(vectorDir, "session-"+strings.ToLower(a.name)+".txt"))
+	for _, a := range []Algorithm{AES256GCM, AES128GCM} {
+		t.Run(a.String(), func(t *testing.T) {
+			v := readVector(t, filepath.Join(vectorDir, "session-"+a.String()+".txt"))
 			dir := t.TempDir()
 			file := func(name string, octets []byte) string {
 				path := filepath.Join(dir, name)

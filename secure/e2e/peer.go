@@ -66,7 +66,7 @@ func (t *signedToken) checkForm(now time.Time) (time.Time, *fault) {
 	switch {
 	case t.version&VersionV1 == 0:
 		return time.Time{}, tell(HandshakeUnexpectedVersion, audit.E2EDowngrade, "version 1 is not among the peer's")
-	case !t.sigAlg.is(sigAlgECDSA):
+	case !t.sigAlg.is(sigAlgECDSA) && !t.sigAlg.is(sigAlgRSA):
 		return time.Time{}, tell(InvalidSignatureAlgorithm, audit.E2EDowngrade,
 			"the signature algorithm %s is not supported", t.sigAlg.Algorithm)
 	case !t.sign.Algo.is(t.sigAlg):
@@ -106,8 +106,8 @@ func (t *signedToken) verify(e *endpoint, now time.Time, from string, ids tokenE
 	if bare := bareJID(from); !slices.Contains(proof.XMPPAddrs(), bare) {
 		return verifiedPeer{}, alarm(ids.address, "the certificate is of %q, the PDU comes from %q", proof.XMPPAddrs(), bare)
 	}
-	if !canSign(proof.Leaf().PublicKey) {
-		return verifiedPeer{}, tell(InvalidSignatureAlgorithm, audit.E2EDowngrade, "the peer's key is not on P-256")
+	if f := t.checkKey(proof); f != nil {
+		return verifiedPeer{}, f
 	}
 	if !verify(proof.Leaf(), t.tbs, t.sign.Sign) {
 		return verifiedPeer{}, alarm(ids.signature, "the signature is wrong")
@@ -121,10 +121,21 @@ func (t *signedToken) verify(e *endpoint, now time.Time, from string, ids tokenE
 	return verifiedPeer{proof: proof, address: from}, nil
 }
 
+// checkKey checks that the peer's key is for the algorithm that the token names.
+func (t *signedToken) checkKey(proof *pki.Verified) *fault {
+	if alg, _, ok := sigAlgOf(proof.Leaf().PublicKey); !ok || !t.sigAlg.is(alg) {
+		return tell(InvalidSignatureAlgorithm, audit.E2EDowngrade, "the peer's key is not for the algorithm %s", t.sigAlg.Algorithm)
+	}
+	return nil
+}
+
 // verifyAgain checks the signature of a peer that was verified before, and freshness.
 func (t *signedToken) verifyAgain(e *endpoint, now time.Time, p verifiedPeer) *fault {
 	if !bytes.Equal(t.pkCert, p.certificate()) {
 		return alarm(audit.E2ECertificate, "the certificate is not that of the handshake")
+	}
+	if f := t.checkKey(p.proof); f != nil {
+		return f
 	}
 	if !verify(p.proof.Leaf(), t.tbs, t.sign.Sign) {
 		return alarm(audit.E2ETampered, "the signature is wrong")

@@ -1,8 +1,7 @@
 package e2e
 
 import (
-	"bytes"
-	"encoding/binary"
+	"crypto/aes"
 	"time"
 
 	"busbar.example/secure/audit"
@@ -80,11 +79,8 @@ func (c *Channel) open(now time.Time, assoID string, secPDU []byte) (Received, *
 		return Received{}, tell(DtProtocolError, audit.E2ECanonical, "what came is not a SecPDU").because(err)
 	}
 	c.canonical = r.canonical
-	switch p := r.pdu.(type) {
-	case *EncrTransfer:
-		return c.openTransfer(now, &r, p)
-	case *ClearTransfer:
-		return Received{}, tell(DtEncryptionRequired, audit.E2EDowngrade, "data came in clear")
+	if x, ok := r.transfer(); ok {
+		return c.openTransfer(now, &x)
 	}
 	if t := r.signedToken(); t != nil {
 		return c.openSigned(now, &r, t)
@@ -92,57 +88,77 @@ func (c *Channel) open(now time.Time, assoID string, secPDU []byte) (Received, *
 	return Received{}, tell(DtProtocolError, audit.E2ECanonical, "%T is out of place", r.pdu)
 }
 
-// openTransfer opens data. The tag is verified first: what the token says counts only then.
-func (c *Channel) openTransfer(now time.Time, r *received, p *EncrTransfer) (Received, *fault) {
-	t := &p.TBP.Token2
-	switch {
-	case t.AssoID != c.assoID:
-		return Received{}, alarm(audit.E2EAssociationID, "the association id in the token is %q, not %q", t.AssoID, c.assoID)
-	case p.Auth != nil:
-		return Received{}, alarm(audit.E2EEncrAlgorithm, "an authenticator came beside authenticated encryption")
-	case c.state == channelReleased:
-		return Received{}, tell(DtProtocolError, audit.E2ESequence, "data came after ReleaseReq")
-	case len(t.IV) != nonceSize:
-		return Received{}, tell(GmacNonceRequired, audit.E2EEncrAlgorithm, "the nonce has %d octets", len(t.IV))
+// openTransfer opens data. The ICV is verified first: what the token says counts only then.
+func (c *Channel) openTransfer(now time.Time, x *transfer) (Received, *fault) {
+	if f := c.checkForm(x); f != nil {
+		return Received{}, f
 	}
-	key := c.rekey.keyFor(c.recv, t.IV)
-	aad := r.aad()
-	plain, err := key.gcm.Open(p.TBP.ApplData[:0], t.IV, p.TBP.ApplData, aad)
-	if err != nil {
-		if bytes.Equal(t.IV[:prefixSize], c.send.prefix[:]) {
-			return Received{}, alarm(audit.E2EReflection, "our own PDU came back")
+	key := c.rekey.keyFor(c.recv, x)
+	data, f := key.open(x)
+	if f != nil {
+		if c.send.reflects(x) {
+			f = alarm(audit.E2EReflection, "our own PDU came back")
 		}
-		return Received{}, alarm(audit.E2EEncrICV, "the tag is wrong")
+		return Received{}, f
 	}
-	at, f := c.checkTransfer(now, key, t)
+	at, f := c.checkTransfer(now, key, x)
 	if f == nil && key != c.recv {
 		c.recv = key
 		c.rekey.becomeSettled(now)
 	}
 	if f == nil {
-		f = c.rekey.opened(c, now, t, aad)
+		f = c.rekey.opened(c, now, x)
 	}
 	if f != nil {
-		clear(plain)
+		clear(data)
 		return Received{}, f
 	}
 	c.confirm(now)
-	return Received{Kind: KindData, ApplData: plain, Time: at}, nil
+	return Received{Kind: KindData, ApplData: data, Time: at}, nil
 }
 
-// checkTransfer checks counter, time and sequence number of a token whose tag is right.
-func (c *Channel) checkTransfer(now time.Time, key *trafficKey, t *ClearToken2) (time.Time, *fault) {
-	switch counter := binary.BigEndian.Uint64(t.IV[prefixSize:]); {
-	case !bytes.Equal(t.IV[:prefixSize], key.prefix[:]):
-		return time.Time{}, alarm(audit.E2ESequence, "the nonce does not begin as agreed")
-	case counter < key.counter:
-		return time.Time{}, alarm(audit.E2EEncrReplay, "PDU %d of the key came again", counter)
-	case counter > key.counter:
-		return time.Time{}, alarm(audit.E2ESequence, "%d PDUs were held back or dropped", counter-key.counter)
+// checkForm checks that a data PDU has what the agreed algorithm needs, and nothing else.
+func (c *Channel) checkForm(x *transfer) *fault {
+	form, t, ids := c.suite.form(), x.token, x.events()
+	switch {
+	case x.mode == Clear && c.Mode == Encrypted:
+		return tell(DtEncryptionRequired, audit.E2EDowngrade, "data came in clear")
+	case x.mode == Encrypted && c.Mode == Clear:
+		return tell(EncryptionNotSelected, audit.E2EDowngrade, "data came encrypted")
+	case t.AssoID != c.assoID:
+		return alarm(audit.E2EAssociationID, "the association id in the token is %q, not %q", t.AssoID, c.assoID)
+	case c.state == channelReleased:
+		return tell(DtProtocolError, audit.E2ESequence, "data came after ReleaseReq")
+	case form == formAEAD && x.auth != nil:
+		return alarm(ids.algorithm, "an authenticator came beside authenticated encryption")
+	case form == formAEAD && len(t.IV) != nonceSize:
+		return tell(GmacNonceRequired, ids.algorithm, "the nonce has %d octets", len(t.IV))
+	case form == formAEAD:
+		return nil
+	case x.auth == nil:
+		return alarm(ids.algorithm, "there is no authenticator")
+	case !x.auth.Algorithm.same(c.auth.Algorithm):
+		return alarm(ids.algorithm, "the ICV algorithm %s is not the agreed one", x.auth.Algorithm.Algorithm)
+	case form == formGMAC && len(x.auth.Nonce) != nonceSize:
+		return tell(GmacNonceRequired, ids.algorithm, "the nonce has %d octets", len(x.auth.Nonce))
+	case form != formGMAC && x.auth.Nonce != nil:
+		return alarm(ids.algorithm, "there is a nonce that the algorithm has no use for")
+	case form == formCBC && len(t.IV) != aes.BlockSize:
+		return tell(AesInitVectorRequired, ids.algorithm, "the initialization vector has %d octets", len(t.IV))
+	case form == formHMAC && t.IV != nil && len(t.IV) != nonceSize, form == formGMAC && t.IV != nil:
+		return alarm(ids.algorithm, "there is an initialization vector that the algorithm has no use for")
 	}
-	at, f := checkTime(now, t.Time)
+	return nil
+}
+
+// checkTransfer checks number, time and sequence number of a data PDU whose ICV is right.
+func (c *Channel) checkTransfer(now time.Time, key *trafficKey, x *transfer) (time.Time, *fault) {
+	if f := key.checkNumber(x); f != nil {
+		return time.Time{}, f
+	}
+	at, f := checkTime(now, x.token.Time)
 	if f == nil {
-		f = c.opened.accept(at, t.Seq)
+		f = c.opened.accept(at, x.token.Seq, x.events().replay)
 	}
 	if f != nil {
 		return at, f

@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bytes"
-	"crypto/ecdh"
 	"crypto/sha256"
 	"time"
 
@@ -22,8 +20,8 @@ import (
 // IEC 62351-4, 13.3.1.4.
 type rekeying struct {
 	side    side
-	private *ecdh.PrivateKey // server
-	public  *ecdh.PublicKey  // client: the server's
+	private *keyPair   // server
+	public  *publicKey // client: the server's
 	chain   [chainSize]byte
 	salt    salt
 
@@ -56,7 +54,7 @@ func newRekeying(s side, keys *schedule, a agreement) rekeying {
 		r.public = a.public
 	} else {
 		r.private = a.private
-		r.used = map[[sha256.Size]byte]struct{}{sha256.Sum256(a.public.Bytes()): {}}
+		r.used = map[[sha256.Size]byte]struct{}{sha256.Sum256(a.public.octets()): {}}
 	}
 	return r
 }
@@ -100,15 +98,16 @@ func (r *rekeying) due(now time.Time, life time.Duration) bool {
 }
 
 // before adds to the token of the next PDU what the keys need. It returns the client's new key.
-func (r *rekeying) before(now time.Time, t *ClearToken2, life time.Duration) (*ecdh.PrivateKey, error) {
+func (r *rekeying) before(now time.Time, t *ClearToken2, life time.Duration) (*keyPair, error) {
 	t.Rekey, t.ReqRekey, t.ChangedKey = nil, nil, nil
 	switch {
 	case r.side == clientSide && r.due(now, life):
-		key, err := newKey()
+		key, err := newKeyPair(r.public.group)
 		if err != nil {
 			return nil, err
 		}
-		t.Rekey = &DiffieHellmanSet{Group: groupP256, PublicKey: key.PublicKey().Bytes()}
+		set := key.public()
+		t.Rekey = &set
 		return key, nil
 	case r.side == serverSide && r.phase == rekeyProposed:
 		t.ChangedKey = &yes
@@ -119,15 +118,15 @@ func (r *rekeying) before(now time.Time, t *ClearToken2, life time.Duration) (*e
 }
 
 // after does what the PDU that was just sealed has announced.
-func (r *rekeying) after(c *Channel, key *ecdh.PrivateKey, now time.Time) error {
+func (r *rekeying) after(c *Channel, key *keyPair, now time.Time) error {
 	switch {
 	case key != nil:
-		next, err := r.agree(c.aead, key, r.public, c.aad)
+		next, err := r.agree(c.suite, key, r.public, c.token2)
 		if err != nil {
 			return err
 		}
 		r.becomeProposed(next)
-	case c.out.TBP.Token2.ChangedKey != nil:
+	case c.token.ChangedKey != nil:
 		c.send = r.next.send
 		r.becomeChanged()
 	}
@@ -136,27 +135,28 @@ func (r *rekeying) after(c *Channel, key *ecdh.PrivateKey, now time.Time) error 
 
 // agree derives the next keys. token2 is the canonical content of the token that carries the
 // client's key.
-func (r *rekeying) agree(a aead, private *ecdh.PrivateKey, public *ecdh.PublicKey, token2 []byte) (*nextKeys, error) {
+func (r *rekeying) agree(a suite, private *keyPair, public *publicKey, token2 []byte) (*nextKeys, error) {
 	s := chainedSalt(token2, r.salt)
-	keys, err := agree(private, public, r.chain[:], s, a.keySize)
+	keys, err := agree(private, public, r.chain[:], s, a)
 	if err != nil {
 		return nil, err
 	}
 	defer keys.clear()
 	n := &nextKeys{chain: [chainSize]byte(keys.chain()), salt: s}
-	n.send, n.recv, err = keys.trafficKeys(a, r.side)
+	n.send, n.recv, err = keys.trafficKeys(r.side)
 	return n, err
 }
 
-// opened takes from a verified token2 what concerns the keys. aad is its canonical content.
-func (r *rekeying) opened(c *Channel, now time.Time, t *ClearToken2, aad []byte) *fault {
+// opened takes from a token2 that was verified what concerns the keys.
+func (r *rekeying) opened(c *Channel, now time.Time, x *transfer) *fault {
+	t := x.token
 	rekey, asks, changed := t.Rekey != nil, t.ReqRekey != nil && *t.ReqRekey, t.ChangedKey != nil && *t.ChangedKey
 	if r.side == serverSide {
 		if asks || changed {
 			return tell(DtProtocolError, audit.E2ERekey, "the client speaks of keys as only a server may")
 		}
 		if rekey {
-			return r.proposed(c, t.Rekey, aad)
+			return r.proposed(c, x)
 		}
 		return nil
 	}
@@ -176,22 +176,23 @@ func (r *rekeying) opened(c *Channel, now time.Time, t *ClearToken2, aad []byte)
 }
 
 // proposed takes the client's new key.
-func (r *rekeying) proposed(c *Channel, set *DiffieHellmanSet, aad []byte) *fault {
+func (r *rekeying) proposed(c *Channel, x *transfer) *fault {
+	set := x.token.Rekey
 	if r.phase != rekeySettled {
 		return tell(UnexpectedDHPublicKey, audit.E2ERekey, "a new key comes before the last change is done")
 	}
-	if set.Group != groupP256 {
+	if set.Group != r.private.group.number() {
 		return alarm(audit.E2ERekey, "the new key is of group %q", set.Group)
 	}
 	digest := sha256.Sum256(set.PublicKey)
 	if _, again := r.used[digest]; again || r.changes >= maxRekeys {
 		return tell(UnexpectedDHPublicKey, audit.E2ERekey, "the new key is not new, or there were too many")
 	}
-	public, f := publicKey(set)
+	public, f := readPublicKey(r.private.group, set.PublicKey)
 	if f != nil {
 		return f
 	}
-	next, err := r.agree(c.aead, r.private, public, aad)
+	next, err := r.agree(c.suite, r.private, public, x.token2)
 	if err != nil {
 		return alarm(audit.E2ERekey, "deriving the new keys").because(err)
 	}
@@ -200,13 +201,11 @@ func (r *rekeying) proposed(c *Channel, set *DiffieHellmanSet, aad []byte) *faul
 	return nil
 }
 
-// keyFor returns the key that a PDU with that nonce is under. In changed that is the new one as soon
-// as its first nonce comes, which cannot be one of the old key: that has opened a PDU before.
-func (r *rekeying) keyFor(current *trafficKey, iv []byte) *trafficKey {
-	if r.side == serverSide && r.phase == rekeyChanged {
-		if first := r.next.recv.nonce(); bytes.Equal(iv, first[:]) {
-			return r.next.recv
-		}
+// keyFor returns the key that a PDU is under. In changed that is the new one as soon as its first
+// PDU comes, which cannot be one of the old key.
+func (r *rekeying) keyFor(current *trafficKey, x *transfer) *trafficKey {
+	if r.side == serverSide && r.phase == rekeyChanged && r.next.recv.isFirst(x) {
+		return r.next.recv
 	}
 	return current
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/aes"
 	"testing"
 	"time"
 
@@ -61,13 +62,26 @@ func TestKeysAreChangedAfterTheirLife(t *testing.T) {
 	}
 }
 
+// fingerprint tells keys apart without showing them.
+func fingerprint(k *trafficKey) string {
+	d := *k
+	d.counter, d.prefix = 0, [prefixSize]byte{}
+	var iv [aes.BlockSize]byte
+	switch k.suite.form() {
+	case formAEAD:
+		return string(d.encrypt(nil, nil, iv[:nonceSize], nil))
+	case formCBC:
+		return string(d.encrypt(d.icv(nil, nil), nil, iv[:], nil))
+	}
+	return string(d.icv(nil, nil))
+}
+
 func TestKeysOfEachAgreementDiffer(t *testing.T) {
 	w := newWorld(t)
 	seen := map[string]bool{}
 	note := func(c *Channel) {
 		for _, k := range []*trafficKey{c.send, c.recv} {
-			// The tag of the empty PDU tells keys apart without showing them.
-			tag := string(k.gcm.Seal(nil, make([]byte, nonceSize), nil, nil))
+			tag := fingerprint(k)
 			if seen[tag] {
 				t.Error("a key came twice")
 			}
@@ -127,7 +141,7 @@ func TestServerMayNotDriveTheClientToNewKeysAllTheTime(t *testing.T) {
 func TestE10(t *testing.T) {
 	// token seals a PDU after the test has put into its token what does not belong there.
 	token := func(w *world, c *Channel, edit func(*ClearToken2)) []byte {
-		t := &c.out.TBP.Token2
+		t := &c.token
 		t.Rekey, t.ReqRekey, t.ChangedKey = nil, nil, nil
 		edit(t)
 		octets, err := c.seal(nil, w.now, []byte(appData))
@@ -137,17 +151,19 @@ func TestE10(t *testing.T) {
 		return octets
 	}
 	newSet := func(group string) *DiffieHellmanSet {
-		key, err := newKey()
+		key, err := newKeyPair(GroupP256)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &DiffieHellmanSet{Group: group, PublicKey: key.PublicKey().Bytes()}
+		set := key.public()
+		set.Group = group
+		return &set
 	}
 	t.Run("a second key before the change", func(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.aged()
 		w.send(client, server, appData)
-		octets := token(w, client, func(t *ClearToken2) { t.Rekey = newSet(groupP256) })
+		octets := token(w, client, func(t *ClearToken2) { t.Rekey = newSet(GroupP256.number()) })
 		r := w.refusedBy(server, octets, audit.E2ERekey)
 		w.wantDtSecAbort(client, r)
 		if r.Told != "unexpected-dhPublicKey" {
@@ -159,13 +175,13 @@ func TestE10(t *testing.T) {
 		client, server := w.aged()
 		w.send(client, server, appData)
 		w.seal(server, appData)
-		octets := token(w, client, func(t *ClearToken2) { t.Rekey = newSet(groupP256) })
+		octets := token(w, client, func(t *ClearToken2) { t.Rekey = newSet(GroupP256.number()) })
 		w.refusedBy(server, octets, audit.E2ERekey)
 	})
 	t.Run("the key of the handshake again", func(t *testing.T) {
 		w := newWorld(t)
 		i, req := w.request("17")
-		public := i.key.PublicKey().Bytes()
+		public := i.key.public().PublicKey
 		o, err := w.responder.Open(w.now, clientFull, "17", req)
 		if err != nil {
 			t.Fatal(err)
@@ -178,17 +194,17 @@ func TestE10(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		octets := token(w, client, func(t *ClearToken2) { t.Rekey = &DiffieHellmanSet{groupP256, public} })
+		octets := token(w, client, func(t *ClearToken2) { t.Rekey = &DiffieHellmanSet{GroupP256.number(), public} })
 		w.refusedBy(server, octets, audit.E2ERekey)
 	})
 	t.Run("a key of before again", func(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.aged()
 		w.send(client, server, appData)
-		public := bytes.Clone(client.out.TBP.Token2.Rekey.PublicKey)
+		public := bytes.Clone(client.token.Rekey.PublicKey)
 		w.send(server, client, appData)
 		w.send(client, server, appData)
-		octets := token(w, client, func(t *ClearToken2) { t.Rekey = &DiffieHellmanSet{groupP256, public} })
+		octets := token(w, client, func(t *ClearToken2) { t.Rekey = &DiffieHellmanSet{GroupP256.number(), public} })
 		w.refusedBy(server, octets, audit.E2ERekey)
 	})
 	t.Run("a key of another group", func(t *testing.T) {
@@ -199,7 +215,7 @@ func TestE10(t *testing.T) {
 	t.Run("a key off the curve", func(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.associate()
-		set := newSet(groupP256)
+		set := newSet(GroupP256.number())
 		set.PublicKey[64] ^= 1
 		w.refusedBy(server, token(w, client, func(t *ClearToken2) { t.Rekey = set }), audit.E2EKeyShare)
 	})
@@ -207,7 +223,7 @@ func TestE10(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.associate()
 		server.rekey.changes = maxRekeys
-		w.refusedBy(server, token(w, client, func(t *ClearToken2) { t.Rekey = newSet(groupP256) }), audit.E2ERekey)
+		w.refusedBy(server, token(w, client, func(t *ClearToken2) { t.Rekey = newSet(GroupP256.number()) }), audit.E2ERekey)
 	})
 	t.Run("changedKey unasked", func(t *testing.T) {
 		w := newWorld(t)
@@ -242,7 +258,7 @@ func TestE10(t *testing.T) {
 	t.Run("key of the server", func(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.associate()
-		w.refusedBy(client, token(w, server, func(t *ClearToken2) { t.Rekey = newSet(groupP256) }), audit.E2ERekey)
+		w.refusedBy(client, token(w, server, func(t *ClearToken2) { t.Rekey = newSet(GroupP256.number()) }), audit.E2ERekey)
 	})
 	t.Run("the client's old key after the change", func(t *testing.T) {
 		w := newWorld(t)

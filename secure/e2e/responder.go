@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"crypto/ecdh"
 	"fmt"
 	"time"
 
@@ -87,7 +86,14 @@ func (r *Responder) open(now time.Time, from, assoID string, secPDU []byte) (*Of
 	if f != nil {
 		return nil, f
 	}
-	alg, id, f := r.checkOffer(token, req.PP)
+	if f := r.checkCommon(token, req.PP); f != nil {
+		return nil, f
+	}
+	group, ok := r.groupOf(&token.DHKey)
+	if !ok {
+		return nil, tell(DHGroupNotSupported, audit.E2EDowngrade, "the group %q is not supported", token.DHKey.Group)
+	}
+	alg, choice, f := r.checkOffer(token.EncrMode)
 	if f != nil {
 		return nil, f
 	}
@@ -95,7 +101,7 @@ func (r *Responder) open(now time.Time, from, assoID string, secPDU []byte) (*Of
 	if f != nil {
 		return nil, f
 	}
-	public, f := publicKey(&token.DHKey)
+	public, f := readPublicKey(group, token.DHKey.PublicKey)
 	if f != nil {
 		return nil, f
 	}
@@ -104,7 +110,7 @@ func (r *Responder) open(now time.Time, from, assoID string, secPDU []byte) (*Of
 		return nil, verdict.fault()
 	}
 	return &Offer{endpoint: r.endpoint, peer: peer, slot: slot, half: assoID, tbs: t.tbs, requested: at,
-		applData: req.TBS.ApplData, alg: alg, choice: id, public: public}, nil
+		applData: req.TBS.ApplData, alg: alg, choice: choice, public: public}, nil
 }
 
 // An Offer is a HandshakeReq that passed every check. Its owner answers it once, with Accept or
@@ -117,9 +123,9 @@ type Offer struct {
 	tbs       []byte
 	requested time.Time
 	applData  []byte
-	alg       aead
-	choice    AlgorithmIdentifier
-	public    *ecdh.PublicKey
+	alg       suite
+	choice    EncrMode
+	public    *publicKey
 	answered  bool
 }
 
@@ -143,24 +149,24 @@ func (o *Offer) Accept(now time.Time, assoID string, applData []byte) ([]byte, *
 	if err != nil {
 		return nil, nil, err
 	}
-	private, err := newKey()
+	private, err := newKeyPair(o.public.group)
 	if err != nil {
 		return nil, nil, err
 	}
 	octets, tbs, err := o.encodeSigned(&HandshakeAcc{
 		PP:  o.Protocol,
-		TBS: HandshakeTBS{Token1: o.token1(now, assoID, private.PublicKey(), AEA{o.choice}), ApplData: data},
+		TBS: HandshakeTBS{Token1: o.token1(now, assoID, private.public(), o.choice), ApplData: data},
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	s := handshakeSalt(o.tbs, tbs)
-	keys, err := agree(private, o.public, nil, s, o.alg.keySize)
+	keys, err := agree(private, o.public, nil, s, o.alg)
 	if err != nil {
 		return nil, nil, fmt.Errorf("deriving the keys: %w", err)
 	}
 	c, err := newChannel(o.endpoint, serverSide, o.peer, keys, agreement{
-		assoID: assoID, aead: o.alg, salt: s, private: private, public: o.public, slot: o.slot,
+		assoID: assoID, suite: o.alg, salt: s, private: private, public: o.public, slot: o.slot,
 		began: now, sent: now, received: o.requested,
 	})
 	return octets, c, err

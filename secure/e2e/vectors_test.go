@@ -2,118 +2,33 @@ package e2e
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/ecdh"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
-	"encoding/pem"
-	"flag"
-	"fmt"
-	"os"
+	"math/big"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"busbar.example/internal/asn1/xer"
-	"busbar.example/secure/audit"
 	"busbar.example/secure/pki"
 )
 
-var update = flag.Bool("update", false, "write testdata/e2e anew, with new keys")
-
-const vectorDir = "../../testdata/e2e"
-
-// A vector is a text file: a header that says what it is, what to expect, and which clause it
-// proves; then sections, whose names are in the order of their coming. Octets are XML or hex.
-type vector struct {
-	what, expect, clause string
-	names                []string
-	sections             map[string]string
+// A session is what a vector of a whole association is about.
+type session struct {
+	file  string
+	alg   Algorithm
+	group Group
+	rsa   bool // both ends sign with RSA
 }
 
-func (v *vector) put(name, content string) {
-	if v.sections == nil {
-		v.sections = map[string]string{}
+// sessions are the vectors of whole associations.
+func sessions() (list []session) {
+	for a := AES256GCM; a.known(); a++ {
+		list = append(list, session{"session-" + a.String() + ".txt", a, GroupP256, false})
 	}
-	v.names = append(v.names, name)
-	v.sections[name] = content
-}
-
-func (v *vector) hex(name string, octets []byte) { v.put(name, hex.EncodeToString(octets)) }
-
-func (v *vector) get(t testing.TB, name string) string {
-	t.Helper()
-	s, ok := v.sections[name]
-	if !ok {
-		t.Fatalf("there is no section %q", name)
-	}
-	return s
-}
-
-func (v *vector) octets(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(v.get(t, name))
-	if err != nil {
-		t.Fatalf("section %q: %v", name, err)
-	}
-	return b
-}
-
-func (v *vector) time(t testing.TB) time.Time {
-	t.Helper()
-	now, err := time.Parse(time.RFC3339Nano, v.get(t, "now"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return now
-}
-
-func (v *vector) write(t *testing.T, name string) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "what: %s\nexpect: %s\nclause: %s\n", v.what, v.expect, v.clause)
-	for _, n := range v.names {
-		fmt.Fprintf(&b, "\n-- %s --\n%s\n", n, v.sections[n])
-	}
-	if err := os.MkdirAll(vectorDir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(vectorDir, name), []byte(b.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func readVector(t testing.TB, file string) *vector {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, _ := strings.Cut(string(text), "\n\n-- ")
-	v := &vector{}
-	for line := range strings.Lines(head) {
-		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
-		switch key {
-		case "what":
-			v.what = value
-		case "expect":
-			v.expect = value
-		case "clause":
-			v.clause = value
-		}
-	}
-	if v.what == "" || v.expect == "" || v.clause == "" {
-		t.Fatalf("%s: the header is not complete", file)
-	}
-	for part := range strings.SplitSeq(rest, "\n\n-- ") {
-		name, content, ok := strings.Cut(part, " --\n")
-		if !ok {
-			t.Fatalf("%s: a section without a name: %q", file, part)
-		}
-		v.put(name, strings.TrimSuffix(content, "\n"))
-	}
-	return v
+	return append(list, session{"session-rsa-modp-2048.txt", AES256GCM, GroupMODP2048, true})
 }
 
 // vectorWorld is a world with authorities of its own, at a full second.
@@ -138,47 +53,65 @@ func vectorWorld(t *testing.T) (*world, *pki.CA) {
 	return w, root
 }
 
-func pemOf(cert *x509.Certificate) string {
-	return strings.TrimSpace(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})))
+// private returns a private key as the vectors have it.
+func (k *keyPair) private() []byte {
+	if k.group == GroupMODP2048 {
+		return k.x.Bytes()
+	}
+	return k.ec.Bytes()
 }
 
-func (v *vector) certificate(t testing.TB, name string) *x509.Certificate {
+func readKeyPair(t testing.TB, g Group, octets []byte) *keyPair {
 	t.Helper()
-	block, _ := pem.Decode([]byte(v.get(t, name) + "\n"))
-	if block == nil {
-		t.Fatalf("section %q is no PEM", name)
+	if g == GroupMODP2048 {
+		return &keyPair{group: g, x: new(big.Int).SetBytes(octets)}
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
+	key, err := ecdh.P256().NewPrivateKey(octets)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cert
+	return &keyPair{group: g, ec: key}
 }
 
-// writeSession writes one whole association: handshake, data, a change of keys, release.
-func writeSession(t *testing.T, a aead) {
+// z is the shared secret of one's private key and another's public key.
+func z(t testing.TB, k *keyPair, public []byte) []byte {
+	t.Helper()
+	p, f := readPublicKey(k.group, public)
+	if f != nil {
+		t.Fatal(f.text)
+	}
+	z, err := k.secret(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+// write writes one whole association: handshake, data, a change of keys, release.
+func (s session) write(t *testing.T) {
 	w, root := vectorWorld(t)
-	v := &vector{what: "one association with " + a.name + ", from HandshakeReq to ReleaseRsp",
+	rootCert := root.Certificate()
+	if s.rsa {
+		f := newForge(t)
+		rootCert = f.cert
+		trust, err := pki.NewTrust([]*x509.Certificate{f.cert}, nil)
+		check(w, err)
+		w.client.Identity, w.client.Trust = f.identityOf(newRSA(t, 2048), clientJID), trust
+		w.server.Identity, w.server.Trust = f.identityOf(newRSA(t, 2048), serverJID), trust
+	}
+	w.use(s.alg)
+	w.client.Groups, w.server.Groups = []Group{s.group}, []Group{s.group}
+	w.responder = w.newResponder()
+	v := &vector{what: "one association with " + algorithms[s.alg].name + ", from HandshakeReq to ReleaseRsp",
 		expect: "every PDU is accepted; keys, salts and nonces are those given",
 		clause: "IEC 62351-4, 13.1 to 13.4; RFC 5869; RFC 5084"}
 	v.put("now", w.now.Format(time.RFC3339Nano))
-	v.put("root certificate", pemOf(root.Certificate()))
+	v.put("root certificate", pemOf(rootCert))
 	v.put("client certificate", pemOf(w.client.Identity.Chain[0]))
 	v.put("server certificate", pemOf(w.server.Identity.Chain[0]))
 
-	i := w.newInitiator()
-	key, err := newKey()
-	check(w, err)
-	var list AEA
-	for _, id := range offer() {
-		if id.Algorithm == a.oid {
-			list = append(list, id)
-		}
-	}
-	req, tbs1, err := i.encodeSigned(&HandshakeReq{PP: i.Protocol, TBS: HandshakeTBS{
-		Token1: i.token1(w.now, "17", key.PublicKey(), list), ApplData: []byte(appRequest)}})
-	check(w, err)
-	i.becomeRequested("17", key, tbs1, w.now)
+	i, req := w.request("17")
+	key, tbs1 := i.key, i.tbs
 	o, err := w.responder.Open(w.now, clientFull, "17", req)
 	check(w, err)
 	acc, server, err := o.Accept(w.now, "17:934", []byte(appResponse))
@@ -190,18 +123,17 @@ func writeSession(t *testing.T, a aead) {
 	client, _, err := i.Answer(w.now, serverFull, "17:934", acc)
 	check(w, err)
 
-	v.hex("client key of the agreement", key.Bytes())
-	v.hex("server key of the agreement", serverKey.Bytes())
+	v.hex("client key of the agreement", key.private())
+	v.hex("server key of the agreement", serverKey.private())
 	v.put("HandshakeReq", string(req))
 	v.put("signed octets of HandshakeReq (data1)", string(tbs1))
 	v.put("HandshakeAcc", string(acc))
 	v.put("signed octets of HandshakeAcc (data2)", string(tbs2))
-	z, err := key.ECDH(serverKey.PublicKey())
-	check(w, err)
-	s := handshakeSalt(tbs1, tbs2)
-	v.hex("Z", z)
-	v.hex("salt", s[:])
-	chain := v.schedule(t, "", z, s, a.keySize)
+	secret := z(t, key, serverKey.public().PublicKey)
+	salt := handshakeSalt(tbs1, tbs2)
+	v.hex("Z", secret)
+	v.hex("salt", salt[:])
+	chain := v.schedule(t, "", secret, salt, client.suite)
 
 	w.now = w.now.Add(time.Second)
 	v.transfer(w, "client data", client, server)
@@ -210,14 +142,11 @@ func writeSession(t *testing.T, a aead) {
 
 	w.now = w.now.Add(defaultKeyLife)
 	v.transfer(w, "client data with rekey", client, server)
-	public, err := ecdh.P256().NewPublicKey(client.out.TBP.Token2.Rekey.PublicKey)
-	check(w, err)
-	z1, err := serverKey.ECDH(public)
-	check(w, err)
-	s1 := chainedSalt([]byte(v.sections["additional data of client data with rekey"]), s)
-	v.hex("Z of the re-key", z1)
-	v.hex("salt of the re-key", s1[:])
-	v.schedule(t, " of the re-key", append(z1, chain...), s1, a.keySize)
+	secret = z(t, serverKey, client.token.Rekey.PublicKey)
+	salt = chainedSalt(client.token2, salt)
+	v.hex("Z of the re-key", secret)
+	v.hex("salt of the re-key", salt[:])
+	v.schedule(t, " of the re-key", append(secret, chain...), salt, client.suite)
 	v.transfer(w, "server data with changedKey", server, client)
 	v.transfer(w, "client data under the new keys", client, server)
 	v.transfer(w, "server data under the new keys", server, client)
@@ -230,20 +159,39 @@ func writeSession(t *testing.T, a aead) {
 	octets, err = server.ReleaseResponse(w.now)
 	check(w, err)
 	v.put("ReleaseRsp", string(octets))
-	v.write(t, "session-"+strings.ToLower(a.name)+".txt")
+	v.write(t, s.file)
+}
+
+// scheduleParts are the sections of what HKDF yields, in its order.
+func scheduleParts(alg suite) []string {
+	var parts []string
+	for _, side := range []string{"client's ", "server's "} {
+		switch alg.form() {
+		case formAEAD:
+			parts = append(parts, side+"traffic key")
+		case formCBC:
+			parts = append(parts, side+"encryption key", side+"ICV key")
+		default:
+			parts = append(parts, side+"ICV key")
+		}
+	}
+	return append(parts, "client's nonce prefix", "server's nonce prefix", "chain value")
 }
 
 // schedule puts what HKDF yields, and returns the chain value.
-func (v *vector) schedule(t testing.TB, suffix string, ikm []byte, s salt, keySize int) []byte {
-	k, err := newSchedule(ikm, s, keySize)
+func (v *vector) schedule(t testing.TB, suffix string, ikm []byte, s salt, alg suite) []byte {
+	k, err := newSchedule(ikm, s, alg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.hex("client's traffic key"+suffix, k.clientKey())
-	v.hex("server's traffic key"+suffix, k.serverKey())
-	v.hex("client's nonce prefix"+suffix, k.clientPrefix())
-	v.hex("server's nonce prefix"+suffix, k.serverPrefix())
-	v.hex("chain value"+suffix, k.chain())
+	parts := map[string][]byte{"chain value": k.chain()}
+	for name, side := range map[string]side{"client's ": clientSide, "server's ": serverSide} {
+		enc, icv, prefix := k.direction(side)
+		parts[name+"traffic key"], parts[name+"encryption key"], parts[name+"ICV key"], parts[name+"nonce prefix"] = enc, enc, icv, prefix
+	}
+	for _, name := range scheduleParts(alg) {
+		v.hex(name+suffix, parts[name])
+	}
 	return k.chain()
 }
 
@@ -252,38 +200,70 @@ func (v *vector) transfer(w *world, name string, from, to *Channel) {
 	w.t.Helper()
 	octets := w.send(from, to, appData)
 	v.put(name, string(octets))
-	v.put("additional data of "+name, string(from.aad))
-	v.hex("nonce of "+name, from.nonce[:])
-	v.hex("ciphertext of "+name, from.out.TBP.ApplData)
+	v.parts(w.t, name, from.suite, octets)
+}
+
+// parts puts what is inside of a PDU, and returns it.
+func (v *vector) parts(t testing.TB, name string, alg suite, octets []byte) *transfer {
+	t.Helper()
+	r, err := receive(nil, octets, maxTransferSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := xer.Append(nil, secPDUType, Namespace, r.pdu)
+	if err != nil || !bytes.Equal(again, octets) {
+		t.Errorf("%s decodes to something else: %s, %v", name, again, err)
+	}
+	x, ok := r.transfer()
+	if !ok {
+		t.Fatalf("%s carries no data", octets)
+	}
+	if alg.form() == formAEAD {
+		v.put("additional data of "+name, string(x.token2))
+		v.hex("nonce of "+name, x.token.IV)
+		v.hex("ciphertext of "+name, x.data)
+		return &x
+	}
+	v.put("octets under the ICV of "+name, string(x.tbp))
+	switch alg.form() {
+	case formCBC:
+		v.hex("initialization vector of "+name, x.token.IV)
+		v.hex("ciphertext of "+name, x.data)
+	case formHMAC:
+		v.hex("number of "+name, x.token.IV)
+	case formGMAC:
+		v.hex("nonce of "+name, x.auth.Nonce)
+	}
+	v.hex("ICV of "+name, x.auth.ICV)
+	return &x
 }
 
 func TestVectors(t *testing.T) {
 	if *update {
-		for _, a := range aeads {
-			writeSession(t, a)
+		for _, s := range sessions() {
+			s.write(t)
 		}
 		writeRefusals(t)
 	}
-	files, err := filepath.Glob(filepath.Join(vectorDir, "*.txt"))
-	if err != nil || len(files) < 8 {
+	for _, s := range sessions() {
+		t.Run(s.file, func(t *testing.T) { s.check(t, readVector(t, filepath.Join(vectorDir, s.file))) })
+	}
+	files, err := filepath.Glob(filepath.Join(vectorDir, "refused-*.txt"))
+	if err != nil || len(files) < 7 {
 		t.Fatalf("vectors: %q, %v", files, err)
 	}
 	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			v := readVector(t, file)
-			if _, ok := v.sections["HandshakeAcc"]; ok {
-				checkSession(t, v)
-			} else {
-				checkRefusal(t, v)
-			}
-		})
+		t.Run(filepath.Base(file), func(t *testing.T) { checkRefusal(t, readVector(t, file)) })
 	}
 }
 
-// checkSession recomputes all that a session holds and plays it to both ends.
-func checkSession(t *testing.T, v *vector) {
+// check recomputes all that a session holds and plays it to both ends.
+func (s session) check(t *testing.T, v *vector) {
 	w := newWorld(t)
 	w.now = v.time(t)
+	w.use(s.alg)
+	w.client.Groups, w.server.Groups = []Group{s.group}, []Group{s.group}
+	w.responder = w.newResponder()
 	trust, err := pki.NewTrust([]*x509.Certificate{v.certificate(t, "root certificate")}, nil)
 	check(w, err)
 	w.client.Trust, w.server.Trust = trust, trust
@@ -298,28 +278,24 @@ func checkSession(t *testing.T, v *vector) {
 		}
 	}
 
-	clientKey, err := ecdh.P256().NewPrivateKey(v.octets(t, "client key of the agreement"))
-	check(w, err)
-	serverKey, err := ecdh.P256().NewPrivateKey(v.octets(t, "server key of the agreement"))
-	check(w, err)
-	z, err := clientKey.ECDH(serverKey.PublicKey())
-	check(w, err)
+	alg := suite{s.alg, algorithms[s.alg].icvSize}
+	clientKey := readKeyPair(t, s.group, v.octets(t, "client key of the agreement"))
+	serverKey := readKeyPair(t, s.group, v.octets(t, "server key of the agreement"))
+	secret := z(t, clientKey, serverKey.public().PublicKey)
 	inner := sha256.Sum256(append(bytes.Clone(tbs1), make([]byte, 32)...))
-	s := salt(sha256.Sum256(append(bytes.Clone(tbs2), inner[:]...)))
+	first := salt(sha256.Sum256(append(bytes.Clone(tbs2), inner[:]...)))
 	var got vector
-	got.hex("Z", z)
-	got.hex("salt", s[:])
-	keySize := len(v.octets(t, "client's traffic key"))
-	chain := got.schedule(t, "", z, s, keySize)
-	outer := sha256.Sum256(append([]byte(v.get(t, "additional data of client data with rekey")), s[:]...))
-	z1 := v.octets(t, "Z of the re-key")
+	got.hex("Z", secret)
+	got.hex("salt", first[:])
+	chain := got.schedule(t, "", secret, first, alg)
+	var parts vector
+	rekey := parts.parts(t, "client data with rekey", alg, []byte(v.get(t, "client data with rekey")))
+	outer := sha256.Sum256(append(bytes.Clone(rekey.token2), first[:]...))
+	secret = z(t, serverKey, rekey.token.Rekey.PublicKey)
+	got.hex("Z of the re-key", secret)
 	got.hex("salt of the re-key", outer[:])
-	got.schedule(t, " of the re-key", append(z1, chain...), outer, keySize)
-	for _, name := range got.names {
-		if got.sections[name] != v.get(t, name) {
-			t.Errorf("%s is %s, want %s", name, got.sections[name], v.get(t, name))
-		}
-	}
+	got.schedule(t, " of the re-key", append(secret, chain...), outer, alg)
+	v.holds(t, &got)
 
 	// The server's end: from the request to the key of the file.
 	o, err := w.responder.Open(w.now, clientFull, "17", req)
@@ -329,9 +305,12 @@ func checkSession(t *testing.T, v *vector) {
 	w.responder = w.newResponder()
 	o, err = w.responder.Open(w.now, clientFull, "17", req)
 	check(w, err)
-	keys, err := agree(serverKey, o.public, nil, s, keySize)
+	if o.alg != alg {
+		t.Fatalf("the server chose %v, want %v", o.alg, alg)
+	}
+	keys, err := agree(serverKey, o.public, nil, first, alg)
 	check(w, err)
-	server, err := newChannel(o.endpoint, serverSide, o.peer, keys, agreement{assoID: "17:934", aead: o.alg, salt: s,
+	server, err := newChannel(o.endpoint, serverSide, o.peer, keys, agreement{assoID: "17:934", suite: o.alg, salt: first,
 		private: serverKey, public: o.public, slot: o.slot, began: w.now, sent: w.now, received: o.requested})
 	check(w, err)
 	// The client's end.
@@ -348,27 +327,17 @@ func checkSession(t *testing.T, v *vector) {
 		"server data with changedKey", "client data under the new keys", "server data under the new keys"} {
 		to := map[bool]*Channel{true: client, false: server}[strings.HasPrefix(name, "server")]
 		octets := []byte(v.get(t, name))
-		r, err := receive(nil, octets, maxTransferSize)
-		check(w, err)
-		p := r.pdu.(*EncrTransfer)
-		got := vector{}
-		got.put("additional data of "+name, string(r.aad()))
-		got.hex("nonce of "+name, p.TBP.Token2.IV)
-		got.hex("ciphertext of "+name, p.TBP.ApplData)
-		for _, n := range got.names {
-			if got.sections[n] != v.get(t, n) {
-				t.Errorf("%s is %s, want %s", n, got.sections[n], v.get(t, n))
-			}
-		}
+		var got vector
+		x := got.parts(t, name, alg, octets)
+		v.holds(t, &got)
 		if strings.Contains(name, "rekey") {
 			w.now = w.now.Add(defaultKeyLife)
-			public, err := ecdh.P256().NewPublicKey(p.TBP.Token2.Rekey.PublicKey)
-			check(w, err)
-			if z, err := serverKey.ECDH(public); err != nil || !bytes.Equal(z, z1) {
-				t.Errorf("Z of the re-key is %x, %v", z, err)
+			public, f := readPublicKey(s.group, x.token.Rekey.PublicKey)
+			if f != nil {
+				t.Fatal(f.text)
 			}
 			// The client has thrown its new key away; the server's stands for it.
-			client.rekey.becomeProposed(swapped(t, server, public, r.aad()))
+			client.rekey.becomeProposed(swapped(t, server, public, x.token2))
 		}
 		w.deliver(to, octets, appData)
 		if strings.Contains(name, "changedKey") {
@@ -387,72 +356,11 @@ func checkSession(t *testing.T, v *vector) {
 }
 
 // swapped derives the server's next keys as the client would use them.
-func swapped(t *testing.T, server *Channel, public *ecdh.PublicKey, aad []byte) *nextKeys {
-	n, err := server.rekey.agree(server.aead, server.rekey.private, public, aad)
+func swapped(t *testing.T, server *Channel, public *publicKey, token2 []byte) *nextKeys {
+	n, err := server.rekey.agree(server.suite, server.rekey.private, public, token2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n.send, n.recv = n.recv, n.send
 	return n
-}
-
-// writeRefusals writes requests that must be refused.
-func writeRefusals(t *testing.T) {
-	sigEnd := []byte("<version>1<")
-	for _, tt := range []struct {
-		file, what, clause string
-		from               string
-		edit               func(*HandshakeReq)
-		after              func([]byte) []byte
-		later              time.Duration
-		event              audit.ID
-		told               string
-	}{
-		{file: "signature", what: "HandshakeReq with one octet of applData changed", clause: "IEC 62351-4, 14.3.2",
-			after: func(b []byte) []byte { return bytes.Replace(b, sigEnd, []byte("<version>0<"), 1) }, event: audit.E2EHandshakeSignature},
-		{file: "address", what: "HandshakeReq from another JID than the certificate's", clause: "IEC 62351-4, 14.3.4",
-			from: otherFull, event: audit.E2EHandshakeAddress},
-		{file: "time", what: "HandshakeReq ten minutes and a second old", clause: "IEC 62351-4, 14.3.4",
-			later: maxSkew + time.Second, event: audit.E2ETime, told: "invalid-time-value"},
-		{file: "group", what: "HandshakeReq with DH group 14", clause: "IEC 62351-4, 14.3.4",
-			edit: func(p *HandshakeReq) { p.TBS.Token1.DHKey.Group = "14" }, event: audit.E2EDowngrade, told: "dhGroup-not-supported"},
-		{file: "curve", what: "HandshakeReq whose public key is off the curve", clause: "SEC 1, 3.2.2.1",
-			edit: func(p *HandshakeReq) { p.TBS.Token1.DHKey.PublicKey[64] ^= 1 }, event: audit.E2EKeyShare},
-		{file: "clear", what: "HandshakeReq of a peer that does not encrypt", clause: "IEC 62351-4, 14.3.4",
-			edit: func(p *HandshakeReq) { p.TBS.Token1.ConfParams = 0 }, event: audit.E2EDowngrade, told: "encryption-required"},
-		{file: "association-id", what: "HandshakeReq with another association id than its context's", clause: "IEC 62351-4, 14.3.4",
-			edit: func(p *HandshakeReq) { p.TBS.Token1.AssoID = "18" }, event: audit.E2EAssociationID},
-	} {
-		w, root := vectorWorld(t)
-		if tt.edit == nil {
-			tt.edit = func(*HandshakeReq) {}
-		}
-		octets := w.forgedRequest(w.client, tt.edit)
-		if tt.after != nil {
-			octets = tt.after(octets)
-		}
-		v := &vector{what: tt.what, expect: "refused with the event " + string(tt.event) + "; the peer is told " + cmp.Or(tt.told, "nothing"),
-			clause: tt.clause}
-		v.put("now", w.now.Add(tt.later).Format(time.RFC3339Nano))
-		v.put("root certificate", pemOf(root.Certificate()))
-		v.put("from", cmp.Or(tt.from, clientFull))
-		v.put("association id", "17")
-		v.put("event", string(tt.event))
-		v.put("told", tt.told)
-		v.put("HandshakeReq", string(octets))
-		v.write(t, "refused-"+tt.file+".txt")
-	}
-}
-
-func checkRefusal(t *testing.T, v *vector) {
-	w := newWorld(t)
-	trust, err := pki.NewTrust([]*x509.Certificate{v.certificate(t, "root certificate")}, nil)
-	check(w, err)
-	w.server.Trust = trust
-	_, err = w.newResponder().Open(v.time(t), v.get(t, "from"), v.get(t, "association id"), []byte(v.get(t, "HandshakeReq")))
-	r := w.refusal(err, audit.ID(v.get(t, "event")))
-	if r.Told != v.get(t, "told") {
-		t.Errorf("told %q, want %q", r.Told, v.get(t, "told"))
-	}
-	wantEvent(t, w.seen, r.Event)
 }

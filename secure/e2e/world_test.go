@@ -76,6 +76,14 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
+// use makes both ends use one algorithm.
+func (w *world) use(a Algorithm) {
+	for _, cfg := range []*Config{&w.client, &w.server} {
+		cfg.Mode, cfg.Algorithms = a.Mode(), []Algorithm{a}
+	}
+	w.responder = w.newResponder()
+}
+
 func (w *world) newResponder() *Responder {
 	r, err := NewResponder(w.server)
 	if err != nil {
