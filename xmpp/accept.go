@@ -30,11 +30,14 @@ func Accept(ctx context.Context, nc net.Conn, cfg ServerConfig) (*Conn, error) {
 	}
 	c := newConn(nc, cfg.settings())
 	m := newMachine(domain.Domain())
-	m.servers = []sasl.Server{sasl.ExternalServer(cfg.Allowed)}
 	m.limits = c.limits
 	m.newID = rand.Text
 	s := &shell{Conn: c, m: m}
-	s.secure = func() (sasl.Channel, error) { return s.secureServer(cfg.Identity, cfg.Trust) }
+	s.secure = func() (sasl.Channel, error) {
+		ch, err := s.secureServer(&cfg)
+		m.servers = cfg.mechanisms(ch)
+		return ch, err
+	}
 	s.bind = func(ctx context.Context, resource string) error {
 		id, err := cfg.Bind(ctx, c, resource)
 		if err != nil {
@@ -61,21 +64,49 @@ func Accept(ctx context.Context, nc net.Conn, cfg ServerConfig) (*Conn, error) {
 	return c, nil
 }
 
+// mechanisms returns what a client may log in with over ch. EXTERNAL is always
+// there where nothing else is.
+//
+// XEP-0178, Section 2; XEP-0440.
+func (cfg *ServerConfig) mechanisms(ch sasl.Channel) []sasl.Server {
+	external := []sasl.Server{sasl.ExternalServer(cfg.Allowed)}
+	if !cfg.takesPasswords() {
+		return external
+	}
+	scram := sasl.SCRAMServers(cfg.Passwords, cfg.Allowed)
+	if !ch.Certified {
+		return scram
+	}
+	return append(external, scram...)
+}
+
+func (cfg *ServerConfig) takesPasswords() bool { return cfg.Passwords != nil && cfg.Passwords.Any() }
+
 // secureServer does the server's side of the TLS handshake and judges the
 // client's certificate. What it finds wrong is SASL's to say to the client.
 //
 // RFC 6120, Sections 5.4.3.3 and 13.7.2.2.
-func (s *shell) secureServer(id *pki.Identity, trust *pki.Trust) (sasl.Channel, error) {
-	t := tls.Server(s.nc, pki.ServerTLS(id))
+func (s *shell) secureServer(cfg *ServerConfig) (sasl.Channel, error) {
+	t := tls.Server(s.nc, pki.ServerTLS(cfg.Identity))
 	if err := t.Handshake(); err != nil {
 		return sasl.Channel{}, err
 	}
-	s.secured(t, id)
-	ch := sasl.Channel{Domain: s.m.domain}
-	peer, err := trust.VerifyClient(s.info.TLS.PeerCertificates, time.Now())
+	s.secured(t, cfg.Identity)
+	ch := sasl.Channel{Domain: s.m.domain, Source: cfg.Source, Bindings: sasl.Bindings(s.info.TLS, cfg.Identity.Chain[0])}
+	if ch.Source == "" {
+		ch.Source = host(s.nc.RemoteAddr())
+	}
+	shown := s.info.TLS.PeerCertificates
+	if len(shown) == 0 && cfg.takesPasswords() {
+		s.established()
+		s.trace.Secured(s.info)
+		return ch, nil
+	}
+	peer, err := cfg.Trust.VerifyClient(shown, time.Now())
 	var refused *pki.VerifyError
 	switch {
 	case errors.As(err, &refused):
+		ch.Distrusted = len(shown) > 0
 		s.record(refused.ID, "", err)
 	case err != nil:
 		return sasl.Channel{}, err
@@ -87,11 +118,22 @@ func (s *shell) secureServer(id *pki.Identity, trust *pki.Trust) (sasl.Channel, 
 	return ch, nil
 }
 
-// secured turns to the TLS connection.
+// host is an address without its port.
+func host(a net.Addr) string {
+	if h, _, err := net.SplitHostPort(a.String()); err == nil {
+		return h
+	}
+	return a.String()
+}
+
+// secured turns to the TLS connection. own may be nil.
 func (s *shell) secured(t *tls.Conn, own *pki.Identity) {
 	s.stream = t
 	s.w = newWriter(t, s.settings.write, s.queue)
-	s.info.TLS, s.info.Local = t.ConnectionState(), own.Chain[0]
+	s.info.TLS = t.ConnectionState()
+	if own != nil {
+		s.info.Local = own.Chain[0]
+	}
 }
 
 // verified notes the peer's certificate, and what there is to warn of.
@@ -100,5 +142,9 @@ func (s *shell) verified(peer *pki.Verified) {
 	for _, w := range peer.Warnings() {
 		s.record(w.ID, "", w)
 	}
+	s.established()
+}
+
+func (s *shell) established() {
 	s.record(audit.TLSEstablished, tls.VersionName(s.info.TLS.Version)+" "+tls.CipherSuiteName(s.info.TLS.CipherSuite), nil)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"busbar.example/internal/xmltok"
@@ -33,34 +34,96 @@ var authentication = feature{
 	answer: answerSASL,
 }
 
+// channelBinding tells the initiating entity what the exchange can be bound by.
+// There is nothing to negotiate.
+//
+// XEP-0440.
+var channelBinding = feature{
+	name: xmltok.Name{Space: nsBinding, Local: "sasl-channel-binding"},
+	wanted: func(m *machine) bool {
+		return authentication.wanted(m) && (m.initiator || m.announced().Bindings != nil)
+	},
+	announce: func(m *machine, dst []byte) []byte {
+		dst = append(dst, "<sasl-channel-binding xmlns='"+nsBinding+"'>"...)
+		for _, name := range m.announced().Bindings {
+			dst = append(dst, "<channel-binding type='"+name+"'/>"...)
+		}
+		return append(dst, "</sasl-channel-binding>"...)
+	},
+	starts: func(*element) bool { return false },
+	begin: func(m *machine, offer *element) (step, error) {
+		if offer == nil {
+			return step{}, nil
+		}
+		m.bindings = []string{}
+		for _, c := range offer.children {
+			if c.is(nsBinding, "channel-binding") {
+				m.bindings = append(m.bindings, c.attr("type"))
+			}
+		}
+		return step{}, nil
+	},
+}
+
+// announced is what a receiving entity offers.
+func (m *machine) announced() sasl.Offer {
+	o := sasl.Offer{Channel: m.channel}
+	for _, s := range m.servers {
+		o.Mechanisms = append(o.Mechanisms, s.Name)
+	}
+	if slices.Contains(o.Mechanisms, sasl.NameSCRAMPlus) {
+		for _, b := range m.channel.Bindings {
+			o.Bindings = append(o.Bindings, b.Type)
+		}
+	}
+	return o
+}
+
 // beginSASL starts an exchange with the best mechanism that is offered.
 func beginSASL(m *machine, offer *element) (step, error) {
-	var offered []string
+	o := sasl.Offer{Channel: m.channel, Bindings: m.bindings}
 	if offer != nil {
 		for _, c := range offer.children {
 			if c.is(nsSASL, "mechanism") {
-				offered = append(offered, c.text)
+				o.Mechanisms = append(o.Mechanisms, c.text)
 			}
 		}
 	}
+	found := false
 	for _, c := range m.clients {
-		for _, name := range offered {
-			if c.Name != name {
-				continue
-			}
-			m.becomeNegotiating()
-			m.mechanism, m.clientStep, m.satisfied = c.Name, c.Start(), false
-			out, done, err := m.clientStep(nil)
-			if err != nil {
-				return step{}, err
-			}
-			m.satisfied = done
-			return step{write: appendSASL(nil, "auth", " mechanism='"+c.Name+"'", encodeInitial(out))}, nil
+		if !slices.Contains(o.Mechanisms, c.Name) {
+			continue
 		}
+		found = true
+		binding, usable := "", true
+		if c.Usable != nil {
+			binding, usable = c.Usable(o)
+		}
+		if !usable {
+			continue
+		}
+		m.becomeNegotiating()
+		m.mechanism, m.binding, m.clientStep, m.satisfied = c.Name, binding, c.Start(o), false
+		out, done, err := m.clientStep(nil)
+		if err != nil {
+			return step{}, err
+		}
+		m.satisfied = done
+		return step{write: appendSASL(nil, "auth", " mechanism='"+c.Name+"'", encodeInitial(out))}, nil
+	}
+	if found {
+		return step{}, &NegotiationError{Step: StepSASL, Event: audit.ChannelBinding,
+			Err: fmt.Errorf("no channel binding in common with the server, which offers the mechanisms %s and the bindings %s", printable(o.Mechanisms), printable(o.Bindings)),
+			Hint: "somebody between here and the server may have removed the offer; if the server is known to have neither tls-exporter nor tls-server-end-point, " +
+				"as Prosody 0.12 and ejabberd 23.01, log in with a certificate, or allow passwords without channel binding"}
+	}
+	hint := "the server must offer EXTERNAL: check that it asks for client certificates"
+	if len(m.clients) > 0 && sasl.ByPassword(m.clients[0].Name) {
+		hint = "the server must offer SCRAM-SHA-256-PLUS: check that it serves this account by password, or log in with a certificate"
 	}
 	return step{}, &NegotiationError{Step: StepSASL, Event: audit.SASLDowngrade,
-		Err:  fmt.Errorf("no acceptable mechanism among those that the server offers (%s)", printable(offered)),
-		Hint: "the server must offer EXTERNAL: check that it asks for client certificates"}
+		Err:  fmt.Errorf("no acceptable mechanism among those that the server offers (%s)", printable(o.Mechanisms)),
+		Hint: hint}
 }
 
 // answerSASL takes what the server says to an exchange of the initiator.
@@ -107,7 +170,7 @@ func serveSASL(m *machine, el *element) (step, error) {
 		m.mechanism = el.attr("mechanism")
 		for _, s := range m.servers {
 			if s.Name == m.mechanism {
-				m.serverStep = s.Start(m.channel)
+				m.serverStep = s.Start(m.announced())
 			}
 		}
 		if m.serverStep == nil {
@@ -131,11 +194,11 @@ func serveSASL(m *machine, el *element) (step, error) {
 
 // stepSASL advances the exchange of a client by one message.
 func (m *machine) stepSASL(in []byte) (step, error) {
-	out, id, err := m.serverStep(in)
+	out, who, err := m.serverStep(in)
 	if err != nil {
 		return m.refuseSASL(err)
 	}
-	if id.IsZero() {
+	if who.Account.IsZero() {
 		return step{write: appendSASL(nil, "challenge", "", base64.StdEncoding.EncodeToString(out))}, nil
 	}
 	text := ""
@@ -143,7 +206,7 @@ func (m *machine) stepSASL(in []byte) (step, error) {
 		text = encodeInitial(out)
 	}
 	p := m.proven
-	p.id = id
+	p.id, p.binding = who.Account, who.Binding
 	m.serverStep = nil
 	m.becomeOpening(p)
 	return step{write: appendSASL(nil, "success", "", text)}, nil
@@ -157,11 +220,15 @@ func (m *machine) refuseSASL(err error) (step, error) {
 		condition = f.Condition
 	}
 	e := &event{audit.ClientCertificate, err.Error()}
-	switch condition {
-	case sasl.InvalidMechanism:
+	switch {
+	case condition == sasl.InvalidMechanism:
 		e.id = audit.SASLDowngrade
-	case sasl.Aborted:
+	case condition == sasl.Aborted:
 		e = nil
+	case f != nil && f.Downgrade:
+		e.id = audit.ChannelBinding
+	case sasl.ByPassword(m.mechanism):
+		e.id = audit.PasswordRefused
 	}
 	m.serverStep = nil
 	return step{write: appendFailure(nil, condition), event: e}, m.refused()

@@ -12,11 +12,12 @@ import (
 	"busbar.example/secure/audit"
 	"busbar.example/secure/pki"
 	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/sasl"
 	"busbar.example/xmpp/stanza"
 )
 
-// Config says how a client connects. JID, Identity and Trust are needed; every
-// other field's zero value is its default. Dial copies it.
+// Config says how a client connects. JID and Trust are needed, and Identity or
+// Password or both; every other field's zero value is its default. Dial copies it.
 type Config struct {
 	// JID is the account. With a resourcepart it is the full address that the
 	// session must have; without one the server chooses the resource.
@@ -29,6 +30,14 @@ type Config struct {
 
 	Identity *pki.Identity // certificate and key for TLS; its certificate names JID
 	Trust    *pki.Trust    // anchors for the server's certificate
+
+	// Password, if set, lets the client log in by SCRAM-SHA-256 with the password
+	// that it returns, where the server does not offer EXTERNAL or Identity is
+	// nil. It is asked when the server has shown that it takes passwords.
+	Password func() (string, error)
+	// AllowUnbound lets the client log in by password where the server offers no
+	// channel binding that it knows. Default: it does not.
+	AllowUnbound bool
 
 	// Handler receives, in order, every stanza that is not a reply to SendIQ, a
 	// ping or a roster push. It runs on the reading goroutine: it must not block
@@ -45,17 +54,26 @@ type Config struct {
 	Logger *slog.Logger // nil is silent
 	Audit  audit.Sink   // nil discards
 	Trace  *Trace       // optional hooks
+
+	maxTLS uint16 // version, of tests; 0: the newest
 }
 
 // ServerConfig says how a server accepts streams. Domain, Identity, Trust and
-// Bind are needed; every other field's zero value is its default. Accept copies it.
+// Bind are needed; every other field's zero value is its default. Accept copies it
+// but for Passwords.
 type ServerConfig struct {
 	Domain   string        // the one domain that is served
 	Identity *pki.Identity // certificate and key for TLS; its certificate names Domain
 	Trust    *pki.Trust    // anchors for the clients' certificates
 
+	// Passwords are the accounts that may log in by password, without a client
+	// certificate. Nil or without accounts: certificates are needed.
+	Passwords *sasl.Passwords
+	// Source is what refused passwords are counted under. Default: the host of
+	// the connection's remote address.
+	Source string
 	// Allowed says whether an account of Domain may log in. Default: every
-	// account that a valid certificate names.
+	// account that a valid certificate names, or that is in Passwords.
 	Allowed func(account jid.JID) bool
 	// Bind is called once the client has authenticated, as c.JID, and asks for
 	// a resource, "" if it leaves the choice to the server. It returns the full
@@ -101,11 +119,14 @@ type KeepAlive struct {
 // Info describes a stream that is set up.
 type Info struct {
 	TLS       tls.ConnectionState
-	Local     *x509.Certificate // shown to the peer
-	Peer      *pki.Verified     // the peer's verified certificate
+	Local     *x509.Certificate // shown to the peer; nil for none
+	Peer      *pki.Verified     // the peer's verified certificate; nil where a client showed none
 	Mechanism string            // of SASL
-	MaxStanza int               // octets of a stanza that the peer accepts; 0 if it does not say
-	StreamID  string            // of the last stream header, made by the server
+	// ChannelBinding is the type of what ties the exchange of SASL to the TLS
+	// connection, "" for nothing but the connection itself, as with EXTERNAL.
+	ChannelBinding string
+	MaxStanza      int    // octets of a stanza that the peer accepts; 0 if it does not say
+	StreamID       string // of the last stream header, made by the server
 }
 
 // settings is what both configurations have in common, with the defaults in place.

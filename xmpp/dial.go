@@ -18,8 +18,8 @@ import (
 	"busbar.example/xmpp/stanza"
 )
 
-// Dial connects to the server of cfg.JID: TCP, stream, TLS, SASL EXTERNAL,
-// resource binding, roster. The session is then ready for initial presence.
+// Dial connects to the server of cfg.JID: TCP, stream, TLS, SASL, resource
+// binding, roster. The session is then ready for initial presence.
 // ctx bounds the connection's set-up only.
 //
 // An error is a *NegotiationError with a hint for the user where there is one.
@@ -44,7 +44,7 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	m.clients = clients
 	m.newID = rand.Text
 	s := &shell{Conn: c, m: m}
-	s.secure = func() (sasl.Channel, error) { return sasl.Channel{}, s.secureClient(cfg.Identity, cfg.Trust) }
+	s.secure = func() (sasl.Channel, error) { return s.secureClient(&cfg) }
 	c.trace.Connected(nc.LocalAddr(), nc.RemoteAddr())
 	if err := s.negotiate(ctx); err != nil {
 		return nil, c.failed(err)
@@ -72,8 +72,15 @@ func (s *settings) failed(err error) error {
 // mechanisms returns what the account can log in with.
 func (cfg *Config) mechanisms() ([]sasl.Client, error) {
 	account := cfg.JID.Bare()
-	if cfg.JID.Local() == "" || cfg.Identity == nil {
-		return nil, &NegotiationError{Step: StepConnect, Err: errors.New("the Config lacks an account's JID or an Identity")}
+	if cfg.JID.Local() == "" || cfg.Identity == nil && cfg.Password == nil {
+		return nil, &NegotiationError{Step: StepConnect, Err: errors.New("the Config lacks an account's JID, or both an Identity and a Password")}
+	}
+	var scram []sasl.Client
+	if cfg.Password != nil {
+		scram = sasl.SCRAM{Username: cfg.JID.Local(), Password: cfg.Password, AllowUnbound: cfg.AllowUnbound}.Clients()
+	}
+	if cfg.Identity == nil {
+		return scram, nil
 	}
 	names := cfg.Identity.XMPPAddrs()
 	if !slices.ContainsFunc(names, func(s string) bool { j, err := jid.Parse(s); return err == nil && j == account }) {
@@ -82,9 +89,9 @@ func (cfg *Config) mechanisms() ([]sasl.Client, error) {
 			Hint: "take the TLS certificate that was issued for this account"}
 	}
 	if len(names) == 1 {
-		return []sasl.Client{sasl.External(jid.JID{})}, nil
+		account = jid.JID{} // the certificate says it
 	}
-	return []sasl.Client{sasl.External(account)}, nil
+	return append([]sasl.Client{sasl.External(account)}, scram...), nil
 }
 
 func (cfg *Config) connect(ctx context.Context, trace *Trace) (nc net.Conn, err error) {
@@ -107,22 +114,24 @@ func (cfg *Config) connect(ctx context.Context, trace *Trace) (nc net.Conn, err 
 // secureClient does the client's side of the TLS handshake.
 //
 // RFC 6120, Section 13.7.2.1; RFC 9525.
-func (s *shell) secureClient(id *pki.Identity, trust *pki.Trust) error {
-	t := tls.Client(s.nc, pki.ClientTLS(id, trust, s.m.account.ASCIIDomain()))
+func (s *shell) secureClient(cfg *Config) (sasl.Channel, error) {
+	profile := pki.ClientTLS(cfg.Identity, cfg.Trust, s.m.account.ASCIIDomain())
+	profile.MaxVersion = cfg.maxTLS
+	t := tls.Client(s.nc, profile)
 	if err := t.Handshake(); err != nil {
 		s.trace.Insecure(t.ConnectionState(), err)
-		return err
+		return sasl.Channel{}, err
 	}
-	s.secured(t, id)
+	s.secured(t, cfg.Identity)
 	// The handshake has verified the server; only this yields the proof.
-	peer, err := trust.VerifyServer(s.info.TLS.PeerCertificates, s.m.account.ASCIIDomain(), time.Now())
+	peer, err := cfg.Trust.VerifyServer(s.info.TLS.PeerCertificates, s.m.account.ASCIIDomain(), time.Now())
 	if err != nil {
 		s.trace.Insecure(s.info.TLS, err)
-		return err
+		return sasl.Channel{}, err
 	}
 	s.verified(peer)
 	s.trace.Secured(s.info)
-	return nil
+	return sasl.Channel{Bindings: sasl.Bindings(s.info.TLS, peer.Leaf())}, nil
 }
 
 // hintForAlert says what a user may do about the server's TLS alert.
@@ -149,6 +158,11 @@ func (s *shell) hint(err error) string {
 		return "something else than an XMPP server answers: check host and port"
 	case errors.As(err, &stream) && stream.Remote:
 		return hintForCondition(stream.Condition, s.m.domain)
+	case errors.As(err, &auth) && sasl.ByPassword(s.m.mechanism):
+		if auth.Condition == sasl.TemporaryAuthFailure {
+			return "the server takes no passwords from here for now: wait a minute, and look into its audit log"
+		}
+		return fmt.Sprintf("has the server a password for %s, and is it this one? The server's audit log says why it refuses", s.m.account)
 	case errors.As(err, &auth):
 		switch auth.Condition {
 		case sasl.InvalidAuthzid, sasl.InvalidMechanism:

@@ -14,6 +14,7 @@ const (
 	nsStreamErrors = "urn:ietf:params:xml:ns:xmpp-streams"
 	nsStartTLS     = "urn:ietf:params:xml:ns:xmpp-tls"
 	nsSASL         = "urn:ietf:params:xml:ns:xmpp-sasl"
+	nsBinding      = "urn:xmpp:sasl-cb:0"
 	nsBind         = "urn:ietf:params:xml:ns:xmpp-bind"
 	nsLimits       = "urn:xmpp:stream-limits:0"
 	nsStanzas      = "urn:ietf:params:xml:ns:xmpp-stanzas"

@@ -54,8 +54,9 @@ type machine struct {
 //
 // RFC 6120, Sections 5.4.3.3 and 6.4.6.
 type learned struct {
-	streamID  string // made by the receiving entity
-	maxStanza int    // initiator: octets that the server accepts, 0 if it does not say
+	streamID  string   // made by the receiving entity
+	maxStanza int      // initiator: octets that the server accepts, 0 if it does not say
+	bindings  []string // initiator: types of channel binding that the server announces
 	proven
 }
 
@@ -65,6 +66,7 @@ type proven struct {
 	channel   sasl.Channel
 	id        jid.JID // authenticated account, then the bound address
 	mechanism string
+	binding   string // type of the channel binding, "" for none
 }
 
 // maxTries is how many refusals a receiving entity bears, of SASL and of
@@ -103,7 +105,7 @@ type event struct {
 }
 
 func newMachine(domain string) *machine {
-	return &machine{domain: domain, features: []*feature{&streamLimits, &startTLS, &authentication, &resourceBinding}}
+	return &machine{domain: domain, features: []*feature{&streamLimits, &startTLS, &channelBinding, &authentication, &resourceBinding}}
 }
 
 // start begins the negotiation. The initiator speaks first.
@@ -258,8 +260,8 @@ func (m *machine) text(space bool) error {
 	return nil
 }
 
-// secure takes the outcome of the TLS handshake. ch is what it proves to a
-// receiving entity; an initiator has verified the server and passes the zero value.
+// secure takes the outcome of the TLS handshake. ch is what it proves; an initiator
+// has verified the server.
 func (m *machine) secure(ch sasl.Channel) step {
 	return m.becomeOpening(proven{secured: true, channel: ch})
 }

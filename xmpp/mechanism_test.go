@@ -19,7 +19,7 @@ import (
 // dance is a mechanism in which both sides prove themselves: the client says
 // "hello", answers "1" with "2", and believes a success only with "3".
 var (
-	danceClient = sasl.Client{Name: "DANCE", Start: func() sasl.ClientStep {
+	danceClient = sasl.Client{Name: "DANCE", Start: func(sasl.Offer) sasl.ClientStep {
 		says := map[string]string{"": "hello", "1": "2", "3": ""}
 		return func(in []byte) ([]byte, bool, error) {
 			out, ok := says[string(in)]
@@ -29,15 +29,15 @@ var (
 			return []byte(out), string(in) == "3", nil
 		}
 	}}
-	danceServer = sasl.Server{Name: "DANCE", Start: func(sasl.Channel) sasl.ServerStep {
-		return func(in []byte) ([]byte, jid.JID, error) {
+	danceServer = sasl.Server{Name: "DANCE", Start: func(sasl.Offer) sasl.ServerStep {
+		return func(in []byte) ([]byte, sasl.Login, error) {
 			switch string(in) {
 			case "hello":
-				return []byte("1"), jid.JID{}, nil
+				return []byte("1"), sasl.Login{}, nil
 			case "2":
-				return []byte("3"), jid.MustParse("ied1@" + domain), nil
+				return []byte("3"), sasl.Login{Account: jid.MustParse("ied1@" + domain)}, nil
 			}
-			return nil, jid.JID{}, &sasl.Failure{Condition: sasl.NotAuthorized}
+			return nil, sasl.Login{}, &sasl.Failure{Condition: sasl.NotAuthorized}
 		}
 	}}
 )

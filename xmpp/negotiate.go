@@ -111,7 +111,7 @@ func (s *shell) write(b []byte) error {
 func (s *shell) readHeader() (step, error) {
 	if s.m.secured && !s.m.id.IsZero() {
 		s.setJID(s.m.id)
-		s.info.Mechanism = s.m.mechanism
+		s.info.Mechanism, s.info.ChannelBinding = s.m.mechanism, s.m.binding
 		s.trace.Authenticated(s.m.id, s.info)
 		s.sc.SetLimits(s.limits.scanner(s.limits.Authenticated))
 	}
@@ -250,6 +250,7 @@ func (s *shell) explain(err error) *NegotiationError {
 	var verify *pki.VerifyError
 	var alert *net.OpError
 	var record tls.RecordHeaderError
+	var auth *sasl.Failure
 	switch {
 	case errors.As(err, &verify):
 		e.Step, e.Event, e.Hint = StepTLS, verify.ID, verify.Hint
@@ -258,6 +259,8 @@ func (s *shell) explain(err error) *NegotiationError {
 		if s.m.initiator {
 			e.Hint = hintForAlert(alert)
 		}
+	case errors.As(err, &auth) && auth.Downgrade && s.m.initiator:
+		e.Event, e.Hint = audit.ChannelBinding, "somebody may stand between here and the server: do not set the password anew before that is known"
 	case errors.As(err, &record) && e.Step == StepTLS:
 		e.Event, e.Hint = audit.StartTLSInjection, errInjected.Hint
 	case e.Step == StepTLS && e.Event == "" && !isNetworkError(err):

@@ -12,10 +12,9 @@ import (
 // client.
 //
 // IEC 62351-3
-func tlsProfile(id *Identity) *tls.Config {
+func tlsProfile() *tls.Config {
 	return &tls.Config{
-		Certificates: []tls.Certificate{id.TLSCertificate()},
-		MinVersion:   tls.VersionTLS12,
+		MinVersion: tls.VersionTLS12,
 		CipherSuites: []uint16{
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
 			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
@@ -28,22 +27,25 @@ func tlsProfile(id *Identity) *tls.Config {
 // certificate and leaves the judgement on it to who authenticates the client:
 // [Trust.VerifyClient] on the connection's PeerCertificates.
 func ServerTLS(id *Identity) *tls.Config {
-	c := tlsProfile(id)
+	c := tlsProfile()
+	c.Certificates = []tls.Certificate{id.TLSCertificate()}
 	c.ClientAuth = tls.RequestClientCert
 	c.VerifyConnection = checkSuite
 	return c
 }
 
 // ClientTLS returns the configuration of a client of the domain, given in
-// ASCII (A-labels), which presents id and verifies the server by
-// trust.VerifyServer. The handshake's error wraps the *VerifyError.
+// ASCII (A-labels), which presents id, unless it is nil, and verifies the server
+// by trust.VerifyServer. The handshake's error wraps the *VerifyError.
 func ClientTLS(id *Identity, trust *Trust, domain string) *tls.Config {
-	c := tlsProfile(id)
+	c := tlsProfile()
 	c.ServerName = domain
 	c.InsecureSkipVerify = true // crypto/tls would ask the system's roots; VerifyConnection asks ours
-	own := c.Certificates[0]
-	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		return &own, nil // whatever CAs the server lists: its refusal is clearer than our silence
+	if id != nil {
+		own := id.TLSCertificate()
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &own, nil // whatever CAs the server lists: its refusal is clearer than our silence
+		}
 	}
 	c.VerifyConnection = func(cs tls.ConnectionState) error {
 		if err := checkSuite(cs); err != nil {

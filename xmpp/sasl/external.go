@@ -17,7 +17,7 @@ const NameExternal = "EXTERNAL"
 //
 // RFC 4422, Appendix A; RFC 6120, Section 6.3.8; XEP-0178, Section 2.
 func External(authzid jid.JID) Client {
-	return Client{Name: NameExternal, Start: func() ClientStep {
+	return Client{Name: NameExternal, Start: func(Offer) ClientStep {
 		started := false
 		return func([]byte) ([]byte, bool, error) {
 			if started {
@@ -39,21 +39,21 @@ func External(authzid jid.JID) Client {
 //
 // XEP-0178, Section 2; RFC 6120, Section 6.3.8.
 func ExternalServer(allowed func(account jid.JID) bool) Server {
-	return Server{Name: NameExternal, Start: func(ch Channel) ServerStep {
+	return Server{Name: NameExternal, Start: func(o Offer) ServerStep {
 		asked := false
-		return func(in []byte) ([]byte, jid.JID, error) {
+		return func(in []byte) ([]byte, Login, error) {
 			if in == nil && !asked { // no initial response: ask for it
 				asked = true
-				return []byte{}, jid.JID{}, nil
+				return []byte{}, Login{}, nil
 			}
-			id, err := authorize(ch, string(in))
+			id, err := authorize(o.Channel, string(in))
 			if err != nil {
-				return nil, jid.JID{}, err
+				return nil, Login{}, err
 			}
 			if allowed != nil && !allowed(id) {
-				return nil, jid.JID{}, refuse(NotAuthorized, "no account %s", id)
+				return nil, Login{}, refuse(NotAuthorized, "no account %s", id)
 			}
-			return nil, id, nil
+			return nil, Login{Account: id}, nil
 		}
 	}}
 }
@@ -80,10 +80,8 @@ func authorize(ch Channel, authzid string) (jid.JID, error) {
 	if !ok {
 		return jid.JID{}, refuse(InvalidAuthzid, "%q is no account of %s", authzid, ch.Domain)
 	}
-	for _, a := range ch.Addresses {
-		if named, ok := account(a, ch.Domain); ok && named == id {
-			return id, nil
-		}
+	if ch.names(id) {
+		return id, nil
 	}
 	return jid.JID{}, refuse(InvalidAuthzid, "%s is not in the certificate, which names %s", id, strings.Join(ch.Addresses, ", "))
 }

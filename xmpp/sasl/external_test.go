@@ -7,6 +7,11 @@ import (
 	"busbar.example/xmpp/jid"
 )
 
+// over is an offer over a channel whose client has shown a certificate.
+func over(certified bool, addresses ...string) Offer {
+	return Offer{Channel: Channel{Domain: "site.example", Certified: certified, Addresses: addresses}}
+}
+
 // XEP-0178, Section 2; RFC 6120, Section 6.3.8.
 func TestExternalServer(t *testing.T) {
 	ied1 := jid.MustParse("ied1@site.example")
@@ -44,9 +49,9 @@ func TestExternalServer(t *testing.T) {
 	server := ExternalServer(func(account jid.JID) bool { return account.Local() != "guest" })
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			step := server.Start(Channel{Domain: "site.example", Certified: tt.certified, Addresses: tt.addresses})
-			out, id, err := step([]byte(tt.authzid))
-			got := id.String()
+			step := server.Start(over(tt.certified, tt.addresses...))
+			out, who, err := step([]byte(tt.authzid))
+			got := who.Account.String()
 			var f *Failure
 			if errors.As(err, &f) {
 				got = string(f.Condition)
@@ -58,26 +63,26 @@ func TestExternalServer(t *testing.T) {
 	}
 
 	t.Run("everybody is allowed by default", func(t *testing.T) {
-		step := ExternalServer(nil).Start(Channel{Domain: "site.example", Certified: true, Addresses: []string{"ied1@site.example"}})
-		if _, id, err := step([]byte{}); err != nil || id != ied1 {
-			t.Errorf("got %v, %v, want %v", id, err, ied1)
+		step := ExternalServer(nil).Start(over(true, "ied1@site.example"))
+		if _, who, err := step([]byte{}); err != nil || who != (Login{Account: ied1}) {
+			t.Errorf("got %v, %v, want %v", who, err, ied1)
 		}
 	})
 	t.Run("no initial response", func(t *testing.T) {
-		step := server.Start(Channel{Domain: "site.example", Certified: true, Addresses: []string{"ied1@site.example"}})
-		out, id, err := step(nil)
-		if out == nil || len(out) != 0 || !id.IsZero() || err != nil {
-			t.Fatalf("got %v, %v, %v, want an empty challenge", out, id, err)
+		step := server.Start(over(true, "ied1@site.example"))
+		out, who, err := step(nil)
+		if out == nil || len(out) != 0 || who != (Login{}) || err != nil {
+			t.Fatalf("got %v, %v, %v, want an empty challenge", out, who, err)
 		}
-		if _, id, err = step(nil); err != nil || id != ied1 {
-			t.Errorf("after the challenge: %v, %v, want %v", id, err, ied1)
+		if _, who, err = step(nil); err != nil || who.Account != ied1 {
+			t.Errorf("after the challenge: %v, %v, want %v", who, err, ied1)
 		}
 	})
 }
 
 func TestExternalClient(t *testing.T) {
 	for _, authzid := range []jid.JID{{}, jid.MustParse("ied1@site.example")} {
-		step := External(authzid).Start()
+		step := External(authzid).Start(Offer{})
 		out, done, err := step(nil)
 		if out == nil || string(out) != authzid.String() || !done || err != nil {
 			t.Errorf("initial response of %q: %q, %v, %v", authzid, out, done, err)

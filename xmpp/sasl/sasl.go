@@ -5,6 +5,7 @@ package sasl
 
 import (
 	"fmt"
+	"slices"
 
 	"busbar.example/xmpp/jid"
 )
@@ -17,33 +18,68 @@ import (
 type ClientStep func(in []byte) (out []byte, done bool, err error)
 
 // ServerStep advances the server's side of one exchange. The first call is with
-// the initial response, nil where the client sent none. While id is zero, out is
-// the next challenge. Once id is set the exchange has succeeded, and out is the
+// the initial response, nil where the client sent none. While who is zero, out is
+// the next challenge. Once it is set the exchange has succeeded, and out is the
 // additional data of the success, nil for none. A *Failure refuses the client.
-type ServerStep func(in []byte) (out []byte, id jid.JID, err error)
+type ServerStep func(in []byte) (out []byte, who Login, err error)
+
+// Login is the outcome of an exchange.
+type Login struct {
+	Account jid.JID // bare
+	Binding string  // type of the channel binding that both ends have proved, "" for none
+}
 
 // A Client is a mechanism that a client is willing and able to use. A list of
 // them is in order of preference.
 type Client struct {
-	Name  string            // as registered with IANA
-	Start func() ClientStep // one exchange
+	Name string // as registered with IANA
+	// Usable says whether the mechanism, which o has, may be used, and with
+	// which type of channel binding, "" for none. Nil: it may, with none.
+	Usable func(o Offer) (binding string, ok bool)
+	Start  func(o Offer) ClientStep // one exchange
 }
 
 // A Server is a mechanism that a server offers.
 type Server struct {
-	Name  string                      // as registered with IANA
-	Start func(ch Channel) ServerStep // one exchange over ch
+	Name  string                   // as registered with IANA
+	Start func(o Offer) ServerStep // one exchange
 }
 
-// Channel is what the secured channel below proves about the client.
+// Offer is where an exchange takes place: the channel, and what the server has
+// announced over it.
+type Offer struct {
+	Channel    Channel
+	Mechanisms []string // by name
+	Bindings   []string // types of channel binding, XEP-0440; nil where none were announced
+}
+
+// Channel is what the secured channel below proves.
 type Channel struct {
+	// Bindings are what both ends of the channel know of it, and nobody else has
+	// such a channel with either. The best comes first.
+	Bindings []Binding
+
+	// The rest is for a server, about the client.
+
 	// Domain is the domain that the server serves.
 	Domain string
+	// Source says where the client comes from: refusals are counted by it.
+	Source string
 	// Certified says that the client showed a certificate and that its chain
 	// was verified. Without it Addresses means nothing.
 	Certified bool
+	// Distrusted says that the client showed a certificate that was refused.
+	Distrusted bool
 	// Addresses are the id-on-xmppAddr names of the verified certificate.
 	Addresses []string
+}
+
+// names reports whether the verified certificate names account.
+func (ch Channel) names(id jid.JID) bool {
+	return slices.ContainsFunc(ch.Addresses, func(a string) bool {
+		named, ok := account(a, ch.Domain)
+		return ok && named == id
+	})
 }
 
 // Condition is the reason of a refusal, as the peer sees it.
@@ -72,6 +108,9 @@ type Failure struct {
 	Condition Condition
 	Detail    string // why; at a client: the server's text
 	Remote    bool   // the peer refused us
+	// Downgrade says that the two ends see different channels, or different
+	// offers, or that the server has not proved itself: somebody may stand between.
+	Downgrade bool
 }
 
 // Error says who refused, and why.

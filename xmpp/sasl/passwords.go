@@ -1,0 +1,120 @@
+package sasl
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"busbar.example/xmpp/jid"
+)
+
+// Passwords are the accounts that may log in by password, and a count of those
+// who tried and could not. The zero value has none. Its methods may be called
+// from several goroutines.
+type Passwords struct {
+	mu         sync.Mutex
+	secret     []byte
+	accounts   map[jid.JID]Verifier
+	iterations []int                // that there are among the accounts
+	strikes    map[string]time.Time // by source: when its last refusal is forgiven
+}
+
+const (
+	maxStrikes  = 30              // wrong passwords that a source may try in a row
+	forgiveness = 2 * time.Second // after which it may try another
+	maxSources  = 4096            // that are remembered
+)
+
+// Set replaces the accounts, whose verifiers pass Check. secret makes up what is
+// said of accounts that do not exist, so it should stay the same when the server
+// starts again; without one it is drawn at random.
+func (p *Passwords) Set(secret []byte, accounts map[jid.JID]Verifier) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case len(secret) > 0:
+		p.secret = slices.Clone(secret)
+	case p.secret == nil:
+		p.secret = []byte(rand.Text())
+	}
+	p.accounts = maps.Clone(accounts)
+	p.iterations = nil
+	for _, v := range accounts {
+		p.iterations = append(p.iterations, v.Iterations)
+	}
+	slices.Sort(p.iterations)
+	p.iterations = slices.Compact(p.iterations)
+}
+
+// Any reports whether there are accounts at all.
+func (p *Passwords) Any() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.accounts) > 0
+}
+
+// Verifier returns the verifier of an account, if it has one.
+func (p *Passwords) Verifier(account jid.JID) (Verifier, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v, ok := p.accounts[account]
+	return v, ok
+}
+
+// challenge returns the verifier of an account, or one that looks like it and
+// that no password fits. Both cost the same.
+func (p *Passwords) challenge(account jid.JID, username string) (v Verifier, known bool) {
+	if !account.IsZero() {
+		username = account.String()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	made := p.madeUp(username)
+	if v, known = p.accounts[account]; known {
+		return v, true
+	}
+	return made, false
+}
+
+func (p *Passwords) madeUp(name string) Verifier {
+	salt := mac(p.secret, "salt of "+name)
+	v := Verifier{salt[:saltSize], newIterations, mac(p.secret, "stored key of "+name), mac(p.secret, "server key of "+name)}
+	if n := len(p.iterations); n > 0 {
+		v.Iterations = p.iterations[int(binary.BigEndian.Uint16(salt[saltSize:]))%n]
+	}
+	return v
+}
+
+// mayTry reports whether source may try a password.
+func (p *Passwords) mayTry(source string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Until(p.strikes[source]) <= (maxStrikes-1)*forgiveness
+}
+
+// refused counts a refusal against source.
+func (p *Passwords) refused(source string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if p.strikes == nil {
+		p.strikes = make(map[string]time.Time)
+	}
+	if _, ok := p.strikes[source]; !ok && len(p.strikes) >= maxSources {
+		maps.DeleteFunc(p.strikes, func(_ string, until time.Time) bool { return until.Before(now) })
+		for s := range p.strikes { // any: who has that many addresses is not held up by this
+			if len(p.strikes) < maxSources {
+				break
+			}
+			delete(p.strikes, s)
+		}
+	}
+	until := p.strikes[source]
+	if until.Before(now) {
+		until = now
+	}
+	p.strikes[source] = until.Add(forgiveness)
+}
