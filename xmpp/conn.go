@@ -14,6 +14,7 @@ import (
 	"busbar.example/internal/xmltok"
 	"busbar.example/secure/audit"
 	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/sasl"
 	"busbar.example/xmpp/stanza"
 )
 
@@ -37,6 +38,7 @@ type Conn struct {
 	sc     *xmltok.Scanner
 	w      *writer
 	info   Info
+	login  sasl.Login        // of a client, who may be asked again whether it stands
 	live   bool              // set up: silence is watched
 	pass   func(error) error // gets over a stanza that the scanner refuses, or says why not; may be nil
 	alive  keepAlive         // of the reading goroutine
@@ -70,6 +72,9 @@ func (c *Conn) setJID(id jid.JID) {
 
 // Info describes the stream.
 func (c *Conn) Info() Info { return c.info }
+
+// Login returns how a client has logged in. It is for [sasl.Passwords.Stands].
+func (c *Conn) Login() sasl.Login { return c.login }
 
 // Scanner returns the scanner of the stream, for the raw octets of a start tag.
 func (c *Conn) Scanner() *xmltok.Scanner { return c.sc }
@@ -181,6 +186,17 @@ func (c *Conn) Push(parts ...[]byte) error {
 	return c.translate(c.w.push(parts))
 }
 
+// PushShare is Push for a stanza of one of several senders, each of which may have
+// at most limit octets waiting, or one stanza of any size. Without room in the
+// share it returns ErrShareFull. Calls with the same Share may come from several
+// goroutines.
+func (c *Conn) PushShare(share *Share, limit int, parts ...[]byte) error {
+	if err := c.fits(parts); err != nil {
+		return err
+	}
+	return c.translate(c.w.pushShare(share, limit, parts))
+}
+
 // Send is Push that waits for room until ctx ends. Calls that wait are served in
 // their order.
 func (c *Conn) Send(ctx context.Context, parts ...[]byte) error {
@@ -192,11 +208,7 @@ func (c *Conn) Send(ctx context.Context, parts ...[]byte) error {
 
 // fits holds a stanza against the limit that the peer has announced.
 func (c *Conn) fits(parts [][]byte) error {
-	n := 0
-	for _, p := range parts {
-		n += len(p)
-	}
-	if c.info.MaxStanza > 0 && n > c.info.MaxStanza {
+	if n := size(parts); c.info.MaxStanza > 0 && n > c.info.MaxStanza {
 		return fmt.Errorf("%w: %d octets of %d", ErrTooLarge, n, c.info.MaxStanza)
 	}
 	return nil

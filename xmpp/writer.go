@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -27,6 +28,17 @@ func (b *buffer) free() {
 	}
 }
 
+// A Share counts what one of several senders has waiting in a Conn's queue. The
+// zero value is ready; a Share is for one Conn.
+type Share struct {
+	batch  uint64 // in which octets were queued
+	octets int
+}
+
+// ErrShareFull is returned by PushShare: what the sender has waiting in the queue
+// leaves no room in its share.
+var ErrShareFull = errors.New("xmpp: the sender's share of the queue is full")
+
 // writer sends whole stanzas in the order in which they were queued, from one
 // goroutine, as many as are waiting in one write. The queue is bounded in
 // octets. When it is full, push refuses and send waits; a write that does not
@@ -41,6 +53,7 @@ type writer struct {
 
 	mu       sync.Mutex
 	queue    *buffer       // what run will write next, nil for nothing
+	batch    uint64        // how many queues run has taken
 	waiting  int           // senders that hold turn or want it
 	room     chan struct{} // signalled when the queue was emptied
 	wake     chan struct{} // signalled when the queue has become non-empty, or closing was set
@@ -69,6 +82,28 @@ func (w *writer) push(parts [][]byte) error {
 	return w.add(parts, w.limit)
 }
 
+// pushShare is push for a sender that may have at most limit octets waiting, or one
+// stanza of any size.
+func (w *writer) pushShare(share *Share, limit int, parts [][]byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting > 0 && !w.closing {
+		return ErrQueueFull
+	}
+	if share.batch != w.batch {
+		*share = Share{batch: w.batch}
+	}
+	n := size(parts)
+	if share.octets > 0 && n > limit-share.octets && !w.closing {
+		return ErrShareFull
+	}
+	err := w.add(parts, w.limit)
+	if err == nil {
+		share.octets += n
+	}
+	return err
+}
+
 // pushUrgent is push for the stream's own answers, which may use the reserve.
 func (w *writer) pushUrgent(part []byte) error {
 	w.mu.Lock()
@@ -81,15 +116,20 @@ func (w *writer) add(parts [][]byte, limit int) error {
 	if w.closing {
 		return errEnded
 	}
-	n := 0
-	for _, p := range parts {
-		n += len(p)
-	}
-	if w.queue != nil && n > limit-len(w.queue.octets) {
+	if w.queue != nil && size(parts) > limit-len(w.queue.octets) {
 		return ErrQueueFull
 	}
 	w.append(parts...)
 	return nil
+}
+
+// size returns the number of octets of parts.
+func size(parts [][]byte) int {
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	return n
 }
 
 // append queues parts. w.mu is held.
@@ -170,6 +210,7 @@ func (w *writer) run() error {
 		w.mu.Lock()
 		batch, closing := w.queue, w.closing
 		w.queue = nil
+		w.batch++
 		w.mu.Unlock()
 		signal(w.room)
 		if batch == nil {
