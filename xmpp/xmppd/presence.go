@@ -2,7 +2,6 @@ package xmppd
 
 import (
 	"bytes"
-	"errors"
 	"strconv"
 
 	"busbar.example/internal/xmltok"
@@ -47,7 +46,7 @@ func (s *Server) routePresence(ses *session, st stanza.Stanza) {
 		s.restate(ses.account, st.To.Bare())
 	case stanza.TypeError:
 		if to := s.lookup(st.To); to != nil {
-			s.inform(to, st)
+			s.pass(ses, to, st)
 		}
 	}
 }
@@ -83,7 +82,7 @@ func (s *Server) withdraw(ses *session, st stanza.Stanza) {
 	}
 	for to := range ses.directed {
 		st.To = to
-		s.sendTo(st)
+		s.sendTo(ses, st)
 	}
 	ses.available, ses.priority, ses.presence, ses.directed = false, 0, stanza.Stanza{}, nil
 }
@@ -95,7 +94,7 @@ func (s *Server) broadcast(ses *session, st stanza.Stanza) {
 		st.To = acc.jid
 		for _, other := range acc.sessions {
 			if other.available {
-				s.inform(other, st)
+				s.pass(ses, other, st)
 			}
 		}
 	}
@@ -121,24 +120,24 @@ func (s *Server) direct(ses *session, st stanza.Stanza) {
 		}
 		ses.directed[st.To] = struct{}{}
 	}
-	s.sendTo(st)
+	s.sendTo(ses, st)
 }
 
-// sendTo delivers presence to the session of a full JID, or to the available sessions of a bare one. Where there is
+// sendTo delivers a session's presence to the session of a full JID, or to the available sessions of a bare one. Where there is
 // none it is dropped. s.mu is held.
 //
 // RFC 6121, Sections 8.5.2.1.2 and 8.5.3.
-func (s *Server) sendTo(st stanza.Stanza) {
+func (s *Server) sendTo(ses *session, st stanza.Stanza) {
 	if st.To.IsFull() {
 		if to := s.lookup(st.To); to != nil {
-			s.inform(to, st)
+			s.pass(ses, to, st)
 		}
 		return
 	}
 	if acc := s.accounts[st.To]; acc != nil {
 		for _, to := range acc.sessions {
 			if to.available {
-				s.inform(to, st)
+				s.pass(ses, to, st)
 			}
 		}
 	}
@@ -202,13 +201,33 @@ func (s *Server) informOf(ses, other *session) {
 	s.inform(ses, st)
 }
 
-// inform queues presence, or something else of the server's own, for a session. s.mu is held.
-func (s *Server) inform(to *session, st stanza.Stanza) {
-	var err error
-	if s.tags, err = to.push(s.tags[:0], &st); errors.Is(err, xmpp.ErrQueueFull) {
-		to.slow(func(e audit.Event) { s.events = append(s.events, e) })
+// pass queues a session's own presence for another. It counts for the share that its account has of that queue, unless it
+// is what the server says of a stream that has ended. s.mu is held.
+func (s *Server) pass(ses, to *session, st stanza.Stanza) {
+	var share *xmpp.Share
+	if !ses.gone {
+		share = &to.correspondent(ses.account).share
+	}
+	if s.queue(to, share, st) == xmpp.ErrShareFull {
+		ses.flooded(to, s.note)
 	}
 }
+
+// inform queues something of the server's own for a session. s.mu is held.
+func (s *Server) inform(to *session, st stanza.Stanza) {
+	s.queue(to, nil, st) // where the stream has ended there is nobody to be told
+}
+
+// queue queues a stanza that cannot be refused. s.mu is held.
+func (s *Server) queue(to *session, share *xmpp.Share, st stanza.Stanza) (err error) {
+	if s.tags, err = to.push(s.tags[:0], share, &st); err == xmpp.ErrQueueFull {
+		to.slow(s.note)
+	}
+	return err
+}
+
+// note keeps an event for unlock. s.mu is held.
+func (s *Server) note(e audit.Event) { s.events = append(s.events, e) }
 
 // priority returns the priority that a presence states, 0 for none or one that is no number from -128 to 127.
 //

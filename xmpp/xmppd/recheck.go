@@ -10,8 +10,9 @@ import (
 )
 
 // Recheck judges the clients of all streams again, and ends the streams of those that could not log in any more: with
-// reset if the certificate has expired or is revoked by now, with not-authorized if the account is no longer allowed.
-// The server does so by itself every Config.Recheck; who reads new revocation lists calls it then.
+// reset if the certificate has expired or is revoked by now, with not-authorized if the password has changed or the
+// account is no longer allowed. The server does so by itself every Config.Recheck; who reads new revocation lists, or
+// sets other Passwords, calls it then.
 //
 // RFC 6120, Section 4.9.3.16.
 func (s *Server) Recheck() {
@@ -41,10 +42,15 @@ func (s *Server) recheck(ses *session) {
 			return
 		}
 	}
-	if s.cfg.Allowed != nil && !s.cfg.Allowed(ses.account.jid) {
+	switch {
+	case s.cfg.Passwords != nil && !s.cfg.Passwords.Stands(ses.conn.Login()):
+		ses.audit(audit.CredentialWithdrawn, "the password that the client has logged in with is no longer valid")
+	case s.cfg.Allowed != nil && !s.cfg.Allowed(ses.account.jid):
 		ses.audit(audit.CredentialWithdrawn, "the account is no longer allowed")
-		ses.conn.End(&xmpp.StreamError{Condition: xmpp.NotAuthorized})
+	default:
+		return
 	}
+	ses.conn.End(&xmpp.StreamError{Condition: xmpp.NotAuthorized})
 }
 
 // watch rechecks until the server ends.

@@ -66,17 +66,17 @@ func (ses *session) routeMessage(st stanza.Stanza) {
 	if st.Type != stanza.Groupchat && st.Type != stanza.TypeError {
 		to = ses.server.messageTargets(st.To.Bare(), st.Type == stanza.Headline)
 	}
-	var reached, full bool
+	var reached, noRoom bool
 	for _, other := range to {
 		err := ses.deliver(other, &st)
 		reached = reached || err == nil
-		full = full || errors.Is(err, xmpp.ErrQueueFull)
+		noRoom = noRoom || full(err)
 	}
 	switch {
-	case reached, st.Type == stanza.Headline:
-	case full:
+	case reached:
+	case noRoom:
 		ses.refuse(st, errQueueFull)
-	default:
+	case st.Type != stanza.Headline:
 		ses.refuse(st, errUnavailable)
 	}
 }
@@ -90,13 +90,20 @@ func (ses *session) forward(st stanza.Stanza) {
 	}
 	switch err := ses.deliver(to, &st); {
 	case err == nil:
-	case !errors.Is(err, xmpp.ErrQueueFull):
+	case !full(err):
 		ses.refuse(st, errUnavailable)
 	case answerable(st):
 		ses.refuse(st, errQueueFull)
+	case errors.Is(err, xmpp.ErrShareFull):
+		ses.flooded(to, ses.server.cfg.Audit.Record)
 	default:
 		to.slow(ses.server.cfg.Audit.Record)
 	}
+}
+
+// full reports whether there was no room for a stanza.
+func full(err error) bool {
+	return errors.Is(err, xmpp.ErrQueueFull) || errors.Is(err, xmpp.ErrShareFull)
 }
 
 // refuse answers a stanza with an error, where errors may be answered.
@@ -121,29 +128,26 @@ func answerable(st stanza.Stanza) bool {
 
 // reply queues a stanza of the server's own for the session itself.
 func (ses *session) reply(st stanza.Stanza) {
-	if err := ses.deliver(ses, &st); errors.Is(err, xmpp.ErrQueueFull) {
+	if err := ses.pushTo(ses, nil, &st); errors.Is(err, xmpp.ErrQueueFull) {
 		ses.slow(ses.server.cfg.Audit.Record)
 	}
 }
 
-// deliver queues a stanza for another session, or for this one. It uses this session's buffer: only its reading
-// goroutine calls it.
-func (ses *session) deliver(to *session, st *stanza.Stanza) (err error) {
-	ses.tags, err = to.push(ses.tags[:0], st)
-	return err
-}
-
-// push queues a stanza, with buf for its tags; it returns buf for the next one. The error is xmpp.ErrQueueFull, or says
-// that the stream has ended.
-func (ses *session) push(buf []byte, st *stanza.Stanza) ([]byte, error) {
-	if len(st.Payload) == 0 {
-		buf = st.Append(buf)
-		return buf, ses.conn.Push(buf)
-	}
+// push queues a stanza, with buf for its tags; it returns buf for the next one. With a share it counts as that sender's.
+// The error is xmpp.ErrQueueFull, xmpp.ErrShareFull, or says that the stream has ended.
+func (ses *session) push(buf []byte, share *xmpp.Share, st *stanza.Stanza) ([]byte, error) {
 	buf = st.AppendStart(buf)
 	n := len(buf)
-	buf = st.AppendEnd(buf)
-	return buf, ses.conn.Push(buf[:n], st.Payload, buf[n:])
+	if len(st.Payload) == 0 {
+		buf = append(buf[:n-1], '/', '>')
+		n = len(buf)
+	} else {
+		buf = st.AppendEnd(buf)
+	}
+	if share == nil {
+		return buf, ses.conn.Push(buf[:n], st.Payload, buf[n:])
+	}
+	return buf, ses.conn.PushShare(share, ses.server.share, buf[:n], st.Payload, buf[n:])
 }
 
 // slow ends the stream of a client that does not read what it should not miss, and passes the event to record.

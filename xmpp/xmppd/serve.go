@@ -111,10 +111,12 @@ func (s *Server) handle(nc net.Conn, seat *seat) {
 	defer context.AfterFunc(s.live, func() { nc.Close() })()
 	var ses *session
 	conn, err := xmpp.Accept(s.open, nc, xmpp.ServerConfig{
-		Domain:   s.cfg.Domain,
-		Identity: s.cfg.Identity,
-		Trust:    s.cfg.Trust,
-		Allowed:  s.cfg.Allowed,
+		Domain:    s.cfg.Domain,
+		Identity:  s.cfg.Identity,
+		Trust:     s.cfg.Trust,
+		Passwords: s.cfg.Passwords,
+		Source:    seat.key,
+		Allowed:   s.cfg.Allowed,
 		Bind: func(_ context.Context, c *xmpp.Conn, resource string) (jid.JID, error) {
 			var err error
 			if ses, err = s.bind(c, resource); err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,9 +32,16 @@ type session struct {
 	conn    *xmpp.Conn
 	jid     jid.JID // full
 	account *account
-	ended   atomic.Bool // we have ended it for reading too slowly
+
+	ended    atomic.Bool // we have ended it for reading too slowly
+	reported atomic.Bool // that something it sent was thrown away
+
+	mu    sync.Mutex
+	known map[*account]*correspondent // that have sent something to it, or been asked something
 
 	// Used by the reading goroutine only.
+	last      pair   // whom it sent something to last
+	credit    int    // octets that it has paid for
 	tags      []byte // buffer for start and end tags
 	rewritten []byte // buffer for payloads that had to be rewritten
 
@@ -144,6 +152,7 @@ func (ses *session) run() error {
 		}
 		head.Payload = payload
 		ses.route(head)
+		ses.pace(len(payload))
 		if cap(ses.rewritten) > keptBuffer {
 			ses.rewritten = nil
 		}

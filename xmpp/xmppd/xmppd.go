@@ -1,5 +1,5 @@
 // Package xmppd is an XMPP server for one domain that lives inside a program. Certificates name its accounts,
-// configuration says who sees whom, and nothing is stored: a stanza reaches a session that is there now, or it is refused.
+// or passwords where that is configured; configuration says who sees whom, and nothing is stored: a stanza reaches a session that is there now, or it is refused.
 //
 // A stanza's payload is forwarded as the octets that arrived. Only where these octets lean on declarations outside
 // of themselves are they rewritten, without a change of meaning.
@@ -22,16 +22,20 @@ import (
 	"busbar.example/secure/pki"
 	"busbar.example/xmpp"
 	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/sasl"
 )
 
 // Config says what a server serves. Domain, Identity and Trust are needed; every other field's zero value is its
-// default. New copies it.
+// default. New copies it, but for Passwords.
 type Config struct {
 	Domain   string        // the one domain that is served
 	Identity *pki.Identity // certificate and key for TLS; its certificate names Domain
 	Trust    *pki.Trust    // anchors for the clients' certificates
 
-	// Allowed says whether an account may log in whose certificate verifies. Default: every one of Domain.
+	// Passwords are the accounts that may log in by password, without a client certificate. They may be set anew while
+	// the server runs. Nil or without accounts: certificates are needed.
+	Passwords *sasl.Passwords
+	// Allowed says whether an account may log in whose certificate verifies or password fits. Default: every one of Domain.
 	Allowed func(account jid.JID) bool
 	// Groups are the roster: the members of a group see each other's presence, without asking. Default: one group of
 	// all accounts of Domain, into which an account comes when it first logs in. Empty, but not nil: nobody sees anybody.
@@ -45,6 +49,9 @@ type Config struct {
 	// QueueSize is how many octets may wait for a client that reads slowly; default 1 MiB. When they are that many, a
 	// request or message for it is answered with resource-constraint. Anything else cannot be refused, and is not
 	// dropped in silence either: the slow client's stream ends with policy-violation.
+	//
+	// One account has at most half of another's queue for what nobody has asked it for. Beyond that its requests and
+	// messages are refused in the same way; what can not be refused is thrown away, with an audit event.
 	QueueSize int
 	KeepAlive xmpp.KeepAlive
 	Recheck   time.Duration // how often the clients' certificates are judged again; default 1 h
@@ -63,12 +70,16 @@ type Group struct {
 	Members []jid.JID
 }
 
-// Limits bound what connections cost. A field that is not positive takes its default.
+// Limits bound what connections and accounts cost. A field that is not positive takes its default, but for Rate.
 type Limits struct {
 	Connections               int // at once; default 4,096
 	ConnectionsPerAddress     int // at once from one IPv4 address or IPv6 /64; default 1,024
 	UnauthenticatedPerAddress int // of these, that have not bound a resource yet; default 128
 	ResourcesPerAccount       int // default 16
+
+	// Rate is how many octets a second an account may send, all of its streams together and a quarter of a second ahead;
+	// a stanza counts for 256 more. Who sends more is read more slowly. Default 32 MiB; negative: no bound.
+	Rate int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -81,6 +92,9 @@ func (l Limits) withDefaults() Limits {
 	or(&l.ConnectionsPerAddress, 1024)
 	or(&l.UnauthenticatedPerAddress, 128)
 	or(&l.ResourcesPerAccount, 16)
+	if l.Rate == 0 {
+		l.Rate = 32 << 20
+	}
 	return l
 }
 
@@ -92,6 +106,7 @@ type Server struct {
 	cfg    Config
 	domain jid.JID
 	gate   gate
+	share  int                   // octets of a client's queue that one account may have
 	groups map[jid.JID][]contact // by account; nil: everybody sees everybody
 
 	open     context.Context // until Shutdown or Close: something new may begin
@@ -116,6 +131,7 @@ type Server struct {
 type account struct {
 	jid      jid.JID
 	sessions []*session // in the order in which they bound
+	sent     bucket     // by all of them
 }
 
 // New returns a server that does not listen yet.
@@ -129,6 +145,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg.Domain = domain.Domain()
 	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.QueueSize <= 0 {
+		cfg.QueueSize = 1 << 20
+	}
 	if cfg.Recheck <= 0 {
 		cfg.Recheck = time.Hour
 	}
@@ -139,7 +158,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Audit = audit.Discard
 	}
 	s := &Server{
-		cfg: cfg, domain: domain, gate: newGate(cfg.Limits),
+		cfg: cfg, domain: domain, gate: newGate(cfg.Limits), share: cfg.QueueSize / 2,
 		accounts: map[jid.JID]*account{}, listeners: map[net.Listener]struct{}{},
 	}
 	if s.groups, err = roster(cfg.Groups, cfg.Domain); err != nil {

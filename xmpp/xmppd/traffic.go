@@ -1,0 +1,144 @@
+package xmppd
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"busbar.example/secure/audit"
+	"busbar.example/xmpp"
+	"busbar.example/xmpp/stanza"
+)
+
+// A correspondent is an account as one session of another sees it.
+type correspondent struct {
+	share xmpp.Share   // what the account has waiting in the session's queue
+	asked atomic.Int64 // requests of the session to the account that may still be answered
+}
+
+// correspondent returns the account as this session sees it.
+func (ses *session) correspondent(a *account) *correspondent {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	c := ses.known[a]
+	if c == nil {
+		if ses.known == nil {
+			ses.known = map[*account]*correspondent{}
+		}
+		c = new(correspondent)
+		ses.known[a] = c
+	}
+	return c
+}
+
+// pair is a session that this one sends to, and how they see each other's account.
+type pair struct {
+	to        *session
+	here, far *correspondent // their account as this session sees it, ours as theirs does
+}
+
+// pair returns what there is between this session and another. The last one is remembered: whoever sends much sends much
+// to the same. Only the reading goroutine calls it.
+func (ses *session) pair(to *session) pair {
+	if ses.last.to != to {
+		ses.last = pair{to, ses.correspondent(to.account), to.correspondent(ses.account)}
+	}
+	return ses.last
+}
+
+// take reports whether one of the requests that may still be answered is answered now.
+func (c *correspondent) take() bool {
+	for {
+		n := c.asked.Load()
+		if n == 0 {
+			return false
+		}
+		if c.asked.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+}
+
+// deliver queues a stanza for another session. What that one has asked for needs room in its queue, everything else room
+// in the share that this session's account has of it. The error is xmpp.ErrQueueFull, xmpp.ErrShareFull, or says that the
+// stream has ended. Only the reading goroutine calls it.
+func (ses *session) deliver(to *session, st *stanza.Stanza) error {
+	p := ses.pair(to)
+	if st.Kind == stanza.IQ {
+		switch st.Type {
+		case stanza.Get, stanza.Set:
+			p.here.asked.Add(1)
+			err := ses.pushTo(to, &p.far.share, st)
+			if err != nil {
+				p.here.take()
+			}
+			return err
+		default:
+			if p.far.take() {
+				return ses.pushTo(to, nil, st)
+			}
+		}
+	}
+	return ses.pushTo(to, &p.far.share, st)
+}
+
+// pushTo is push with this session's buffer.
+func (ses *session) pushTo(to *session, share *xmpp.Share, st *stanza.Stanza) (err error) {
+	ses.tags, err = to.push(ses.tags[:0], share, st)
+	return err
+}
+
+// flooded notes that something this session sent was thrown away, because its account's share of a queue was full and it
+// could not be refused. It is recorded once for each stream.
+func (ses *session) flooded(to *session, record func(audit.Event)) {
+	if ses.reported.CompareAndSwap(false, true) {
+		record(ses.event(audit.StreamFlood, "more for "+to.jid.String()+" than its share of that queue: thrown away"))
+	}
+}
+
+// A bucket bounds how much an account sends, over all of its streams.
+type bucket struct {
+	mu   sync.Mutex
+	paid time.Time // until when what was sent is paid for
+}
+
+const (
+	burst    = 250 * time.Millisecond // what may be sent at once, by the time that it takes at the bounded rate
+	instal   = 64 << 10               // octets that a stream pays for at once
+	overhead = 256                    // octets that a stanza counts for besides its payload
+)
+
+// pay takes n octets out of the bucket and returns how long to wait before anything more is read.
+func (b *bucket) pay(n, rate int, now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if earliest := now.Add(-burst); b.paid.Before(earliest) {
+		b.paid = earliest
+	}
+	b.paid = b.paid.Add(time.Duration(float64(n) / float64(rate) * float64(time.Second)))
+	return b.paid.Sub(now)
+}
+
+// pace holds this session up after a stanza with a payload of that many octets, if its account sends more than it may.
+func (ses *session) pace(payload int) {
+	rate := ses.server.cfg.Limits.Rate
+	if rate < 0 {
+		return
+	}
+	ses.credit -= payload + overhead
+	if ses.credit >= 0 {
+		return
+	}
+	n := max(instal, -ses.credit)
+	ses.credit += n
+	wait := ses.account.sent.pay(n, rate, time.Now())
+	if wait <= 0 {
+		return
+	}
+	held := time.NewTimer(wait)
+	defer held.Stop()
+	select {
+	case <-held.C:
+	case <-ses.server.live.Done():
+	}
+}
