@@ -152,7 +152,17 @@ func (d *demo) makeSite(dir string) error {
 			return err
 		}
 	}
-	return nil
+	return d.settle()
+}
+
+// settle has commands in the site speak as ems, where they are not told otherwise.
+func (d *demo) settle() error {
+	f, err := os.OpenFile(d.site.Path(site.FileName), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, "\nclient: %s\n", ems)
+	return errors.Join(err, f.Close())
 }
 
 func (d *demo) issue(account string, roles ...string) error {
@@ -251,21 +261,4 @@ func (d *demo) client(account string) (jid.JID, error) {
 		return jid.JID{}, err
 	}
 	return site.ClientAddress(j)
-}
-
-// invite says what can be tried while the demo is up.
-func (d *demo) invite() {
-	d.print(`
-The demo stays up until it is interrupted. In another shell:
-
-  cd %s
-  busbar ls  --jid ems --to pv1 -r
-  busbar get --jid ems --to pv1  'PV1LD0/MMXU1.TotW[MX]'
-  busbar get --jid ems --to bat1 'BAT1LD0/DSTO1.EffWhPct[MX]' --json
-  busbar get --jid ems --to fdr1 'FDR1LD0/XCBR1.Pos[ST]'
-  busbar set --jid ems --to pv1  'PV1LD0/DGEN1.WMax.setMag.f=60'
-  busbar set --jid guest --to pv1 'PV1LD0/DGEN1.WMax.setMag.f=60'     # refused: a VIEWER
-  busbar pki show pki/pv1@%s/e2e.crt
-  cat audit/ied.jsonl
-`, d.site.Dir, Domain)
 }

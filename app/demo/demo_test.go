@@ -55,6 +55,7 @@ func TestTheTourShowsWhatProtectsAReadAndWhatIsRefused(t *testing.T) {
 		"the state of charge":         `BAT1LD0/DSTO1\.EffWhPct\.mag\.f\[MX\] +[0-9.]+ +good`,
 		"the breaker":                 `FDR1LD0/XCBR1\.Pos\.stVal\[ST\] +on +good`,
 		"a write, and its read-back":  `(?s)WMax\.setMag\.f\[SP\] +100 kW\n.*Write +to pv1 as ems: PV1LD0/DGEN1\.WMax\.setMag\.f\[SP\]=80, done\n.*WMax\.setMag\.f\[SP\] +80 kW\n`,
+		"a value that moves":          `Watch +pv1 as guest\n\S+ +PV1LD0/MMXU1\.TotW\.mag\.f\[MX\] +[0-9.]+ kW +good +initial\n(\S+ +PV1LD0/MMXU1\.TotW\.mag\.f\[MX\] +[0-9.]+ kW +good\n){2}\n`,
 		"a refusal by role":           `Refused +to pv1 as guest, VIEWER: PV1LD0/DGEN1\.WMax\.setMag\.f\[SP\]=0, object-access-denied\n`,
 		"a broker that reads nothing": `Broker +routed \d+ stanzas with \d+ octets of payload; none of the names above is in them in clear\n`,
 	} {
@@ -108,7 +109,7 @@ func TestTheDemoStaysUpUntilItIsInterrupted(t *testing.T) {
 }
 
 func TestTheDemoCanBeInterruptedAtEveryStep(t *testing.T) {
-	for _, step := range []string{"Site ", "Broker ", "IEDs ", "E2M ", "Read ", "Write ", "Refused "} {
+	for _, step := range []string{"Site ", "Broker ", "IEDs ", "E2M ", "Read ", "Write ", "Watch ", "Refused "} {
 		t.Run(step, func(t *testing.T) {
 			inOwnTemp(t, func() {
 				if _, err := upTo(t, step); err != nil && !errors.Is(err, context.Canceled) {

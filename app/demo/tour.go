@@ -33,7 +33,7 @@ const limit = "80" // kW
 // tourTime bounds each step of the tour.
 const tourTime = 30 * time.Second
 
-// tour connects, reads, writes, and is refused; it fails unless each goes as it must.
+// tour connects, reads, writes, follows what moves, and is refused; it fails unless each goes as it must.
 func (d *demo) tour(ctx context.Context) error {
 	for _, names := range readings {
 		for _, name := range names {
@@ -45,6 +45,9 @@ func (d *demo) tour(ctx context.Context) error {
 		if err := d.visit(ctx, p, i == 0); err != nil {
 			return err
 		}
+	}
+	if err := d.watch(ctx); err != nil {
+		return err
 	}
 	if err := d.refusal(ctx); err != nil {
 		return err
