@@ -101,9 +101,12 @@ type Grant struct {
 	NotBefore, NotAfter time.Time
 }
 
-// A Subject is an authenticated peer. The zero Subject is nobody.
+// A Subject is a peer. The zero Subject is nobody.
 type Subject struct {
 	Name    string  // the bare JID that the peer's certificate or the configuration names
 	Address string  // the full JID or network address that it speaks from
 	Grants  []Grant // the roles that it holds
+	// Unauthenticated says that end-to-end security is off: that the peer is Name is the word of the
+	// servers between, and Grants is what the configuration gives whoever they call so.
+	Unauthenticated bool
 }
