@@ -115,6 +115,9 @@ func (p *PipeEnd) decode(octets []byte) (mms.PDU, error) {
 // Peer is who the other end is.
 func (p *PipeEnd) Peer() rbac.Subject { return p.peer }
 
+// MaxPDU is Limit.
+func (p *PipeEnd) MaxPDU() int { return p.Limit }
+
 // Close closes both ends.
 func (p *PipeEnd) Close() error {
 	p.once.Do(func() { close(p.closed) })

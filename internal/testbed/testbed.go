@@ -44,13 +44,18 @@ type Bed struct {
 	e2m, end  *pki.CA // issuing
 	e2mTrust  *pki.Trust
 	endTrust  *pki.Trust
+	mode      Mode
 	listener  net.Listener
 	broker    *xmppd.Server
 	endpoints sync.WaitGroup
+
+	mu    sync.Mutex
+	roles map[jid.JID][]rbac.Grant // that Config has given, by account
 }
 
 // Options changes a Bed.
 type Options struct {
+	Mode     Mode         // of all parties; default Encrypted
 	Listener net.Listener // default: a loopback listener on a free port
 	// Tap is shown every stanza that the broker reads.
 	Tap func(from jid.JID, start, payload []byte)
@@ -79,7 +84,7 @@ func Start(t TB, o Options) *Bed {
 // newBed makes the authorities and the listener.
 func newBed(t TB, o Options) *Bed {
 	t.Helper()
-	b := &Bed{t: t, listener: o.Listener}
+	b := &Bed{t: t, mode: o.Mode, listener: o.Listener, roles: make(map[jid.JID][]rbac.Grant)}
 	b.e2m, b.e2mTrust = hierarchy(t, pki.E2M)
 	b.end, b.endTrust = hierarchy(t, pki.E2E)
 	if b.listener == nil {
@@ -120,6 +125,12 @@ func JID(name string) jid.JID { return jid.MustParse(name + "@" + Domain + "/IEC
 // Config is how an account with the given roles goes on line. Each call makes new certificates.
 func (b *Bed) Config(name string, roles ...rbac.Role) xmpp82.Config {
 	b.t.Helper()
+	return b.ConfigIn(b.mode, name, roles...)
+}
+
+// ConfigIn is Config in another mode than the Bed's.
+func (b *Bed) ConfigIn(m Mode, name string, roles ...rbac.Role) xmpp82.Config {
+	b.t.Helper()
 	j := JID(name)
 	tls, err := b.e2m.IssueClientTLS(j.Bare().String())
 	must(b.t, err)
@@ -133,6 +144,15 @@ func (b *Bed) Config(name string, roles ...rbac.Role) xmpp82.Config {
 	cfg := xmpp82.Config{
 		XMPP: xmpp.Config{JID: j, Address: b.Address(), Identity: tls, Trust: b.e2mTrust, Audit: &b.Audit},
 		E2E:  e2e.Config{Identity: end, Trust: b.endTrust, Audit: &b.Audit},
+	}
+	b.mu.Lock()
+	b.roles[j.Bare()] = grants
+	b.mu.Unlock()
+	switch m {
+	case Clear:
+		cfg.E2E.Mode = e2e.Clear
+	case Off:
+		cfg.E2E, cfg.Unprotected = e2e.Config{}, &xmpp82.Unprotected{Subject: b.subject}
 	}
 	if memory, ok := b.listener.(*Listener); ok {
 		cfg.XMPP.Dialer = memory.Dial

@@ -24,7 +24,7 @@ type Association struct {
 	inbound  bool    // the peer asked for it
 	key      linkKey // in Endpoint.links; under its lock
 	stands   bool    // counts in Endpoint.standing; under its lock
-	channel  atomic.Pointer[e2e.Channel]
+	secured  atomic.Pointer[security]
 	ledger   ledger
 
 	ctx     context.Context // ends with the association
@@ -34,13 +34,16 @@ type Association struct {
 
 	// mu orders sealing with queueing, and both with unsealing, as the channel asks.
 	mu        sync.Mutex
-	id        string         // both halves
-	initiator *e2e.Initiator // the asking side until the answer
-	offer     *e2e.Offer     // the asked side until its answer
-	first     mms.PDU        // the PDU that came in the handshake, until Recv
+	id        string  // both halves
+	initiator asking  // the asking side until the answer
+	offer     asked   // the asked side until its answer
+	first     mms.PDU // the PDU that came in the handshake, until Recv
 	subject   rbac.Subject
-	limit     int // octets of a PDU that the peer takes
-	takes     int // octets of a PDU that we take
+	request   []byte               // our initiate request, until it is answered
+	initiate  *mms.InitiateRequest // the same
+	retries   int                  // of the request, with other halves of an id
+	limit     int                  // octets of a PDU that the peer takes
+	takes     int                  // octets of a PDU that we take
 	confirmed bool
 	concluded atomic.Bool
 }
@@ -60,51 +63,79 @@ func (a *Association) Peer() rbac.Subject {
 	return a.subject
 }
 
-// Info describes the end-to-end channel; ok is false until it stands.
+// MaxPDU is what a stanza has room for, in octets.
+func (a *Association) MaxPDU() int { return a.endpoint.maxPDU }
+
+// ID is the association id: client's half, colon, server's half. It is empty until both are known.
+func (a *Association) ID() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.id
+}
+
+// Info describes the end-to-end channel; ok is false until it stands, and where end-to-end security is off.
 func (a *Association) Info() (info e2e.Info, ok bool) {
-	if channel := a.channel.Load(); channel != nil {
+	if channel, ok := a.security().(*e2e.Channel); ok {
 		return channel.Info(), true
 	}
 	return e2e.Info{}, false
 }
 
-// watchLife ends the association when the channel's time has come: it was never confirmed, or its keys
-// may serve no longer.
-func (a *Association) watchLife(channel *e2e.Channel) {
-	wait := channel.Next().Sub(a.endpoint.cfg.Now())
-	timer := time.AfterFunc(max(wait, 0), func() {
-		if channel.Expire(a.endpoint.cfg.Now()) {
+// security is nil until the association is established.
+func (a *Association) security() security {
+	if s := a.secured.Load(); s != nil {
+		return *s
+	}
+	return nil
+}
+
+// watchLife ends the association when its time has come: it was never confirmed, or its keys may serve no
+// longer.
+func (a *Association) watchLife(s security) {
+	next := s.Next()
+	if next.IsZero() {
+		return
+	}
+	timer := time.AfterFunc(max(next.Sub(a.endpoint.cfg.Now()), 0), func() {
+		if s.Expire(a.endpoint.cfg.Now()) {
 			a.end(ended("the association's time is over"))
 			return
 		}
-		a.watchLife(channel)
+		a.watchLife(s)
 	})
 	context.AfterFunc(a.ctx, func() { timer.Stop() })
 }
 
 // fail ends the association because of an error that the peer has not caused by ending it, and tells the peer.
 func (a *Association) fail(cause error) {
-	if channel := a.channel.Load(); channel != nil && cause != io.EOF {
-		a.abort(channel, channel.Info().AssoID)
+	if s := a.security(); s != nil && cause != io.EOF {
+		a.abort(s, a.wholeID())
 	}
 	a.end(cause)
 }
 
+// wholeID is the id that the association has in Endpoint.links, for those who may hold a.mu.
+func (a *Association) wholeID() string {
+	a.endpoint.mu.Lock()
+	defer a.endpoint.mu.Unlock()
+	return a.key.id
+}
+
 // abort tells the peer that this end gives up. It does not wait, and does nothing where the channel has ended.
-func (a *Association) abort(channel *e2e.Channel, id string) {
-	sec, err := channel.Abort(a.endpoint.cfg.Now(), nil)
+func (a *Association) abort(s security, id string) {
+	octets, err := s.Abort(a.endpoint.cfg.Now(), nil)
 	if err != nil {
 		return
 	}
-	a.endpoint.post(a.message(id, sec))
+	a.endpoint.post(a.message(id, octets))
 }
 
 // end closes the association once, for one reason: io.EOF after an orderly release.
 func (a *Association) end(cause error) {
 	a.ending.Do(func() {
 		a.cancel(cause)
-		if channel := a.channel.Load(); channel != nil {
-			channel.Close(a.endpoint.cfg.Now(), cause.Error())
+		if s := a.security(); s != nil {
+			s.Close(a.endpoint.cfg.Now(), cause.Error())
 		}
 		a.endpoint.forget(a)
 		for _, iq := range a.ledger.end() {
@@ -123,6 +154,10 @@ func (a *Association) Close() error {
 			return
 		}
 		if a.concluded.Load() {
+			if !a.endpoint.protects() {
+				a.end(io.EOF)
+				return
+			}
 			a.release()
 		}
 		a.fail(ended("association closed here"))
@@ -156,9 +191,9 @@ func (a *Association) release() {
 func (a *Association) askRelease(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	sec, err := a.channel.Load().ReleaseRequest(a.endpoint.cfg.Now())
+	sec, err := a.security().(*e2e.Channel).ReleaseRequest(a.endpoint.cfg.Now())
 	if err != nil {
 		return err
 	}
-	return a.ask(ctx, iqSet, a.id, sec, &expected{})
+	return a.askPeer(ctx, iqSet, a.id, sec, &expected{})
 }

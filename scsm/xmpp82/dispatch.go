@@ -42,6 +42,10 @@ func (e *Endpoint) handle(st stanza.Stanza) {
 		return
 	}
 	st.Payload = nil // what counts of it is in env
+	if env.protected != e.protects() {
+		e.mismatched(st, env)
+		return
+	}
 	if _, both := clientHalf(env.id); !both {
 		e.handshake(st, env)
 		return

@@ -50,14 +50,14 @@ func TestFullOutboxDrops(t *testing.T) {
 // What waits for Recv is bounded in octets, but for a single PDU.
 func TestInboxIsBoundedInOctets(t *testing.T) {
 	l := newLedger()
-	long := inbound{env: envelope{secPDU: make([]byte, inboxOctets+1)}}
+	long := inbound{env: envelope{content: make([]byte, inboxOctets+1)}}
 	if queued, _ := l.put(long); !queued {
 		t.Fatal("a single PDU is refused")
 	}
-	if queued, ended := l.put(inbound{env: envelope{secPDU: []byte("x")}}); queued || ended {
+	if queued, ended := l.put(inbound{env: envelope{content: []byte("x")}}); queued || ended {
 		t.Errorf("one octet more: queued %t, ended %t", queued, ended)
 	}
-	if l.begin(<-l.inbox); l.waiting != 0 {
+	if _, ok := l.take(); !ok || l.waiting != 0 {
 		t.Errorf("%d octets wait in an empty inbox", l.waiting)
 	}
 	if queued, _ := l.put(long); !queued {

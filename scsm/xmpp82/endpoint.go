@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"busbar.example/mms"
+	"busbar.example/mms/assoc"
 	"busbar.example/secure/audit"
 	"busbar.example/secure/e2e"
 	"busbar.example/xmpp"
@@ -20,15 +21,20 @@ import (
 // Protocol is what the end-to-end handshake calls this mapping.
 const Protocol = "IEC 61850-8-2"
 
-// Config says how an Endpoint takes part. XMPP and E2E are needed; every other field's zero value is
-// its default. It is copied on entry.
+// Config says how an Endpoint takes part. XMPP is needed, and E2E or Unprotected; every other field's zero
+// value is its default. It is copied on entry.
 type Config struct {
 	XMPP xmpp.Config // Handler is the Endpoint's own
-	E2E  e2e.Config  // Protocol is the Endpoint's own
+
+	// E2E is how associations are secured end to end; Protocol is the Endpoint's own. Where Unprotected is
+	// not nil, end-to-end security is off, and E2E is not looked at. Both ends must have the same mode: what
+	// a peer says or does changes it at neither.
+	E2E         e2e.Config
+	Unprotected *Unprotected
 
 	Serve           bool // take associations that peers ask for; otherwise they are refused
 	MaxAssociations int  // open at once, asked for by peers; default 256
-	MaxPDU          int  // octets of a PDU, before protection; default what the XMPP stanza limit leaves
+	MaxPDU          int  // octets of a PDU, before protection, at least 8192; default what the XMPP stanza limit leaves
 
 	Now func() time.Time // default time.Now
 }
@@ -41,6 +47,9 @@ const (
 	releaseTime         = 10 * time.Second
 	closeTime           = 2 * time.Second // for the server to take what is left to say
 	defaultStanza       = 256 << 10       // where the server announces no limit
+	maxProtected        = 512 << 10       // octets of a PDU that a channel seals
+	halfOpenPerPeer     = 4               // associations that an account has not confirmed
+	maxRetries          = 3               // of a handshake whose id the peer has seen
 	stanzaOverhead      = 2 << 10         // stanza head, association element, token, tag and tags around them
 )
 
@@ -112,15 +121,10 @@ func Dial(ctx context.Context, cfg Config) (*Endpoint, error) {
 	if e.cfg.MaxAssociations == 0 {
 		e.cfg.MaxAssociations = defaultAssociations
 	}
-	e.cfg.E2E.Protocol = Protocol
-	if e.cfg.E2E.Replay == nil {
-		e.cfg.E2E.Replay = new(e2e.ReplayCache) // what we ask for and what we are asked share one memory
+	if e.cfg.MaxPDU != 0 && e.cfg.MaxPDU < assoc.MinPDU {
+		return nil, fmt.Errorf("MaxPDU is %d octets, an association needs at least %d", e.cfg.MaxPDU, assoc.MinPDU)
 	}
-	if e.cfg.E2E.Audit == nil {
-		e.cfg.E2E.Audit = e.audit
-	}
-	var err error
-	if e.responder, err = e2e.NewResponder(e.cfg.E2E); err != nil {
+	if err := e.secure(); err != nil {
 		return nil, err
 	}
 	e.cfg.XMPP.Handler = e.handle
@@ -128,9 +132,30 @@ func Dial(ctx context.Context, cfg Config) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	if limit := e.carrierLimit(session.Info().MaxStanza); limit < assoc.MinPDU {
+		session.Close()
+		return nil, fmt.Errorf("the XMPP server takes stanzas of %d octets, which leaves %d for a PDU: associations need %d, so raise the server's limit",
+			session.Info().MaxStanza, limit, assoc.MinPDU)
+	}
 	e.attach(session)
 	go e.run()
 	return e, nil
+}
+
+// secure readies what end-to-end security needs, unless it is off.
+func (e *Endpoint) secure() (err error) {
+	if !e.protects() {
+		return nil
+	}
+	e.cfg.E2E.Protocol = Protocol
+	if e.cfg.E2E.Replay == nil {
+		e.cfg.E2E.Replay = new(e2e.ReplayCache) // what we ask for and what we are asked share one memory
+	}
+	if e.cfg.E2E.Audit == nil {
+		e.cfg.E2E.Audit = e.audit
+	}
+	e.responder, err = e2e.NewResponder(e.cfg.E2E)
+	return err
 }
 
 // attach takes the session into use. What was asked before is answered: this end was not ready for it.
@@ -146,13 +171,16 @@ func (e *Endpoint) attach(session *xmpp.Session) {
 	e.early = nil
 }
 
-// carrierLimit is the longest PDU that fits into one stanza. Protection writes the octets as base64,
-// which makes four of three.
+// carrierLimit is the longest PDU that fits into one stanza and one SecPDU. Encryption writes the octets as
+// base64, which makes four of three.
 func (e *Endpoint) carrierLimit(maxStanza int) int {
 	if maxStanza <= 0 {
 		maxStanza = defaultStanza
 	}
-	limit := (maxStanza - stanzaOverhead) / 4 * 3
+	limit := maxStanza - stanzaOverhead
+	if e.protects() {
+		limit = min(limit/4*3, maxProtected)
+	}
 	if e.cfg.MaxPDU > 0 {
 		limit = min(limit, e.cfg.MaxPDU)
 	}
@@ -249,9 +277,9 @@ func (e *Endpoint) Recheck() {
 	}
 	e.mu.Unlock()
 	for _, a := range links {
-		channel := a.channel.Load()
-		if channel == nil {
-			continue
+		channel, ok := a.security().(*e2e.Channel)
+		if !ok {
+			continue // not established, or without a certificate
 		}
 		if err := channel.Recheck(e.cfg.Now()); err != nil {
 			a.end(fmt.Errorf("the certificate of %v: %w", a.peer, err))
@@ -268,7 +296,7 @@ func (e *Endpoint) Associate(peer jid.JID) (*Association, error) {
 	if peer == e.session.JID() {
 		return nil, fmt.Errorf("associate with %v: that is this end itself", peer)
 	}
-	initiator, err := e2e.NewInitiator(e.cfg.E2E, peer.Bare().String())
+	initiator, err := e.ask(peer)
 	if err != nil {
 		return nil, err
 	}
@@ -277,16 +305,11 @@ func (e *Endpoint) Associate(peer jid.JID) (*Association, error) {
 	if e.closed {
 		return nil, fmt.Errorf("associate with %v: %w", peer, net.ErrClosed)
 	}
-	half, err := e.ids.take(peer, e.cfg.Now(), func(half string) bool {
-		_, taken := e.links[linkKey{peer, half}]
-		return !taken
-	})
-	if err != nil {
+	a := e.newAssociation(peer)
+	a.initiator = initiator
+	if err := e.enter(a); err != nil {
 		return nil, fmt.Errorf("associate with %v: %w", peer, err)
 	}
-	a := e.newAssociation(peer)
-	a.half, a.initiator, a.key = half, initiator, linkKey{peer, half}
-	e.links[a.key] = a
 	return a, nil
 }
 
@@ -314,7 +337,7 @@ func (e *Endpoint) accept(ctx context.Context, o offer) *Association {
 		e.send(ctx, errorReply(o.iq, stanza.ResourceConstraint))
 		return nil
 	}
-	hs, err := e.responder.Open(e.cfg.Now(), peer.String(), o.env.id, o.env.secPDU)
+	hs, err := e.open(o)
 	if err != nil {
 		e.log.Warn("handshake refused", "peer", peer.String(), "err", err)
 		e.refuse(ctx, o, err)
@@ -335,110 +358,17 @@ func (e *Endpoint) accept(ctx context.Context, o offer) *Association {
 	return a
 }
 
-// takeOffer counts a handshake as no longer waiting, and reports whether there is room for its association.
-func (e *Endpoint) takeOffer(peer jid.JID) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	account := peer.Bare()
-	if e.awaiting[account]--; e.awaiting[account] <= 0 {
-		delete(e.awaiting, account)
-	}
-	return e.roomy()
-}
-
-// roomy reports whether another association has room. What is half-open takes no place from those that
-// stand: whoever asked has not proved yet to be there. e.mu is held.
-func (e *Endpoint) roomy() bool {
-	return e.standing < e.cfg.MaxAssociations && e.halfOpen < e.cfg.MaxAssociations+acceptQueue
-}
-
-// refuse answers a handshake that security does not accept with what security wants said.
+// refuse answers a handshake that security does not accept with what security wants said. That the peer's
+// half of the id has been used is told by a condition: the peer, which may have started anew, takes another.
 func (e *Endpoint) refuse(ctx context.Context, o offer, err error) {
 	var refusal *e2e.Refusal
 	if !errors.As(err, &refusal) || len(refusal.SecPDU) == 0 {
 		e.send(ctx, errorReply(o.iq, stanza.UndefinedCondition))
 		return
 	}
+	if refusal.Event == audit.E2EAssociationID {
+		e.send(ctx, errorReply(o.iq, stanza.Conflict))
+		return
+	}
 	e.send(ctx, o.iq.Reply(appendEnvelope(nil, stanza.IQ, o.env.id, refusal.SecPDU)))
-}
-
-// admit enters an association whose handshake security has accepted under the client's half of the id and
-// one of ours. Where there is no room for it, it says so with a condition.
-func (e *Endpoint) admit(a *Association, client string) stanza.Condition {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return stanza.ServiceUnavailable
-	}
-	if !e.roomy() {
-		return stanza.ResourceConstraint
-	}
-	half, err := e.ids.take(a.peer, e.cfg.Now(), func(half string) bool {
-		_, taken := e.links[linkKey{a.peer, client + ":" + half}]
-		return !taken
-	})
-	if err != nil {
-		e.log.Warn("no association id left", "peer", a.peer.String())
-		return stanza.ResourceConstraint
-	}
-	a.half, a.id = half, client+":"+half
-	a.key = linkKey{a.peer, a.id}
-	e.links[a.key] = a
-	e.halfOpen++
-	return ""
-}
-
-// confirm moves an association, whose peer has proved to hold its keys, from those that are half-open to
-// those that stand, if there is room.
-func (e *Endpoint) confirm(a *Association) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.links[a.key] != a || e.standing >= e.cfg.MaxAssociations {
-		return false
-	}
-	e.halfOpen--
-	e.standing++
-	a.stands = true
-	return true
-}
-
-// forget takes an association that has ended out of the tables.
-func (e *Endpoint) forget(a *Association) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.links[a.key] == a {
-		delete(e.links, a.key)
-	}
-	e.ids.release(a.peer, a.half, e.cfg.Now())
-	switch {
-	case a.stands:
-		e.standing--
-	case a.inbound:
-		e.halfOpen--
-	}
-}
-
-// route has what the server sends under both halves of the id reach its association from the server's
-// answer on, though that has not been read yet. Whether the answer is genuine shows when it is.
-func (e *Endpoint) route(a *Association, id string) {
-	client, both := clientHalf(id)
-	if !both || client != a.half {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	key := linkKey{a.peer, id}
-	if e.links[a.key] != a || e.links[key] != nil {
-		return
-	}
-	delete(e.links, a.key)
-	a.key = key
-	e.links[key] = a
-}
-
-// routed reports whether route has given an association that id.
-func (e *Endpoint) routed(a *Association, id string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return a.key == linkKey{a.peer, id}
 }

@@ -6,12 +6,13 @@ import (
 	"strconv"
 
 	"busbar.example/internal/xmltok"
+	"busbar.example/mms"
 	"busbar.example/secure/audit"
 	"busbar.example/secure/e2e"
 	"busbar.example/xmpp/stanza"
 )
 
-// The namespaces around a protected PDU. IEC 61850-8-2.
+// The namespaces around a PDU. IEC 61850-8-2.
 const (
 	envNamespace = "http://www.iec.ch/62351/2018/ENV_4"
 	clientNS     = "jabber:client"
@@ -22,9 +23,10 @@ const associationElement, idAttribute = "association", "assoID"
 
 // envelope is what a stanza carries for an association.
 type envelope struct {
-	id     string // as it stands in the element: "17" or "17:934"
-	secPDU []byte // exactly one element, octets of its own
-	name   string // that element's name
+	id        string // as it stands in the element: "17" or "17:934"
+	content   []byte // a SecPDU, or a PDU that is not protected: octets of its own
+	name      string // of its first element
+	protected bool   // that element is of IEC 62351-4
 }
 
 // errNoAssociation says that a stanza is none of ours.
@@ -49,7 +51,7 @@ func newOpener() *opener {
 }
 
 // open finds the one association element among the children of a stanza and takes out of it the one
-// protected PDU. The octets are copied, and stand alone: declarations that a server moved further out are
+// SecPDU or PDU. The octets are copied, and stand alone: declarations that a server moved further out are
 // written in.
 func (o *opener) open(st stanza.Stanza) (envelope, error) {
 	s := o.outer
@@ -76,7 +78,7 @@ func (o *opener) open(st stanza.Stanza) (envelope, error) {
 		}
 		content, err := s.Inner()
 		if err == nil && ours {
-			env.secPDU, err = content.AppendSelfContained(nil, "")
+			env.content, err = content.AppendSelfContained(nil, "")
 		}
 		if err != nil {
 			return envelope{}, &envelopeError{audit.E2EStanzaType, err.Error()}
@@ -84,13 +86,13 @@ func (o *opener) open(st stanza.Stanza) (envelope, error) {
 	}
 }
 
-// look checks the id, and that a protected PDU begins the content of an association element, and notes its
-// name. What follows it is for the channel to judge.
+// look checks the id, and that a SecPDU or a PDU begins the content of an association element, and notes its
+// name. What follows it is for those to judge who read it.
 func (o *opener) look(env *envelope) error {
 	if !validID(env.id) {
 		return &envelopeError{audit.E2EStanzaType, "the association id " + quoteShort(env.id) + " is not of the form 17 or 17:934"}
 	}
-	o.inner.ResetBytes(env.secPDU)
+	o.inner.ResetBytes(env.content)
 	for {
 		tok, err := o.inner.Next()
 		switch {
@@ -100,22 +102,21 @@ func (o *opener) look(env *envelope) error {
 			continue
 		case tok.Kind != xmltok.Start:
 			return &envelopeError{audit.E2EStanzaType, "the association element holds text"}
-		case tok.Name.Space != e2e.Namespace:
-			return &envelopeError{audit.E2ENamespace, "a PDU in namespace " + quoteShort(tok.Name.Space) +
-				" is not protected end to end: both ends must do so"}
+		case tok.Name.Space != e2e.Namespace && tok.Name.Space != mms.Namespace:
+			return &envelopeError{audit.E2ENamespace, "the association element holds something of namespace " + quoteShort(tok.Name.Space)}
 		}
-		env.name = tok.Name.Local
+		env.name, env.protected = tok.Name.Local, tok.Name.Space == e2e.Namespace
 		return nil
 	}
 }
 
-// appendEnvelope wraps a protected PDU. A message asks not to be stored or copied on the way: a
+// appendEnvelope wraps a SecPDU, or a PDU that is not protected. A message asks not to be stored or copied on the way: a
 // command or a value that arrives late is worse than one that does not arrive (XEP-0334).
-func appendEnvelope(dst []byte, kind stanza.Kind, id string, secPDU []byte) []byte {
+func appendEnvelope(dst []byte, kind stanza.Kind, id string, content []byte) []byte {
 	dst = append(dst, "<"+associationElement+" xmlns='"+envNamespace+"' "+idAttribute+"='"...)
 	dst = append(dst, id...)
 	dst = append(dst, "'>"...)
-	dst = append(dst, secPDU...)
+	dst = append(dst, content...)
 	dst = append(dst, "</"+associationElement+">"...)
 	if kind == stanza.Message {
 		dst = append(dst, "<no-store xmlns='"+hintsNS+"'/><no-copy xmlns='"+hintsNS+"'/>"...)

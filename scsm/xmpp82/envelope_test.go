@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"busbar.example/internal/xmltok"
+	"busbar.example/mms"
 	"busbar.example/secure/audit"
 	"busbar.example/secure/e2e"
 	"busbar.example/xmpp/stanza"
@@ -55,7 +56,7 @@ func TestE12SpellingsOfAnEnvelope(t *testing.T) {
 			if err != nil || env.id != "17:934" || env.name != "EncrTransfer" {
 				t.Fatalf("got id %q, name %q, %v of %s", env.id, env.name, err, payload)
 			}
-			if got := canonical(t, env.secPDU); got != transfer {
+			if got := canonical(t, env.content); got != transfer {
 				t.Errorf("the PDU is %s, want %s", got, transfer)
 			}
 		})
@@ -88,7 +89,7 @@ func TestEnvelopesThatAreRefused(t *testing.T) {
 		{"white space", wrap(" assoID='1'", " \n "), audit.E2ENamespace},
 		{"text before the PDU", wrap(" assoID='1'", "x"+transfer), audit.E2EStanzaType},
 		{"PDU in the association's namespace", wrap(" assoID='1'", "<EncrTransfer/>"), audit.E2ENamespace},
-		{"PDU in clear", wrap(" assoID='1'", "<initiate-RequestPDU xmlns='http://www.iec.ch/61850/2018/SCSM_8_2'/>"), audit.E2ENamespace},
+		{"PDU of another edition", wrap(" assoID='1'", "<initiate-RequestPDU xmlns='http://www.iec.ch/61850/2003/SCSM_8_2'/>"), audit.E2ENamespace},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := newOpener().open(stanza.Stanza{Payload: []byte(tc.payload)})
@@ -110,6 +111,7 @@ func FuzzEnvelope(f *testing.F) {
 	for _, payload := range envelopes {
 		f.Add(payload)
 	}
+	f.Add("<association xmlns='" + envNamespace + "' assoID='1:2'><m:conclude-RequestPDU xmlns:m='" + mms.Namespace + "'/></association>")
 	f.Add(envelopes["as we write it"] + envelopes["prefixes"])
 	f.Add("<association xmlns='" + envNamespace + "' assoID='1'>" + transfer + transfer + "</association>")
 	f.Add("<association xmlns='" + envNamespace + "' assoID='1'><!-- x -->" + transfer)
@@ -131,15 +133,22 @@ func FuzzEnvelope(f *testing.F) {
 		if !validID(env.id) {
 			t.Errorf("id %q", env.id)
 		}
-		s := xmltok.NewBytesScanner(bytes.TrimSpace(env.secPDU), xmltok.Limits{})
-		if tok, err := s.Next(); err != nil || tok.Name != (xmltok.Name{Space: e2e.Namespace, Local: env.name}) {
-			t.Errorf("alone the PDU begins with %v, %v: %s", tok.Name, err, env.secPDU)
+		s := xmltok.NewBytesScanner(bytes.TrimSpace(env.content), xmltok.Limits{})
+		if tok, err := s.Next(); err != nil || tok.Name != (xmltok.Name{Space: space(env), Local: env.name}) {
+			t.Errorf("alone the PDU begins with %v, %v: %s", tok.Name, err, env.content)
 		}
-		again, err := reused.open(stanza.Stanza{Payload: appendEnvelope(nil, stanza.Message, env.id, env.secPDU)})
+		again, err := reused.open(stanza.Stanza{Payload: appendEnvelope(nil, stanza.Message, env.id, env.content)})
 		if err != nil || !cmp.Equal(env, again, cmp.AllowUnexported(envelope{})) {
 			t.Errorf("wrapped again it is %+v, %v, not %+v", again, err, env)
 		}
 	})
+}
+
+func space(env envelope) string {
+	if env.protected {
+		return e2e.Namespace
+	}
+	return mms.Namespace
 }
 
 // asReceived is the payload that a session makes of a stanza's content.

@@ -57,7 +57,7 @@ func handshakeError(peer jid.JID, err error) error {
 	switch {
 	case is(stanza.ResourceConstraint):
 		return fmt.Errorf("%v has no room for another association at the moment: %w", peer, err)
-	case is(stanza.UndefinedCondition), is(stanza.BadRequest):
+	case is(stanza.UndefinedCondition), is(stanza.BadRequest), is(stanza.Conflict), is(stanza.NotAcceptable):
 		return fmt.Errorf("%v refuses the handshake, and only its own log says why: %w", peer, err)
 	}
 	return &UnreachableError{Peer: peer, Err: err}

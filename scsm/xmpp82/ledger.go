@@ -7,10 +7,10 @@ import (
 	"busbar.example/xmpp/stanza"
 )
 
-// The inbox bounds what waits for Recv. A peer that keeps to the agreed number of outstanding calls and
-// size of PDUs cannot fill it; one that fills it loses the association.
+// The inbox bounds what waits for Recv, by the number of stanzas and by their octets. A peer that keeps to the
+// agreed number of outstanding calls and size of PDUs cannot fill it; one that fills it loses the association.
 const (
-	inboxSize   = 128
+	inboxSize   = 128 // until calls are agreed on, and more than they are from then on
 	inboxOctets = 4 << 20
 )
 
@@ -52,11 +52,15 @@ func (x *expected) answeredBy(pdu mms.PDU) bool {
 // ledger keeps what waits to be read, and which iqs are open in each direction, so that every iq of the peer has
 // one answer. It has a lock of its own, which nobody holds while waiting: the session's reader uses it.
 type ledger struct {
-	inbox chan inbound
+	arrived chan struct{} // signalled when the inbox has become non-empty
 
 	mu      sync.Mutex
 	ended   bool
-	waiting int                      // octets in inbox
+	inbox   []inbound // from first on
+	first   int
+	waiting int // octets in inbox
+	size    int // what inbox takes, in stanzas and octets
+	octets  int
 	current stanza.Stanza            // the iq that is being read
 	asked   map[uint32]stanza.Stanza // iqs of the peer's calls, by invokeID
 	awaited stanza.Stanza            // the iq of the peer's handshake, later of its conclude
@@ -65,38 +69,63 @@ type ledger struct {
 }
 
 func newLedger() ledger {
-	return ledger{inbox: make(chan inbound, inboxSize), asked: make(map[uint32]stanza.Stanza), calls: make(map[uint32]*expected), open: make(map[string]struct{})}
+	return ledger{arrived: make(chan struct{}, 1), size: inboxSize, octets: inboxOctets, asked: make(map[uint32]stanza.Stanza), calls: make(map[uint32]*expected), open: make(map[string]struct{})}
 }
 
 // put queues in, unless there is no room or the association has ended.
 func (l *ledger) put(in inbound) (queued, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	size := len(in.env.secPDU)
-	if l.ended || l.waiting > 0 && l.waiting+size > inboxOctets {
+	size, waits := len(in.env.content), len(l.inbox)-l.first
+	if l.ended || waits >= l.size || l.waiting > 0 && l.waiting+size > l.octets {
 		return false, l.ended
 	}
+	if l.first > 0 && len(l.inbox) == cap(l.inbox) {
+		n := copy(l.inbox, l.inbox[l.first:])
+		clear(l.inbox[n:])
+		l.inbox, l.first = l.inbox[:n], 0
+	}
+	l.inbox = append(l.inbox, in)
+	l.waiting += size
+	if waits == 0 {
+		l.signal()
+	}
+	return true, false
+}
+
+func (l *ledger) signal() {
 	select {
-	case l.inbox <- in:
-		l.waiting += size
-		return true, false
+	case l.arrived <- struct{}{}:
 	default:
-		return false, false
 	}
 }
 
-// begin notes that in is being read. It reports false after the end, which does not answer in.
-func (l *ledger) begin(in inbound) bool {
+// take hands over what arrived first, which is being read from then on; false where nothing waits.
+func (l *ledger) take() (in inbound, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waiting -= len(in.env.secPDU)
-	if l.ended {
-		return false
+	if l.first == len(l.inbox) {
+		return inbound{}, false
+	}
+	in = l.inbox[l.first]
+	l.inbox[l.first] = inbound{}
+	l.waiting -= len(in.env.content)
+	if l.first++; l.first == len(l.inbox) {
+		l.inbox, l.first = l.inbox[:0], 0
 	}
 	if isRequest(in.stanza) {
 		l.current = in.stanza
 	}
-	return true
+	return in, true
+}
+
+// agree has the inbox take all that a peer may send which keeps to what both ends have agreed on: so many
+// calls of both together, and PDUs of so many octets.
+func (l *ledger) agree(calls, maxPDU int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.size = inboxSize + calls
+	l.octets = max(inboxOctets, calls*(maxPDU/3*4+stanzaOverhead))
 }
 
 // takeCurrent hands over the iq that is being read, to answer it now; false where there is none to answer.
@@ -233,14 +262,11 @@ func (l *ledger) end() (open []stanza.Stanza) {
 		}
 	}
 	l.asked, l.calls = nil, nil
-	for {
-		select {
-		case in := <-l.inbox:
-			if isRequest(in.stanza) {
-				open = append(open, in.stanza)
-			}
-		default:
-			return open
+	for _, in := range l.inbox[l.first:] {
+		if isRequest(in.stanza) {
+			open = append(open, in.stanza)
 		}
 	}
+	l.inbox, l.first, l.waiting = nil, 0, 0
+	return open
 }

@@ -65,14 +65,8 @@ func read(t testing.TB, c *mmsmap.Client, ref acsi.Ref) value.Value {
 	return got[0].Value
 }
 
-// inEachMode runs a test over each carrier of the octets.
-func inEachMode(t *testing.T, test func(*testing.T, testbed.Options)) {
-	t.Run("memory", func(t *testing.T) { test(t, testbed.Options{Listener: testbed.NewListener()}) })
-	t.Run("loopback", func(t *testing.T) { test(t, testbed.Options{}) })
-}
-
 func TestReadAndWriteThroughTheBroker(t *testing.T) {
-	inEachMode(t, func(t *testing.T, o testbed.Options) {
+	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
 		bed := testbed.Start(t, o)
 		bed.IED("pv1", pv(t))
 		c := bed.Associate("ems", "pv1", rbac.Engineer)
@@ -134,7 +128,7 @@ func recorded(bed *testbed.Bed, id audit.ID, subject string) bool {
 
 // Several associations share a pair of JIDs; many calls are open on each at once.
 func TestManyCallsOnSeveralAssociations(t *testing.T) {
-	inEachMode(t, func(t *testing.T, o testbed.Options) {
+	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
 		bed := testbed.Start(t, o)
 		bed.IED("pv1", pv(t))
 		e := bed.Dial(bed.Config("ems", rbac.Engineer))
@@ -146,8 +140,7 @@ func TestManyCallsOnSeveralAssociations(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := bed.AssociateLink(link)
-			info, _ := link.Info()
-			ids[info.AssoID] = true
+			ids[link.ID()] = true
 			for range 4 {
 				calls.Go(func() {
 					for range 10 {
@@ -282,11 +275,10 @@ func TestIDsDifferOverTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := bed.AssociateLink(link)
-		info, _ := link.Info()
-		if ids[info.AssoID] {
-			t.Fatalf("association %d has the id %s again", i, info.AssoID)
+		if ids[link.ID()] {
+			t.Fatalf("association %d has the id %s again", i, link.ID())
 		}
-		ids[info.AssoID] = true
+		ids[link.ID()] = true
 		if err := c.Release(timeout(t)); err != nil {
 			t.Fatal(fmt.Errorf("release %d: %w", i, err))
 		}

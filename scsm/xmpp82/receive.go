@@ -61,18 +61,17 @@ func (a *Association) takeFirst() mms.PDU {
 
 // next waits for a stanza. What a peer sent before it was lost is given first.
 func (a *Association) next(ctx context.Context) (inbound, error) {
-	select {
-	case in := <-a.ledger.inbox:
-		return in, nil
-	default:
-	}
-	select {
-	case in := <-a.ledger.inbox:
-		return in, nil
-	case <-ctx.Done():
-		return inbound{}, ctx.Err()
-	case <-a.ctx.Done():
-		return inbound{}, context.Cause(a.ctx)
+	for {
+		if in, ok := a.ledger.take(); ok {
+			return in, nil
+		}
+		select {
+		case <-a.ledger.arrived:
+		case <-ctx.Done():
+			return inbound{}, ctx.Err()
+		case <-a.ctx.Done():
+			return inbound{}, context.Cause(a.ctx)
+		}
 	}
 }
 
@@ -83,10 +82,7 @@ func (a *Association) take(in inbound) (mms.PDU, error) {
 		a.end(in.lost)
 		return nil, in.lost
 	}
-	if !a.ledger.begin(in) {
-		if isRequest(in.stanza) {
-			a.endpoint.reply(in.stanza, stanza.UndefinedCondition)
-		}
+	if a.ctx.Err() != nil {
 		return nil, context.Cause(a.ctx)
 	}
 	if in.reply != nil {
@@ -97,11 +93,11 @@ func (a *Association) take(in inbound) (mms.PDU, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	channel := a.channel.Load()
-	if channel == nil {
+	s := a.security()
+	if s == nil {
 		return a.takeHandshake(in)
 	}
-	got, err := channel.Open(a.endpoint.cfg.Now(), in.stanza.From.String(), in.env.id, in.env.secPDU)
+	got, err := s.Open(a.endpoint.cfg.Now(), in.stanza.From.String(), in.env.id, in.env.content)
 	if err != nil {
 		return nil, a.violated(in.env.id, err)
 	}
@@ -138,10 +134,12 @@ func (a *Association) takeError(in inbound) error {
 	switch err := stanzaError(in.stanza); {
 	case in.reply.rejected:
 		return nil
-	case a.channel.Load() == nil:
-		return handshakeError(a.peer, err)
-	default:
+	case a.security() != nil:
 		return &endedError{fmt.Sprintf("a request to %v came back", a.peer), err}
+	case errors.Is(err, &stanza.Error{Condition: stanza.Conflict}) && a.retries < maxRetries:
+		return a.retry()
+	default:
+		return a.endpoint.modeError(a.peer, handshakeError(a.peer, err))
 	}
 }
 
@@ -154,39 +152,36 @@ func (a *Association) takeHandshake(in inbound) (mms.PDU, error) {
 	if client, _ := clientHalf(id); client != a.half {
 		id = a.half
 	}
-	channel, octets, err := a.initiator.Answer(a.endpoint.cfg.Now(), in.stanza.From.String(), in.env.id, in.env.secPDU)
-	var rejected *e2e.Rejected
-	if errors.As(err, &rejected) {
-		octets = rejected.ApplData
-	} else if err != nil {
-		return nil, a.violated(id, err)
+	s, octets, err := a.initiator.Answer(a.endpoint.cfg.Now(), in.stanza.From.String(), in.env.id, in.env.content)
+	if err != nil {
+		return nil, a.violated(id, a.endpoint.modeError(a.peer, err))
 	}
-	pdu, err := a.takeAnswer(channel, id, octets)
-	if err != nil && channel != nil {
-		a.abort(channel, id)
+	pdu, err := a.takeAnswer(s, id, octets)
+	if err != nil && s != nil {
+		a.abort(s, id)
 	}
 	return pdu, err
 }
 
-// takeAnswer reads the PDU in the answer to our handshake. channel is nil where the peer's application refuses.
-func (a *Association) takeAnswer(channel *e2e.Channel, id string, octets []byte) (mms.PDU, error) {
+// takeAnswer reads the PDU in the answer to our handshake. s is nil where it is a refusal.
+func (a *Association) takeAnswer(s security, id string, octets []byte) (mms.PDU, error) {
 	pdu, err := mms.DecodeXER(octets, mms.Limits{MaxSize: a.takes})
 	if err != nil {
 		return nil, fmt.Errorf("answer of %v to the handshake: %w", a.peer, err)
 	}
 	switch p := pdu.(type) {
 	case *mms.InitiateResponse:
-		if channel == nil {
+		if s == nil {
 			return nil, fmt.Errorf("%v rejects the association and accepts it at once", a.peer)
 		}
 		if !a.endpoint.routed(a, id) {
 			return nil, fmt.Errorf("%v names an association id, %s, that is in use", a.peer, id)
 		}
-		a.id, a.initiator, a.subject = id, nil, channel.Peer()
-		a.establish(channel, p)
+		a.id, a.initiator, a.subject = id, nil, s.Peer()
+		a.establish(s, p)
 		return pdu, nil
 	case *mms.InitiateError:
-		if channel == nil {
+		if s == nil || !a.endpoint.protects() {
 			return pdu, nil
 		}
 	}
@@ -210,7 +205,7 @@ func (a *Association) takeRelease(in inbound) error {
 	if !a.concluded.Load() {
 		return fmt.Errorf("%v releases an association that is not concluded", a.peer)
 	}
-	sec, err := a.channel.Load().ReleaseResponse(a.endpoint.cfg.Now())
+	sec, err := a.security().(*e2e.Channel).ReleaseResponse(a.endpoint.cfg.Now())
 	if err != nil {
 		return err
 	}
@@ -257,6 +252,11 @@ func (a *Association) takeData(in inbound, octets []byte) (mms.PDU, error) {
 	case *mms.ConcludeResponse:
 		a.concluded.Store(true)
 	case *mms.Reject:
+		if p.OriginalInvokeID == nil && !a.endpoint.protects() {
+			err := ended("%v aborted the association (%v)", a.peer, p.RejectReason)
+			a.end(err)
+			return nil, err
+		}
 		if p.OriginalInvokeID != nil {
 			if id := a.ledger.reject(*p.OriginalInvokeID); id != "" {
 				a.endpoint.session.Abandon(a.peer, id)
@@ -275,7 +275,7 @@ func (a *Association) refusePDU(in inbound, invokeID *uint32, reason mms.RejectR
 	if err != nil {
 		return err
 	}
-	sec, err := a.channel.Load().Seal(nil, a.endpoint.cfg.Now(), octets)
+	sec, err := a.security().Seal(nil, a.endpoint.cfg.Now(), octets)
 	if err != nil {
 		return err
 	}

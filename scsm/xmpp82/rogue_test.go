@@ -290,7 +290,7 @@ func TestPeerThatSendsTooMuch(t *testing.T) {
 	r := associateRogue(t, bed, "mallory")
 	link := <-links
 	var calls []<-chan string
-	for i := range uint32(150) {
+	for i := range uint32(200) {
 		calls = append(calls, r.post(stanza.Get, r.seal(encode(t, readRequest(i)))))
 	}
 	for i, call := range calls {

@@ -9,7 +9,6 @@ import (
 	"busbar.example/mms"
 	"busbar.example/mms/assoc"
 	"busbar.example/secure/audit"
-	"busbar.example/secure/e2e"
 	"busbar.example/xmpp/stanza"
 )
 
@@ -33,7 +32,7 @@ func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
 	}
 	either, release := a.both(ctx)
 	defer release()
-	if a.channel.Load() == nil {
+	if a.security() == nil {
 		err = a.sendHandshake(either, pdu, octets)
 	} else {
 		err = a.sendData(either, pdu, octets)
@@ -69,21 +68,18 @@ func (a *Association) sendHandshake(ctx context.Context, pdu mms.PDU, octets []b
 		if a.initiator == nil {
 			return errors.New("send: the peer asked for this association")
 		}
-		sec, err := a.initiator.Request(now, a.half, octets)
-		if err != nil {
-			return err
-		}
-		return a.ask(ctx, iqSet, a.half, sec, &expected{what: p})
+		a.request, a.initiate = octets, p
+		return a.sendRequest(ctx)
 	case *mms.InitiateResponse:
 		if a.offer == nil {
 			return errors.New("send: the peer did not ask for this association")
 		}
-		sec, channel, err := a.offer.Accept(now, a.id, octets)
+		sec, s, err := a.offer.Accept(now, a.id, octets)
 		if err != nil {
 			return err
 		}
 		a.offer = nil
-		a.establish(channel, p)
+		a.establish(s, p)
 		return a.answerAwaited(ctx, sec)
 	case *mms.InitiateError:
 		if a.offer == nil {
@@ -103,19 +99,46 @@ func (a *Association) sendHandshake(ctx context.Context, pdu mms.PDU, octets []b
 	return fmt.Errorf("send %T: the association is not established", pdu)
 }
 
-// establish takes the channel into use, and the PDU size that the initiate exchange settled: it counts in
-// both directions.
-func (a *Association) establish(channel *e2e.Channel, p *mms.InitiateResponse) {
-	a.channel.Store(channel)
-	a.watchLife(channel)
+// sendRequest sends our handshake.
+func (a *Association) sendRequest(ctx context.Context) error {
+	octets, err := a.initiator.Request(a.endpoint.cfg.Now(), a.half, a.request)
+	if err != nil {
+		return err
+	}
+	return a.askPeer(ctx, iqSet, a.half, octets, &expected{what: a.initiate})
+}
+
+// retry sends our handshake with another half of an id, in place of one that the peer remembers: this end may
+// have used it before it started anew.
+func (a *Association) retry() error {
+	initiator, err := a.endpoint.ask(a.peer)
+	if err == nil {
+		err = a.endpoint.reenter(a)
+	}
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.initiator = initiator
+	a.retries++
+	return a.sendRequest(a.ctx)
+}
+
+// establish takes security into use, and what the initiate exchange settled: the PDU size, which counts in
+// both directions, and how many calls may be open.
+func (a *Association) establish(s security, p *mms.InitiateResponse) {
+	a.secured.Store(&s)
+	a.watchLife(s)
 	if p.LocalDetailCalled != nil && int(*p.LocalDetailCalled) > 0 {
 		agreed := int(*p.LocalDetailCalled)
 		a.limit, a.takes = min(a.limit, agreed), agreed
 	}
+	a.ledger.agree(int(p.NegotiatedMaxServOutstandingCalling)+int(p.NegotiatedMaxServOutstandingCalled), a.takes)
 }
 
 func (a *Association) sendData(ctx context.Context, pdu mms.PDU, octets []byte) error {
-	sec, err := a.channel.Load().Seal(nil, a.endpoint.cfg.Now(), octets)
+	sec, err := a.security().Seal(nil, a.endpoint.cfg.Now(), octets)
 	if err != nil {
 		return err
 	}
@@ -123,9 +146,9 @@ func (a *Association) sendData(ctx context.Context, pdu mms.PDU, octets []byte) 
 	case *mms.ConfirmedRequest:
 		want := &expected{what: p}
 		a.ledger.call(p.InvokeID, want)
-		return a.ask(ctx, carriageOf(p), a.id, sec, want)
+		return a.askPeer(ctx, carriageOf(p), a.id, sec, want)
 	case *mms.ConcludeRequest:
-		return a.ask(ctx, iqSet, a.id, sec, &expected{what: p})
+		return a.askPeer(ctx, iqSet, a.id, sec, &expected{what: p})
 	case *mms.ConfirmedResponse:
 		return a.answerCall(ctx, p.InvokeID, sec)
 	case *mms.ConfirmedError:
@@ -172,8 +195,8 @@ func (a *Association) answerAwaited(ctx context.Context, sec []byte) error {
 	return a.answer(ctx, iq, sec)
 }
 
-// ask sends an iq whose reply is for the inbox, in order with everything else.
-func (a *Association) ask(ctx context.Context, c carriage, id string, sec []byte, want *expected) error {
+// askPeer sends an iq whose reply is for the inbox, in order with everything else.
+func (a *Association) askPeer(ctx context.Context, c carriage, id string, sec []byte, want *expected) error {
 	iq := stanza.Stanza{Kind: c.kind, Type: c.typ, To: a.peer, Payload: appendEnvelope(nil, c.kind, id, sec)}
 	sent, err := a.endpoint.session.SendIQ(ctx, iq, func(reply stanza.Stanza) { a.replied(reply, want) })
 	if err == nil && !a.ledger.sent(want, sent) {
@@ -191,6 +214,11 @@ func (a *Association) replied(reply stanza.Stanza, want *expected) {
 		if err != nil {
 			a.endpoint.record(audit.E2EIQElementMissing, reply, err.Error())
 			a.deliver(inbound{lost: &endedError{fmt.Sprintf("the answer of %v is none", a.peer), err}})
+			return
+		}
+		if env.protected != a.endpoint.protects() {
+			a.endpoint.mismatch(reply, env)
+			a.deliver(inbound{lost: ended("%v answers with %s, and end-to-end security is %s here", a.peer, quoteShort(env.name), a.endpoint.mode())})
 			return
 		}
 		in.env, in.stanza.Payload = env, nil
