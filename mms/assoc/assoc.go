@@ -15,8 +15,8 @@ import (
 // errConcluded is how the machine ends in order.
 var errConcluded = errors.New("concluded")
 
-// Association is one established MMS association. It is safe for concurrent use. Two goroutines
-// serve it: one reads, the other runs Config.Handler.
+// Association is one established MMS association. It is safe for concurrent use. One goroutine reads;
+// others, two at least, run Config.Handler in turn.
 type Association struct {
 	link Link
 	cfg  Config
@@ -24,12 +24,22 @@ type Association struct {
 	ctx    context.Context // ends with the association
 	cancel context.CancelCauseFunc
 	slots  chan struct{} // one for each call of ours that may be open
+	spare  chan struct{} // one more, for calls out of handlers
 	work   chan *mms.ConfirmedRequest
-	done   chan struct{} // closed once both goroutines have returned and the Link is closed
+	turn   chan struct{}  // held by the one handler that runs
+	served sync.WaitGroup // the goroutines
+	done   chan struct{}  // closed once all goroutines have returned and the Link is closed
 
 	mu      sync.Mutex
 	machine *machine
-	waiting map[uint32]chan answer
+	waiting map[uint32]call
+	servers int // goroutines that serve, but for those whose handler waits for an answer of the peer
+}
+
+// call is one of ours that is open.
+type call struct {
+	answered chan answer
+	slot     chan struct{} // the one that it takes its place in
 }
 
 // Initiate asks the peer at the other end of link for an association. It owns link from then on, and
@@ -75,13 +85,17 @@ func newAssociation(link Link, cfg Config) (*Association, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.MaxPDU = min(cfg.MaxPDU, link.MaxPDU()); cfg.MaxPDU < MinPDU {
+		return nil, fmt.Errorf("association: the carrier brings PDUs of %d octets at most, at least %d are needed", cfg.MaxPDU, MinPDU)
+	}
 	a := &Association{
 		link:    link,
 		cfg:     cfg,
 		machine: newMachine(cfg),
 		work:    make(chan *mms.ConfirmedRequest, cfg.Outstanding),
+		turn:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
-		waiting: make(map[uint32]chan answer),
+		waiting: make(map[uint32]call),
 	}
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	return a, nil
@@ -127,12 +141,17 @@ func (a *Association) accept(ctx context.Context, serve Serve) error {
 }
 
 func (a *Association) start() *Association {
-	a.slots = make(chan struct{}, max(a.machine.agreed.Ours, 0))
-	var both sync.WaitGroup
-	both.Go(a.read)
-	both.Go(a.serve)
+	// Where both ends call and serve, calls must not take all places while handlers need one to answer them.
+	spare := 0
+	if a.cfg.Handler != nil && a.machine.agreed.Ours > 1 {
+		spare = 1
+	}
+	a.slots, a.spare = make(chan struct{}, a.machine.agreed.Ours-spare), make(chan struct{}, spare)
+	a.servers = 1
+	a.served.Go(a.read)
+	a.served.Go(a.serve)
 	go func() {
-		both.Wait()
+		a.served.Wait()
 		a.link.Close()
 		close(a.done)
 	}()
@@ -160,25 +179,28 @@ func (a *Association) Err() error {
 }
 
 // Call sends a confirmed request and waits for its answer. It waits too while as many calls as agreed
-// are open. The answer is a *ServiceError or *RejectError where the peer refuses. Where no answer came,
+// are open; those that wait go on in the order in which they came. With the context of a handler it lets the
+// peer's next request be handled meanwhile, and returns when that handler has. The answer is a *ServiceError or *RejectError where the peer refuses. Where no answer came,
 // because ctx or the association ended after the request was sent, the error wraps ErrNoAnswer.
 func (a *Association) Call(ctx context.Context, request mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
-	select {
-	case a.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-a.ctx.Done():
-		return nil, a.closed()
+	v, handling := ctx.Value(visitKey{a}).(*visit)
+	if handling {
+		v.enter()
+		defer v.leave()
+	}
+	slot, err := a.place(ctx, handling)
+	if err != nil {
+		return nil, err
 	}
 	wait := make(chan answer, 1)
 	a.mu.Lock()
 	pdu, err := a.machine.call(request)
 	if err != nil {
 		a.mu.Unlock()
-		<-a.slots
+		<-slot
 		return nil, err
 	}
-	a.waiting[pdu.InvokeID] = wait
+	a.waiting[pdu.InvokeID] = call{wait, slot}
 	a.mu.Unlock()
 	if err := a.link.Send(ctx, pdu); err != nil {
 		return nil, a.unsent(pdu.InvokeID, err)
@@ -200,12 +222,33 @@ func (a *Association) Call(ctx context.Context, request mms.ConfirmedServiceRequ
 	}
 }
 
+// place waits until another call may be open, out of a handler or not.
+func (a *Association) place(ctx context.Context, handling bool) (slot chan struct{}, err error) {
+	if a.machine.agreed.Ours == 0 {
+		return nil, errors.New("call: it was agreed that the peer takes no calls")
+	}
+	var spare chan struct{}
+	if handling {
+		spare = a.spare
+	}
+	select {
+	case a.slots <- struct{}{}:
+		return a.slots, nil
+	case spare <- struct{}{}:
+		return spare, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-a.ctx.Done():
+		return nil, a.closed()
+	}
+}
+
 // unsent undoes a call whose request did not go out. A Link that has ended ends the association.
 func (a *Association) unsent(invokeID uint32, err error) error {
 	a.mu.Lock()
-	if _, open := a.waiting[invokeID]; open { // a peer can answer what it has not been asked
+	if c, open := a.waiting[invokeID]; open { // a peer can answer what it has not been asked
 		delete(a.waiting, invokeID)
-		<-a.slots
+		<-c.slot
 	}
 	a.machine.forget(invokeID)
 	a.mu.Unlock()
@@ -303,81 +346,9 @@ func (a *Association) read() {
 // deliver completes a call. The slot is free only now, whether or not the caller still waits: the peer
 // counts a call as open until it has answered.
 func (a *Association) deliver(got answer) {
-	if wait := a.waiting[got.invokeID]; wait != nil {
-		wait <- got
+	if c, open := a.waiting[got.invokeID]; open {
+		c.answered <- got
 		delete(a.waiting, got.invokeID)
-		<-a.slots
+		<-c.slot
 	}
-}
-
-// serve runs the handler for one request after the other.
-func (a *Association) serve() {
-	for request := range a.work {
-		if a.ctx.Err() != nil {
-			continue
-		}
-		response, err := a.handle(request.Service)
-		if a.ctx.Err() != nil {
-			continue // whatever the handler says of it now is about the end
-		}
-		if err := a.respond(request.InvokeID, response, err); err != nil {
-			a.cancel(err)
-		}
-	}
-}
-
-func (a *Association) handle(request mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
-	if a.cfg.Handler == nil {
-		return nil, ErrUnrecognizedService
-	}
-	return a.cfg.Handler(a.ctx, request)
-}
-
-func (a *Association) respond(invokeID uint32, response mms.ConfirmedServiceResponse, err error) error {
-	a.mu.Lock()
-	pdu := a.machine.respond(invokeID, response, err)
-	a.mu.Unlock()
-	if pdu == nil {
-		return nil
-	}
-	if internal(err) {
-		a.cfg.Fault(err)
-	}
-	err = a.link.Send(a.ctx, pdu)
-	if told, only := refusedPDU(err); only {
-		if told == mms.ErrorClass(mms.OthersOther) {
-			a.cfg.Fault(err)
-		}
-		err = a.link.Send(a.ctx, &mms.ConfirmedError{InvokeID: invokeID, ServiceError: mms.ServiceError{ErrorClass: told}})
-	}
-	return err
-}
-
-// internal reports whether the peer is not told what err says.
-func internal(err error) bool {
-	if err == nil {
-		return false
-	}
-	var service *ServiceError
-	return !errors.As(err, &service) && !errors.Is(err, ErrUnrecognizedService)
-}
-
-// answerPDU is the PDU for the outcome of a request. Protocol errors go out as they are; anything else is
-// a fault of ours, of which the peer learns nothing.
-func answerPDU(invokeID uint32, response mms.ConfirmedServiceResponse, err error) mms.PDU {
-	if err == nil {
-		return &mms.ConfirmedResponse{InvokeID: invokeID, Service: response}
-	}
-	var service *ServiceError
-	switch {
-	case errors.As(err, &service):
-		return &mms.ConfirmedError{InvokeID: invokeID, ServiceError: mms.ServiceError{ErrorClass: service.Class}}
-	case errors.Is(err, ErrUnrecognizedService):
-		return rejectRequest(invokeID, mms.RejectUnrecognizedService)
-	}
-	return &mms.ConfirmedError{InvokeID: invokeID, ServiceError: mms.ServiceError{ErrorClass: mms.OthersOther}}
-}
-
-func rejectRequest(invokeID uint32, reason mms.RejectReason) mms.PDU {
-	return &mms.Reject{OriginalInvokeID: &invokeID, RejectReason: reason}
 }

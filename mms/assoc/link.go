@@ -20,6 +20,7 @@ type Link interface {
 	Send(ctx context.Context, pdu mms.PDU) error
 	Recv(ctx context.Context) (mms.PDU, error)
 	Peer() rbac.Subject // zero until the first Recv
+	MaxPDU() int        // octets of a PDU that the carrier can bring either way
 	Close() error       // releases after a conclude, aborts otherwise; returns once all is freed
 }
 

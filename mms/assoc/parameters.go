@@ -20,7 +20,8 @@ type Config struct {
 	Services mms.ServiceSupportOptions // what Handler serves, announced to the peer
 
 	// Handler is called for one request at a time, in order of arrival, on a goroutine of the
-	// association's own; its context ends with the association. An error that is a *ServiceError, or wraps
+	// association's own; its context ends with the association. While it waits in Call, with that context,
+	// for the peer to answer, the next request is handled: a place among the calls is kept for it. An error that is a *ServiceError, or wraps
 	// ErrUnrecognizedService, is told to the peer; of any other the peer hears only that the service
 	// could not be done, and Fault is called with it.
 	Handler Handler

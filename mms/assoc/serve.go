@@ -1,0 +1,169 @@
+package assoc
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"busbar.example/mms"
+)
+
+// serve runs the handler for one request after the other. When a handler waits for an answer of the peer, which
+// may itself wait for this end to answer something, another goroutine goes on with the next request.
+func (a *Association) serve() {
+	for request := range a.work {
+		a.turn <- struct{}{}
+		a.serveOne(request)
+		<-a.turn
+		if a.superfluous() {
+			return
+		}
+	}
+}
+
+// superfluous reports whether another goroutine serves too, so that this one may end.
+func (a *Association) superfluous() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.servers == 1 {
+		return false
+	}
+	a.servers--
+	return true
+}
+
+func (a *Association) serveOne(request *mms.ConfirmedRequest) {
+	if a.ctx.Err() != nil {
+		return
+	}
+	response, err := a.handle(request.Service)
+	if a.ctx.Err() != nil {
+		return // whatever the handler says of it now is about the end
+	}
+	if err := a.respond(request.InvokeID, response, err); err != nil {
+		a.cancel(err)
+	}
+}
+
+func (a *Association) handle(request mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
+	if a.cfg.Handler == nil {
+		return nil, ErrUnrecognizedService
+	}
+	v := &visit{Context: a.ctx, association: a}
+	defer v.end()
+	return a.cfg.Handler(v, request)
+}
+
+// visit is the context of a handler that runs. It holds the turn, but while the handler waits for an answer of
+// the peer: then another handler has it.
+type visit struct {
+	context.Context
+	association *Association
+
+	mu    sync.Mutex
+	calls int  // of the handler that are open
+	over  bool // the handler has returned
+}
+
+// visitKey is what Call finds the visit of its association by.
+type visitKey struct{ *Association }
+
+// Value gives the visit itself to Call.
+func (v *visit) Value(key any) any {
+	if key == (visitKey{v.association}) {
+		return v
+	}
+	return v.Context.Value(key)
+}
+
+// enter gives up the turn before the handler waits.
+func (v *visit) enter() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.calls++; v.calls > 1 || v.over {
+		return
+	}
+	a := v.association
+	a.mu.Lock()
+	if a.servers--; a.servers == 0 {
+		a.servers++
+		a.served.Go(a.serve)
+	}
+	a.mu.Unlock()
+	<-a.turn
+}
+
+// leave takes the turn again before the handler goes on.
+func (v *visit) leave() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.calls--; v.calls == 0 && !v.over {
+		v.resume()
+	}
+}
+
+// end takes the turn again where calls go on without their handler.
+func (v *visit) end() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.over = true; v.calls > 0 {
+		v.resume()
+	}
+}
+
+func (v *visit) resume() {
+	a := v.association
+	a.turn <- struct{}{}
+	a.mu.Lock()
+	a.servers++
+	a.mu.Unlock()
+}
+
+func (a *Association) respond(invokeID uint32, response mms.ConfirmedServiceResponse, err error) error {
+	a.mu.Lock()
+	pdu := a.machine.respond(invokeID, response, err)
+	a.mu.Unlock()
+	if pdu == nil {
+		return nil
+	}
+	if internal(err) {
+		a.cfg.Fault(err)
+	}
+	err = a.link.Send(a.ctx, pdu)
+	if told, only := refusedPDU(err); only {
+		if told == mms.ErrorClass(mms.OthersOther) {
+			a.cfg.Fault(err)
+		}
+		err = a.link.Send(a.ctx, &mms.ConfirmedError{InvokeID: invokeID, ServiceError: mms.ServiceError{ErrorClass: told}})
+	}
+	return err
+}
+
+// internal reports whether the peer is not told what err says.
+func internal(err error) bool {
+	if err == nil {
+		return false
+	}
+	var service *ServiceError
+	return !errors.As(err, &service) && !errors.Is(err, ErrUnrecognizedService)
+}
+
+// answerPDU is the PDU for the outcome of a request. Protocol errors go out as they are; anything else is
+// a fault of ours, of which the peer learns nothing.
+func answerPDU(invokeID uint32, response mms.ConfirmedServiceResponse, err error) mms.PDU {
+	if err == nil {
+		return &mms.ConfirmedResponse{InvokeID: invokeID, Service: response}
+	}
+	var service *ServiceError
+	switch {
+	case errors.As(err, &service):
+		return &mms.ConfirmedError{InvokeID: invokeID, ServiceError: mms.ServiceError{ErrorClass: service.Class}}
+	case errors.Is(err, ErrUnrecognizedService):
+		return rejectRequest(invokeID, mms.RejectUnrecognizedService)
+	}
+	return &mms.ConfirmedError{InvokeID: invokeID, ServiceError: mms.ServiceError{ErrorClass: mms.OthersOther}}
+}
+
+func rejectRequest(invokeID uint32, reason mms.RejectReason) mms.PDU {
+	return &mms.Reject{OriginalInvokeID: &invokeID, RejectReason: reason}
+}
