@@ -103,7 +103,7 @@ func beginSASL(m *machine, offer *element) (step, error) {
 			continue
 		}
 		m.becomeNegotiating()
-		m.mechanism, m.binding, m.clientStep, m.satisfied = c.Name, binding, c.Start(o), false
+		m.mechanism, m.login, m.clientStep, m.satisfied = c.Name, sasl.Login{Binding: binding}, c.Start(o), false
 		out, done, err := m.clientStep(nil)
 		if err != nil {
 			return step{}, err
@@ -206,7 +206,7 @@ func (m *machine) stepSASL(in []byte) (step, error) {
 		text = encodeInitial(out)
 	}
 	p := m.proven
-	p.id, p.binding = who.Account, who.Binding
+	p.id, p.login = who.Account, who
 	m.serverStep = nil
 	m.becomeOpening(p)
 	return step{write: appendSASL(nil, "success", "", text)}, nil

@@ -66,7 +66,7 @@ type proven struct {
 	channel   sasl.Channel
 	id        jid.JID // authenticated account, then the bound address
 	mechanism string
-	binding   string // type of the channel binding, "" for none
+	login     sasl.Login // an initiator knows its Binding only
 }
 
 // maxTries is how many refusals a receiving entity bears, of SASL and of

@@ -111,7 +111,7 @@ func (s *shell) write(b []byte) error {
 func (s *shell) readHeader() (step, error) {
 	if s.m.secured && !s.m.id.IsZero() {
 		s.setJID(s.m.id)
-		s.info.Mechanism, s.info.ChannelBinding = s.m.mechanism, s.m.binding
+		s.info.Mechanism, s.info.ChannelBinding, s.login = s.m.mechanism, s.m.login.Binding, s.m.login
 		s.trace.Authenticated(s.m.id, s.info)
 		s.sc.SetLimits(s.limits.scanner(s.limits.Authenticated))
 	}

@@ -56,12 +56,13 @@ func (p *Passwords) Any() bool {
 	return len(p.accounts) > 0
 }
 
-// Verifier returns the verifier of an account, if it has one.
-func (p *Passwords) Verifier(account jid.JID) (Verifier, bool) {
+// Stands reports whether what the client has logged in with would still do: its
+// account has the same password as then. It says nothing against a login by
+// another mechanism.
+func (p *Passwords) Stands(who Login) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v, ok := p.accounts[account]
-	return v, ok
+	return who.salt == "" || string(p.accounts[who.Account].Salt) == who.salt
 }
 
 // challenge returns the verifier of an account, or one that looks like it and

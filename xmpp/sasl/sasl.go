@@ -27,6 +27,7 @@ type ServerStep func(in []byte) (out []byte, who Login, err error)
 type Login struct {
 	Account jid.JID // bare
 	Binding string  // type of the channel binding that both ends have proved, "" for none
+	salt    string  // of the verifier that the client's password fits, "" for none
 }
 
 // A Client is a mechanism that a client is willing and able to use. A list of

@@ -63,7 +63,7 @@ func startSCRAM(p *Passwords, allowed func(jid.JID) bool, o Offer, plus bool, no
 		if allowed != nil && !allowed(x.account) {
 			return nil, Login{}, refuse(NotAuthorized, "no account %s", x.account)
 		}
-		return out, Login{x.account, x.binding.Type}, nil
+		return out, Login{x.account, x.binding.Type, string(x.verifier.Salt)}, nil
 	}
 }
 

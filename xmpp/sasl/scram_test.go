@@ -35,7 +35,7 @@ func passwordsOf(t testing.TB, accounts ...jid.JID) *Passwords {
 	t.Helper()
 	all := map[jid.JID]Verifier{}
 	for _, a := range accounts {
-		v, err := newVerifier("pencil", []byte(a.String()+strings.Repeat(".", saltSize))[:saltSize], minIterations)
+		v, err := newVerifier("pencil", []byte(a.String() + strings.Repeat(".", saltSize))[:saltSize], minIterations)
 		if err != nil {
 			t.Fatal(err)
 		}

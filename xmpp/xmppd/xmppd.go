@@ -1,5 +1,6 @@
 // Package xmppd is an XMPP server for one domain that lives inside a program. Certificates name its accounts,
-// or passwords where that is configured; configuration says who sees whom, and nothing is stored: a stanza reaches a session that is there now, or it is refused.
+// or passwords where that is configured; configuration says who sees whom, and nothing is stored: a stanza reaches a
+// session that is there now, or it is refused.
 //
 // A stanza's payload is forwarded as the octets that arrived. Only where these octets lean on declarations outside
 // of themselves are they rewritten, without a change of meaning.
