@@ -27,7 +27,7 @@ type part struct {
 // preset is a value that a type gives, by its path below what has the type: .mag.f
 type preset struct {
 	path string
-	fc   acsi.FC
+	of   *member
 	val  val
 	node *acsi.Node
 }
@@ -35,8 +35,7 @@ type preset struct {
 // builder makes nodes of types, each type once where it comes out the same each time.
 type builder struct {
 	doc      *Document
-	findings []Finding
-	seen     map[Finding]bool
+	findings findings
 	lns, dos map[string]*part
 	das      map[daKey]*part
 	building map[*typeDef]bool
@@ -49,33 +48,27 @@ type daKey struct {
 	fc  acsi.FC
 }
 
-func newBuilder(d *Document) *builder {
-	return &builder{doc: d, seen: map[Finding]bool{}, lns: map[string]*part{}, dos: map[string]*part{}, das: map[daKey]*part{},
+func newBuilder(d *Document, most int) *builder {
+	return &builder{doc: d, findings: newFindings(most), lns: map[string]*part{}, dos: map[string]*part{}, das: map[daKey]*part{},
 		building: map[*typeDef]bool{}, device: acsi.MustRef("LD")}
 }
 
-func (b *builder) finding(line int, element, format string, args ...any) {
-	f := Finding{Line: line, Element: element, Msg: fmt.Sprintf(format, args...)}
-	if len(b.findings) < maxFindings && !b.seen[f] {
-		b.seen[f] = true
-		b.findings = append(b.findings, f)
-	}
+// finding is of the file or of its types, whichever IED uses them.
+func (b *builder) finding(by rule, line int, element, format string, args ...any) {
+	b.findings.note(by, line, "", element, format, args...)
 }
 
-func (b *builder) errorf(line int, element, hint, format string, args ...any) error {
-	return &Error{File: b.doc.file, Line: line, Element: element, Msg: fmt.Sprintf(format, args...), Hint: hint}
+func (b *builder) errorf(by rule, line int, element, format string, args ...any) error {
+	return &Error{File: b.doc.file, Line: line, Rule: rules[by].ID, Element: element, Msg: fmt.Sprintf(format, args...), Hint: rules[by].Hint}
 }
 
-// enter marks t as being built; a type that contains itself has no end.
-func (b *builder) enter(t *typeDef) error {
+// closes reports whether m, of type t, would make t contain itself.
+func (b *builder) closes(m *member, t *typeDef) bool {
 	if b.building[t] {
-		return b.errorf(t.line, t.String(), "a type must not contain itself, directly or through others", "the type is recursive")
+		b.finding(ruleTypeRecursive, m.line, m.String(), "it is left out: its type %s contains itself", quote(t.id))
 	}
-	b.building[t] = true
-	return nil
+	return b.building[t]
 }
-
-func (b *builder) leave(t *typeDef) { delete(b.building, t) }
 
 // add puts node, which stands for m, into p, with below as what it contains.
 func (b *builder) add(p *part, m *member, node *acsi.Node, below *part) error {
@@ -111,19 +104,19 @@ func (b *builder) add(p *part, m *member, node *acsi.Node, below *part) error {
 }
 
 func (b *builder) tooLarge(m *member) error {
-	return b.errorf(m.line, m.String(), "correct the count, or split the IED", "the model would have more than %d nodes", maxPoints)
+	return b.errorf(ruleTooLarge, m.line, m.String(), "the model would have more than %d nodes", maxPoints)
 }
 
 // usable reports whether m has a name that is well formed and not taken in p. Active and edited values of a setting
 // share theirs.
 func (b *builder) usable(t *typeDef, m *member, p *part) bool {
 	if _, err := b.device.Child(m.name); err != nil { // there, neither points nor an index may be in it
-		b.finding(m.line, m.String(), "it is left out: a name has letters and digits, at most %d", acsi.MaxItemLen)
+		b.finding(ruleMemberName, m.line, m.String(), "it is left out: a name has letters and digits, at most %d", acsi.MaxItemLen)
 		return false
 	}
 	for _, n := range p.nodes {
 		if n.Name == m.name && !(n.FC == acsi.SG && m.fc == acsi.SE.String()) {
-			b.finding(m.line, m.String(), "it is left out: %s has another of that name", t)
+			b.finding(ruleMemberTwice, m.line, m.String(), "it is left out: %s has another of that name", t)
 			return false
 		}
 	}
@@ -154,7 +147,10 @@ func (b *builder) ln(t *typeDef, dois []*instance) (*part, error) {
 func (b *builder) dataObject(p *part, m *member, kind acsi.NodeKind, count int, in *instance) error {
 	t := b.doc.types.dos[m.typ]
 	if t == nil {
-		b.finding(m.line, m.String(), "it is left out: there is no DOType %s", quote(m.typ))
+		b.finding(ruleTypeMissing, m.line, m.String(), "it is left out: there is no DOType %s", quote(m.typ))
+		return nil
+	}
+	if b.closes(m, t) {
 		return nil
 	}
 	below, err := b.doType(t, in)
@@ -162,7 +158,7 @@ func (b *builder) dataObject(p *part, m *member, kind acsi.NodeKind, count int, 
 		return err
 	}
 	if len(below.nodes) == 0 {
-		b.finding(m.line, m.String(), "it is left out: its type %s holds no attribute", quote(m.typ))
+		b.finding(ruleTypeEmpty, m.line, m.String(), "it is left out: its type %s holds no attribute", quote(m.typ))
 		return nil
 	}
 	return b.add(p, m, &acsi.Node{Name: m.name, Kind: kind, CDC: t.class, Count: count, Desc: m.desc}, below)
@@ -172,10 +168,8 @@ func (b *builder) doType(t *typeDef, in *instance) (*part, error) {
 	if p := b.dos[t.id]; p != nil {
 		return p, nil
 	}
-	if err := b.enter(t); err != nil {
-		return nil, err
-	}
-	defer b.leave(t)
+	b.building[t] = true
+	defer delete(b.building, t)
 	p := &part{}
 	for _, m := range t.members {
 		if (m.element != "SDO" && m.element != "DA") || !b.usable(t, m, p) {
@@ -202,7 +196,7 @@ func (b *builder) inDataObject(p *part, t *typeDef, m *member, in *instance) err
 	}
 	fc, err := acsi.ParseFC(m.fc)
 	if err != nil {
-		b.finding(m.line, m.String(), "it is left out: fc=%s is no functional constraint", quote(m.fc))
+		b.finding(ruleFC, m.line, m.String(), "it is left out: fc=%s is no functional constraint", quote(m.fc))
 		return nil
 	}
 	active := len(p.nodes) > 0 && p.nodes[len(p.nodes)-1].Name == m.name
@@ -224,7 +218,10 @@ func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, fc acsi.FC, 
 	if m.basic == "Struct" {
 		t := b.doc.types.das[m.typ]
 		if t == nil {
-			b.finding(m.line, m.String(), "it is left out: there is no DAType %s", quote(m.typ))
+			b.finding(ruleTypeMissing, m.line, m.String(), "it is left out: there is no DAType %s", quote(m.typ))
+			return nil
+		}
+		if b.closes(m, t) {
 			return nil
 		}
 		below, err := b.daType(t, fc)
@@ -232,7 +229,7 @@ func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, fc acsi.FC, 
 			return err
 		}
 		if len(below.nodes) == 0 {
-			b.finding(m.line, m.String(), "it is left out: its type %s is empty", quote(m.typ))
+			b.finding(ruleTypeEmpty, m.line, m.String(), "it is left out: its type %s is empty", quote(m.typ))
 			return nil
 		}
 		return b.add(p, m, node, below)
@@ -245,10 +242,10 @@ func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, fc acsi.FC, 
 	}
 	for _, v := range m.vals {
 		if count > 0 {
-			b.finding(v.line, m.String(), "the value is left out: it does not say which element of the array it is for")
+			b.finding(ruleValueIndex, v.line, m.String(), "the value is left out: it does not say which element of the array it is for")
 			continue
 		}
-		p.defaults = append(p.defaults, preset{path: "." + m.name, fc: fc, val: v, node: node})
+		p.defaults = append(p.defaults, preset{path: "." + m.name, of: m, val: v, node: node})
 	}
 	return nil
 }
@@ -257,17 +254,19 @@ func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, fc acsi.FC, 
 func (b *builder) basic(node *acsi.Node, m *member) bool {
 	typ, ok := basicTypes[m.basic]
 	if !ok {
-		b.finding(m.line, m.String(), "it is left out: the basic type %s is not known", quote(m.basic))
+		b.finding(ruleBasicType, m.line, m.String(), "it is left out: the basic type %s is not known", quote(m.basic))
 		return false
 	}
 	node.Type, node.Basic = typ, m.basic
 	if m.basic != "Enum" {
 		return true
 	}
-	if node.Enum = b.doc.types.enums[m.typ]; node.Enum == nil {
-		b.finding(m.line, m.String(), "there is no EnumType %s: any number is taken", quote(m.typ))
+	def := b.doc.types.enums[m.typ]
+	if def == nil {
+		b.finding(ruleEnumMissing, m.line, m.String(), "there is no EnumType %s: any number is taken", quote(m.typ))
 		return true
 	}
+	node.Enum = &def.Enum
 	node.Type.Size = enumSize(node.Enum)
 	return true
 }
@@ -277,10 +276,8 @@ func (b *builder) daType(t *typeDef, fc acsi.FC) (*part, error) {
 	if p := b.das[key]; p != nil {
 		return p, nil
 	}
-	if err := b.enter(t); err != nil {
-		return nil, err
-	}
-	defer b.leave(t)
+	b.building[t] = true
+	defer delete(b.building, t)
 	p := &part{}
 	for _, m := range t.members {
 		if m.element != "BDA" || !b.usable(t, m, p) {
@@ -330,7 +327,7 @@ func (b *builder) count(p *part, t *typeDef, m *member, in *instance) (int, erro
 			return int(n), nil
 		}
 	}
-	b.finding(m.line, m.String(), "it is left out: count=%s is neither a number nor an attribute beside it that has one", quote(m.count))
+	b.finding(ruleArrayLength, m.line, m.String(), "it is left out: count=%s is neither a number nor an attribute beside it that has one", quote(m.count))
 	return -1, nil
 }
 

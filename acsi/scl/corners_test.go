@@ -76,7 +76,7 @@ func TestTreesOfTheCorners(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(findings) != 1 || !strings.Contains(findings[0].Msg, `there is no EnumType "Missing"`) || findings[0].Line == 0 {
+	if len(findings) != 2 || findings[0].Rule != "scl.file.private" || !strings.Contains(findings[1].Msg, `there is no EnumType "Missing"`) || findings[1].Line != 124 {
 		t.Errorf("findings: %v", findings)
 	}
 	for ref, want := range map[string]string{

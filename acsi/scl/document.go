@@ -4,7 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"strconv"
+	"strings"
 
 	"busbar.example/acsi"
 )
@@ -13,13 +13,13 @@ import (
 // changed once read, and may be used by several goroutines.
 type Document struct {
 	file     string
+	text     []byte // all of it, in UTF-8
+	edition  string
 	ieds     []*ied
-	jids     map[accessPointKey][]string
+	conns    []*connectedAP
 	types    templates
-	findings []Finding // that hold for every IED of the file
+	findings findings // that hold for every IED of the file
 }
-
-type accessPointKey struct{ ied, ap string }
 
 // IED is one device of a file.
 type IED struct {
@@ -34,11 +34,22 @@ type AccessPoint struct {
 	JIDs   []string // its addresses by IEC 61850-8-2, as they are written in the file
 }
 
-// The parts of an IED as they are written: resolved when a model is made of them.
+// extent is where an element stands in the text of its file.
+type extent struct{ from, to int }
+
+// The parts of a file as they are written: resolved when a model is made of them.
+type connectedAP struct {
+	ied, ap string
+	jids    []val
+	line    int
+	extent  extent
+}
+
 type ied struct {
-	name string
-	aps  []*accessPoint
-	line int
+	name   string
+	aps    []*accessPoint
+	line   int
+	extent extent
 }
 
 type accessPoint struct {
@@ -46,29 +57,37 @@ type accessPoint struct {
 	serverAt string // the access point whose server this one shares, or ""
 	server   bool
 	lds      []*lDevice
+	line     int
 }
 
 type lDevice struct {
 	inst, ldName, desc string
-	actSG              int
+	settings           *settingControl
 	lns                []*lNode
 	line               int
 }
 
 type lNode struct {
+	element                        string // LN0 or LN
 	prefix, class, inst, typ, desc string
 	dois                           []*instance
+	sets                           []*dataSet
+	blocks                         []*controlBlock
+	logs                           []string
 	line                           int
 }
 
 // instance is a DOI, SDI or DAI.
 type instance struct {
+	element  string
 	name     string
 	ix       string
 	children []*instance
 	vals     []val
 	line     int
 }
+
+func (in *instance) String() string { return element(in.element, "name", in.name) }
 
 type val struct {
 	text  string
@@ -80,33 +99,138 @@ type val struct {
 // *Error.
 //
 // IEC 61850-6, 9.
-func Parse(r io.Reader) (*Document, error) { return parse(newReader(r, largest)) }
+func Parse(r io.Reader) (*Document, error) { return parse(r, largest) }
 
-func parse(rd *reader) (*Document, error) {
+func parse(r io.Reader, l limits) (*Document, error) {
+	rd, wrong, err := newReader(r, l)
+	if err != nil {
+		return nil, err
+	}
+	d := &Document{file: rd.file, text: rd.text, types: newTemplates(), findings: newFindings(maxFileFindings)}
+	if wrong != "" {
+		d.finding(ruleEncoding, 1, "", "%s", wrong)
+	}
 	for {
 		tok, err := rd.token()
 		if err != nil {
 			return nil, err
 		}
-		top, ok := tok.(xml.StartElement)
-		if !ok {
-			continue
+		if top, ok := tok.(xml.StartElement); ok {
+			return d, d.readTop(rd, top)
 		}
-		if top.Name.Local != "SCL" || top.Name.Space != namespace && top.Name.Space != "" {
-			return nil, rd.errorf("give an ICD, CID, IID or SCD file", "this is no SCL file: it starts with <%s xmlns=%s>", clip(top.Name.Local), quote(top.Name.Space))
-		}
-		rd.space = top.Name.Space
-		d := &Document{file: rd.file, jids: map[accessPointKey][]string{}, types: newTemplates()}
-		if err := d.readSCL(rd); err != nil {
-			return nil, err
-		}
-		return d, d.checkEnd(rd)
 	}
 }
 
+func (d *Document) readTop(rd *reader, top xml.StartElement) error {
+	space := top.Name.Space
+	draft := strings.HasPrefix(space, "http://www.iec.ch/61850/") && strings.HasSuffix(space, "/SCL")
+	if top.Name.Local != "SCL" || space != "" && !draft {
+		return rd.errorf(ruleNotSCL, "this is no SCL file: it starts with <%s xmlns=%s>", clip(top.Name.Local), quote(space))
+	}
+	if space != namespace {
+		d.finding(ruleNamespace, rd.at, "<SCL>", "its namespace is %s", quote(space))
+	}
+	rd.space = space
+	var known bool
+	if d.edition, known = edition(rd.attr(top, "version"), rd.attr(top, "revision"), rd.attr(top, "release")); !known {
+		d.finding(ruleVersion, rd.at, "<SCL>", "%s is not known", quote(d.edition))
+	}
+	asides := d.watch(rd)
+	if err := d.readSCL(rd); err != nil {
+		return err
+	}
+	asides.report(d)
+	d.checkCommunication()
+	return checkEnd(rd)
+}
+
+// edition says what edition of IEC 61850-6 a file is of.
+//
+// IEC 61850-6, 9.1: the attributes came with Edition 2, release with 2.1.
+func edition(version, revision, release string) (name string, known bool) {
+	switch schema := version + revision + release; schema {
+	case "":
+		return "Edition 1", true
+	case "2003", "2003A":
+		return "Edition 1 (" + schema + ")", true
+	case "2007A", "2007B", "2007B1":
+		return "Edition 2 (" + schema + ")", true
+	case "2007B3", "2007B4":
+		return "Edition 2.1 (" + schema + ")", true
+	case "2007C", "2007C4", "2007C5":
+		return "Edition 2.2 (" + schema + ")", true
+	default:
+		return schema, false
+	}
+}
+
+// asides are what stands in a file beside the SCL that is read: Private elements by their type, and elements of other
+// namespaces by these.
+type asides struct {
+	private, foreign tally
+}
+
+// tally counts, and remembers the order and the first line.
+type tally struct {
+	names []string
+	line  int // of the first
+	count map[string]int
+}
+
+func (t *tally) add(name string, line int) {
+	const most = 100
+	if t.count == nil {
+		t.count = map[string]int{}
+	}
+	if t.count[name] == 0 {
+		if len(t.names) == most {
+			return
+		}
+		if t.names == nil {
+			t.line = line
+		}
+		t.names = append(t.names, name)
+	}
+	t.count[name]++
+}
+
+func (d *Document) watch(rd *reader) *asides {
+	a := &asides{}
+	rd.sawPrivate = func(e xml.StartElement) { a.private.add(rd.attr(e, "type"), rd.at) }
+	rd.sawForeign = func(e xml.StartElement) { a.foreign.add(e.Name.Space, rd.at) }
+	return a
+}
+
+func (a *asides) report(d *Document) {
+	if a.private.names != nil {
+		d.finding(rulePrivate, a.private.line, "<Private>", "there are %s", a.private.String())
+	}
+	if a.foreign.names != nil {
+		d.finding(ruleForeign, a.foreign.line, "", "there are %s", a.foreign.String())
+	}
+}
+
+// String lists the names with their numbers.
+func (t *tally) String() string {
+	const most = 8
+	var b strings.Builder
+	for i, name := range t.names {
+		if i == most {
+			fmt.Fprintf(&b, " and %d more", len(t.names)-most)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%d of %s", t.count[name], quote(name))
+	}
+	return b.String()
+}
+
 // checkEnd makes sure that nothing but white space and comments follows the top element.
-func (d *Document) checkEnd(rd *reader) error {
+func checkEnd(rd *reader) error {
 	for {
+		rd.at, _ = rd.dec.InputPos()
 		tok, err := rd.dec.Token()
 		if err == io.EOF {
 			return nil
@@ -114,9 +238,8 @@ func (d *Document) checkEnd(rd *reader) error {
 		if err != nil {
 			return rd.broken(err)
 		}
-		switch tok.(type) {
-		case xml.StartElement, xml.Directive:
-			return rd.errorf("the file may be two files joined", "something follows </SCL>")
+		if _, more := tok.(xml.StartElement); more {
+			return rd.errorf(ruleMalformed, "something follows </SCL>")
 		}
 	}
 }
@@ -135,137 +258,24 @@ func (d *Document) readSCL(rd *reader) error {
 	})
 }
 
-// readCommunication keeps the addresses by IEC 61850-8-2; the others are of no use here.
-func (d *Document) readCommunication(rd *reader) error {
-	return rd.children(func(e xml.StartElement) error {
-		if e.Name.Local != "SubNetwork" {
-			return rd.skip()
-		}
-		return rd.children(func(e xml.StartElement) error {
-			if e.Name.Local != "ConnectedAP" {
-				return rd.skip()
-			}
-			return d.readConnectedAP(rd, accessPointKey{attr(e, "iedName"), attr(e, "apName")})
-		})
-	})
-}
-
-func (d *Document) readConnectedAP(rd *reader, key accessPointKey) error {
-	return rd.children(func(e xml.StartElement) error {
-		if e.Name.Local != "Address" {
-			return rd.skip()
-		}
-		return rd.children(func(e xml.StartElement) error {
-			if e.Name.Local != "P" || attr(e, "type") != "JID" {
-				return rd.skip()
-			}
-			jid, err := rd.text()
-			if err == nil && jid != "" {
-				d.jids[key] = append(d.jids[key], jid)
-			}
-			return err
-		})
-	})
-}
-
-func (d *Document) readIED(rd *reader, e xml.StartElement) error {
-	dev := &ied{name: attr(e, "name"), line: rd.line()}
-	for _, other := range d.ieds {
-		if other.name == dev.name {
-			return rd.errorf("rename one of them", "two IEDs are called %s", quote(dev.name))
-		}
-	}
-	d.ieds = append(d.ieds, dev)
-	return rd.children(func(e xml.StartElement) error {
-		if e.Name.Local != "AccessPoint" {
-			return rd.skip()
-		}
-		ap := &accessPoint{name: attr(e, "name")}
-		dev.aps = append(dev.aps, ap)
-		return rd.children(func(e xml.StartElement) error {
-			switch e.Name.Local {
-			case "ServerAt":
-				ap.serverAt = attr(e, "apName")
-			case "Server":
-				ap.server = true
-				return readServer(rd, ap)
-			}
-			return rd.skip()
-		})
-	})
-}
-
-func readServer(rd *reader, ap *accessPoint) error {
-	return rd.children(func(e xml.StartElement) error {
-		if e.Name.Local != "LDevice" {
-			return rd.skip()
-		}
-		ld := &lDevice{inst: attr(e, "inst"), ldName: attr(e, "ldName"), desc: attr(e, "desc"), line: rd.line()}
-		ap.lds = append(ap.lds, ld)
-		return rd.children(func(e xml.StartElement) error {
-			if e.Name.Local != "LN0" && e.Name.Local != "LN" {
-				return rd.skip()
-			}
-			return readLN(rd, e, ld)
-		})
-	})
-}
-
-func readLN(rd *reader, e xml.StartElement, ld *lDevice) error {
-	ln := &lNode{prefix: attr(e, "prefix"), class: attr(e, "lnClass"), inst: attr(e, "inst"), typ: attr(e, "lnType"),
-		desc: attr(e, "desc"), line: rd.line()}
-	ld.lns = append(ld.lns, ln)
-	return rd.children(func(e xml.StartElement) error {
-		switch e.Name.Local {
-		case "DOI":
-			in, err := readInstance(rd, e)
-			ln.dois = append(ln.dois, in)
-			return err
-		case "SettingControl":
-			ld.actSG = 1
-			if n, err := strconv.Atoi(attr(e, "actSG")); err == nil && n > 0 {
-				ld.actSG = n
-			}
-		}
-		return rd.skip()
-	})
-}
-
-func readInstance(rd *reader, e xml.StartElement) (*instance, error) {
-	in := &instance{name: attr(e, "name"), ix: attr(e, "ix"), line: rd.line()}
-	return in, rd.children(func(e xml.StartElement) error {
-		switch e.Name.Local {
-		case "SDI", "DAI":
-			child, err := readInstance(rd, e)
-			in.children = append(in.children, child)
-			return err
-		case "Val":
-			v, err := readVal(rd, e)
-			in.vals = append(in.vals, v)
-			return err
-		}
-		return rd.skip()
-	})
-}
-
-func readVal(rd *reader, e xml.StartElement) (val, error) {
-	v := val{group: attr(e, "sGroup"), line: rd.line()}
-	var err error
-	v.text, err = rd.text()
-	return v, err
-}
+// Edition is the edition of IEC 61850-6 that the file says it is of, in words.
+func (d *Document) Edition() string { return d.edition }
 
 // IEDs lists the IEDs of the file, in its order.
 func (d *Document) IEDs() []IED {
+	jids := map[[2]string][]string{}
+	for _, c := range d.conns {
+		for _, jid := range c.jids {
+			at := [2]string{c.ied, c.ap}
+			jids[at] = append(jids[at], jid.text)
+		}
+	}
 	var list []IED
 	for _, dev := range d.ieds {
 		out := IED{Name: dev.name}
 		for _, ap := range dev.aps {
-			out.AccessPoints = append(out.AccessPoints, AccessPoint{
-				Name:   ap.name,
-				Server: dev.serverOf(ap) != nil,
-				JIDs:   append([]string(nil), d.jids[accessPointKey{dev.name, ap.name}]...),
-			})
+			out.AccessPoints = append(out.AccessPoints, AccessPoint{Name: ap.name, Server: dev.serverOf(ap) != nil,
+				JIDs: jids[[2]string{dev.name, ap.name}]})
 		}
 		list = append(list, out)
 	}
@@ -285,10 +295,8 @@ func (dev *ied) serverOf(ap *accessPoint) *accessPoint {
 	return nil
 }
 
-func (d *Document) finding(line int, element, format string, args ...any) {
-	if len(d.findings) < maxFindings {
-		d.findings = append(d.findings, Finding{Line: line, Element: element, Msg: fmt.Sprintf(format, args...)})
-	}
+func (d *Document) finding(by rule, line int, element, format string, args ...any) {
+	d.findings.note(by, line, "", element, format, args...)
 }
 
 // templates are the data type templates of a file by their id.
@@ -296,11 +304,19 @@ type templates struct {
 	lns   map[string]*typeDef
 	dos   map[string]*typeDef
 	das   map[string]*typeDef
-	enums map[string]*acsi.Enum
+	enums map[string]*enumDef
+	all   []*typeDef // of lns, dos and das, in the order of the file
 }
 
 func newTemplates() templates {
-	return templates{lns: map[string]*typeDef{}, dos: map[string]*typeDef{}, das: map[string]*typeDef{}, enums: map[string]*acsi.Enum{}}
+	return templates{lns: map[string]*typeDef{}, dos: map[string]*typeDef{}, das: map[string]*typeDef{}, enums: map[string]*enumDef{}}
+}
+
+// enumDef is an EnumType.
+type enumDef struct {
+	acsi.Enum
+	line   int
+	extent extent
 }
 
 // typeDef is a LNodeType, DOType or DAType.
@@ -310,9 +326,10 @@ type typeDef struct {
 	class   string // lnClass or cdc
 	members []*member
 	line    int
+	extent  extent
 }
 
-func (t *typeDef) String() string { return fmt.Sprintf("<%s id=%s>", t.element, quote(t.id)) }
+func (t *typeDef) String() string { return element(t.element, "id", t.id) }
 
 // member is a DO, SDO, DA or BDA.
 type member struct {

@@ -1,6 +1,7 @@
 package scl
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,20 +18,15 @@ func (d *Document) Model(name, ap string) (*acsi.Model, []Finding, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &modeller{builder: newBuilder(d), model: &acsi.Model{IED: dev.name}}
-	for _, ld := range server.lds {
-		if err := m.addLD(dev, ld); err != nil {
-			return nil, nil, err
-		}
+	m := &modeller{builder: newBuilder(d, maxFindings)}
+	for _, f := range d.findings.list {
+		m.findings.add(f)
 	}
-	if len(m.model.LDs) == 0 {
-		return nil, nil, m.errorf(dev.line, element("IED", "name", dev.name), "check that the file is complete", "its server has no logical device")
+	model, err := m.build(dev, server)
+	if err != nil {
+		return nil, nil, err
 	}
-	return m.model, append(append([]Finding(nil), d.findings...), m.findings...), nil
-}
-
-func element(name, attribute, text string) string {
-	return fmt.Sprintf("<%s %s=%s>", name, attribute, quote(text))
+	return model, m.findings.sorted(), nil
 }
 
 // choose finds the IED and the access point that are meant.
@@ -47,11 +43,11 @@ func (d *Document) choose(name, apName string) (*ied, *accessPoint, error) {
 	}
 	switch {
 	case len(names) == 0:
-		return nil, nil, &Error{File: d.file, Msg: "no IED in it has a server", Hint: "give an ICD, CID, IID or SCD file with the model of an IED"}
+		return nil, nil, &Error{File: d.file, Rule: rules[ruleNoServer].ID, Msg: "no IED in it has a server", Hint: rules[ruleNoServer].Hint}
 	case len(devs) == 0:
-		return nil, nil, &Error{File: d.file, Msg: fmt.Sprintf("there is no IED %s with a server", quote(name)), Hint: "choose one of " + list(names)}
+		return nil, nil, &Error{File: d.file, Rule: rules[ruleNoSuchIED].ID, Msg: fmt.Sprintf("there is no IED %s with a server", quote(name)), Hint: "choose one of " + list(names)}
 	case len(devs) > 1:
-		return nil, nil, &Error{File: d.file, Msg: "it holds several IEDs", Hint: "choose one of " + list(names)}
+		return nil, nil, &Error{File: d.file, Rule: rules[ruleNoSuchIED].ID, Msg: "it holds several IEDs", Hint: "choose one of " + list(names)}
 	}
 	dev := devs[0]
 	var found []*accessPoint
@@ -62,7 +58,7 @@ func (d *Document) choose(name, apName string) (*ied, *accessPoint, error) {
 			found = append(found, ap)
 		}
 	}
-	at := &Error{File: d.file, Line: dev.line, Element: element("IED", "name", dev.name), Hint: "choose one of " + list(apNames)}
+	at := &Error{File: d.file, Line: dev.line, Rule: rules[ruleNoSuchIED].ID, Element: element("IED", "name", dev.name), Hint: "choose one of " + list(apNames)}
 	switch {
 	case len(found) == 0:
 		at.Msg = fmt.Sprintf("it has no access point %s with a server", quote(apName))
@@ -97,39 +93,90 @@ func list(names []string) string {
 // modeller puts the instances of one server together.
 type modeller struct {
 	*builder
-	model  *acsi.Model
-	points int
+	model    *acsi.Model
+	settings *settingControl // the first of the server: it is for the logical devices that have none, too
+	groups   int             // of the settings of the logical device at hand; 0 where there is no SettingControl
+	points   int
+}
+
+// finding is one of this IED.
+func (m *modeller) finding(by rule, line int, element, format string, args ...any) {
+	m.findings.note(by, line, m.model.IED, element, format, args...)
+}
+
+func (m *modeller) build(dev *ied, server *accessPoint) (*acsi.Model, error) {
+	m.model, m.points, m.built, m.settings = &acsi.Model{IED: dev.name}, 0, 0, nil
+	for _, ld := range server.lds {
+		if m.settings == nil {
+			m.settings = ld.settings
+		}
+	}
+	for _, ld := range server.lds {
+		if err := m.addLD(dev, ld); err != nil {
+			return nil, err
+		}
+	}
+	if len(m.model.LDs) == 0 {
+		return nil, m.errorf(ruleIEDEmpty, dev.line, element("IED", "name", dev.name), "its server has no logical device that can be served")
+	}
+	return m.model, nil
 }
 
 func (m *modeller) addLD(dev *ied, ld *lDevice) error {
-	name := ld.ldName
-	if name == "" {
-		name = dev.name + ld.inst
-	}
+	name := cmp.Or(ld.ldName, dev.name+ld.inst)
 	el := element("LDevice", "inst", ld.inst)
 	if _, err := acsi.NewRef(name, "", 0); err != nil {
-		return m.errorf(ld.line, el, "correct the IED's name, inst or ldName", "%v", err)
+		m.finding(ruleLDName, ld.line, el, "it is left out: %v", err)
+		return nil
 	}
 	if m.model.LD(name) != nil {
-		return m.errorf(ld.line, el, "correct inst or ldName", "two logical devices are called %s", quote(name))
+		m.finding(ruleLDTwice, ld.line, el, "it is left out: two logical devices are called %s", quote(name))
+		return nil
 	}
-	out := &acsi.LogicalDevice{Name: name, Inst: ld.inst, Desc: ld.desc, ActiveGroup: ld.actSG}
+	out := &acsi.LogicalDevice{Name: name, Inst: ld.inst, Desc: ld.desc}
+	out.ActiveGroup, m.groups = m.settingGroups(ld)
 	m.model.LDs = append(m.model.LDs, out)
 	names := map[string]bool{}
 	for _, ln := range ld.lns {
 		lnName := ln.prefix + ln.class + ln.inst
-		el := fmt.Sprintf("<LN %s of LDevice %s>", quote(lnName), quote(ld.inst))
+		el := fmt.Sprintf("<%s %s of LDevice %s>", ln.element, quote(lnName), quote(ld.inst))
 		if names[lnName] {
-			m.finding(ln.line, el, "it is left out: there is another of that name")
+			m.finding(ruleLNTwice, ln.line, el, "it is left out: there is another of that name")
 			continue
 		}
-		node, err := m.addLN(out, ln, lnName, el)
+		added, err := m.addLN(out, ln, lnName, el)
 		if err != nil {
 			return err
 		}
-		names[lnName] = node
+		names[lnName] = added
 	}
 	return nil
+}
+
+// settingGroups are the active group and the number of groups of ld, or where it has no SettingControl those of the one
+// that reaches it.
+//
+// IEC 61850-7-2, 16.2 and IEC 61850-7-1, setting groups of nested logical devices.
+func (m *modeller) settingGroups(ld *lDevice) (active, groups int) {
+	s := cmp.Or(ld.settings, m.settings)
+	if s == nil {
+		return 0, 0
+	}
+	const el = "<SettingControl>"
+	if !s.inLN0 {
+		m.finding(ruleSettingControl, s.line, el, "it is not in LN0")
+	}
+	active, err := strconv.Atoi(cmp.Or(s.active, "1"))
+	groups, groupsErr := strconv.Atoi(s.groups)
+	if groupsErr != nil || groups < 1 {
+		m.finding(ruleSettingControl, s.line, el, "numOfSGs=%s is no number of groups", quote(s.groups))
+		groups = max(1, active)
+	}
+	if err != nil || active < 1 || active > groups {
+		m.finding(ruleSettingControl, s.line, el, "actSG=%s is none of %d groups", quote(s.active), groups)
+		active = 1
+	}
+	return active, groups
 }
 
 // addLN reports whether the logical node is there now; what keeps one out is in the findings.
@@ -140,12 +187,12 @@ func (m *modeller) addLN(ld *acsi.LogicalDevice, ln *lNode, name, el string) (bo
 	}
 	ref, err := device.Child(name)
 	if err != nil {
-		m.finding(ln.line, el, "it is left out: %v", err)
+		m.finding(ruleLNName, ln.line, el, "it is left out: %v", err)
 		return false, nil
 	}
 	t := m.doc.types.lns[ln.typ]
 	if t == nil {
-		m.finding(ln.line, el, "it is left out: there is no LNodeType %s", quote(ln.typ))
+		m.finding(ruleLNType, ln.line, el, "it is left out: there is no LNodeType %s", quote(ln.typ))
 		return false, nil
 	}
 	p, err := m.ln(t, ln.dois)
@@ -153,20 +200,20 @@ func (m *modeller) addLN(ld *acsi.LogicalDevice, ln *lNode, name, el string) (bo
 		return false, err
 	}
 	if len(ref.Path())+p.longest > acsi.MaxRefLen {
-		m.finding(ln.line, el, "it is left out: a reference into it would be longer than %d octets", acsi.MaxRefLen)
+		m.finding(ruleLongRef, ln.line, el, "it is left out: a reference into it would be longer than %d octets", acsi.MaxRefLen)
 		return false, nil
 	}
 	if len(name)+3+p.longest > acsi.MaxItemLen {
-		m.finding(ln.line, el, "a name in it is longer than %d octets in MMS: some clients will not read it", acsi.MaxItemLen)
+		m.finding(ruleLongItem, ln.line, el, "a name in it is longer than %d octets in MMS: some clients will not read it", acsi.MaxItemLen)
 	}
 	if m.points += p.points; m.points > maxPoints {
-		return false, m.errorf(ln.line, el, "split the IED", "the model would have more than %d nodes", maxPoints)
+		return false, m.errorf(ruleTooLarge, ln.line, el, "the model would have more than %d nodes", maxPoints)
 	}
 	out := &acsi.LogicalNode{Node: &acsi.Node{Name: name, Kind: acsi.LogicalNodeNode, Class: ln.class, Desc: ln.desc, Children: p.nodes}}
 	ld.LNs = append(ld.LNs, out)
-	v := &valuer{builder: m.builder, ln: out, index: map[valueKey]int{}}
+	v := &valuer{modeller: m, ln: out, index: map[valueKey]int{}}
 	for _, d := range p.defaults {
-		v.set(ref.Path()+d.path, dataObjectOf(d.path), d.node, d.val)
+		v.set(ref.Path()+d.path, dataObjectOf(d.path), d.node, d.val, d.of)
 	}
 	for _, doi := range ln.dois {
 		v.walk(ref.Path(), doi.name, out.Node.Children, doi, el)
@@ -182,7 +229,7 @@ func dataObjectOf(path string) string {
 
 // valuer collects the initial values of a logical node; a later one takes the place of an earlier one.
 type valuer struct {
-	*builder
+	*modeller
 	ln    *acsi.LogicalNode
 	index map[valueKey]int
 }
@@ -213,14 +260,14 @@ func (v *valuer) walk(path, do string, nodes []*acsi.Node, in *instance, el stri
 		}
 		for _, val := range in.vals {
 			if !n.IsLeaf() {
-				v.finding(val.line, el, "the value is left out: %s is no leaf", quote(below))
+				v.finding(ruleValueTarget, val.line, el, "the value is left out: %s is no leaf", quote(below))
 				continue
 			}
-			v.set(below, do, n, val)
+			v.set(below, do, n, val, nil)
 		}
 	}
 	if !found {
-		v.finding(in.line, el, "values of %s are left out: the type has no such part", quote(path+"."+in.name))
+		v.finding(ruleValueTarget, in.line, el, "values of %s are left out: the type has no such part", quote(path+"."+in.name))
 	}
 }
 
@@ -231,7 +278,7 @@ func (v *valuer) path(path string, n *acsi.Node, in *instance, el string) (strin
 	case n.Count == 0 && in.ix == "":
 		return path, true
 	case n.Count == 0:
-		v.finding(in.line, el, "values of %s are left out: it is no array, but ix=%s is given", quote(path), quote(in.ix))
+		v.finding(ruleValueIndex, in.line, el, "values of %s are left out: it is no array, but ix=%s is given", quote(path), quote(in.ix))
 		return "", false
 	}
 	if i, err := strconv.Atoi(in.ix); err == nil && i >= 0 && i < n.Count {
@@ -240,29 +287,34 @@ func (v *valuer) path(path string, n *acsi.Node, in *instance, el string) (strin
 	if in.ix == "" && len(in.children) == 0 && len(in.vals) == 0 {
 		return "", false
 	}
-	v.finding(in.line, el, "values of %s are left out: ix=%s is no element of %d", quote(path), quote(in.ix), n.Count)
+	v.finding(ruleValueIndex, in.line, el, "values of %s are left out: ix=%s is no element of %d", quote(path), quote(in.ix), n.Count)
 	return "", false
 }
 
-// set notes a value. An empty one stands for none, but for a text or a name.
-func (v *valuer) set(path, do string, n *acsi.Node, val val) {
+// set notes a value, which the type's member of gives, or the instance where that is nil. An empty one stands for none, but
+// for a text or a name.
+func (v *valuer) set(path, do string, n *acsi.Node, val val, of *member) {
 	ld, item, _ := strings.Cut(path, "/")
 	ref, err := acsi.NewRef(ld, item, n.FC)
 	if err != nil {
-		v.finding(val.line, path, "%v", err)
+		v.finding(ruleLongRef, val.line, path, "%v", err)
 		return
 	}
-	group := 0
-	if val.group != "" {
-		if group, err = strconv.Atoi(val.group); err != nil || group < 1 {
-			v.finding(val.line, path, "the value is left out: sGroup=%s is no setting group", quote(val.group))
-			return
+	note := func(by rule, format string, args ...any) {
+		if of != nil {
+			v.builder.finding(by, val.line, of.String(), format, args...)
+		} else {
+			v.finding(by, val.line, path, format, args...)
 		}
+	}
+	group, ok := v.group(val.group, n.FC, note)
+	if !ok {
+		return
 	}
 	parsed, err := parseVal(val.text, do, n)
 	if err != nil {
 		if val.text != "" {
-			v.finding(val.line, path, "the value is left out: %v", err)
+			note(ruleValueForm, "the value is left out: %v", err)
 		}
 		return
 	}
@@ -274,4 +326,23 @@ func (v *valuer) set(path, do string, n *acsi.Node, val val) {
 	}
 	v.index[key] = len(v.ln.Values)
 	v.ln.Values = append(v.ln.Values, initial)
+}
+
+// group is the setting group that a value is for, 0 for all; ok is false where there is none such.
+func (v *valuer) group(text string, fc acsi.FC, note func(by rule, format string, args ...any)) (group int, ok bool) {
+	if text == "" {
+		return 0, true
+	}
+	group, err := strconv.Atoi(text)
+	switch {
+	case fc != acsi.SG && fc != acsi.SE:
+		note(ruleValueGroup, "sGroup=%s is given, and it is no setting of a group", quote(text))
+		return 0, true
+	case err != nil || group < 1 || v.groups > 0 && group > v.groups:
+		note(ruleValueGroup, "the value is left out: sGroup=%s is no setting group of %d", quote(text), v.groups)
+		return 0, false
+	case v.groups == 0:
+		note(ruleValueGroup, "sGroup=%s is given, and no logical device has a SettingControl", quote(text))
+	}
+	return group, true
 }

@@ -11,9 +11,9 @@ func (d *Document) readTemplates(rd *reader) error {
 	return rd.children(func(e xml.StartElement) error {
 		switch e.Name.Local {
 		case "LNodeType":
-			return d.readType(rd, e, d.types.lns, attr(e, "lnClass"))
+			return d.readType(rd, e, d.types.lns, rd.attr(e, "lnClass"))
 		case "DOType":
-			return d.readType(rd, e, d.types.dos, attr(e, "cdc"))
+			return d.readType(rd, e, d.types.dos, rd.attr(e, "cdc"))
 		case "DAType":
 			return d.readType(rd, e, d.types.das, "")
 		case "EnumType":
@@ -24,13 +24,14 @@ func (d *Document) readTemplates(rd *reader) error {
 }
 
 func (d *Document) readType(rd *reader, e xml.StartElement, into map[string]*typeDef, class string) error {
-	t := &typeDef{element: e.Name.Local, id: attr(e, "id"), class: class, line: rd.line()}
+	t := &typeDef{element: e.Name.Local, id: rd.attr(e, "id"), class: class, line: rd.at, extent: extent{from: rd.offset}}
 	if first, twice := into[t.id]; twice {
-		d.finding(t.line, t.String(), "the id is taken already in line %d: this one is left out", first.line)
+		d.finding(ruleTypeTwice, t.line, t.String(), "the id is taken already in line %d: this one is left out", first.line)
 	} else {
 		into[t.id] = t
+		d.types.all = append(d.types.all, t)
 	}
-	return rd.children(func(e xml.StartElement) error {
+	err := rd.children(func(e xml.StartElement) error {
 		switch e.Name.Local {
 		case "DO", "SDO", "DA", "BDA":
 			m, err := readMember(rd, e)
@@ -39,11 +40,13 @@ func (d *Document) readType(rd *reader, e xml.StartElement, into map[string]*typ
 		}
 		return rd.skip()
 	})
+	t.extent.to = int(rd.dec.InputOffset())
+	return err
 }
 
 func readMember(rd *reader, e xml.StartElement) (*member, error) {
-	m := &member{element: e.Name.Local, name: attr(e, "name"), typ: attr(e, "type"), basic: attr(e, "bType"), fc: attr(e, "fc"),
-		count: attr(e, "count"), desc: attr(e, "desc"), valKind: attr(e, "valKind"), line: rd.line()}
+	m := &member{element: e.Name.Local, name: rd.attr(e, "name"), typ: rd.attr(e, "type"), basic: rd.attr(e, "bType"), fc: rd.attr(e, "fc"),
+		count: rd.attr(e, "count"), desc: rd.attr(e, "desc"), valKind: rd.attr(e, "valKind"), line: rd.at}
 	return m, rd.children(func(e xml.StartElement) error {
 		if e.Name.Local != "Val" {
 			return rd.skip()
@@ -55,25 +58,34 @@ func readMember(rd *reader, e xml.StartElement) (*member, error) {
 }
 
 func (d *Document) readEnum(rd *reader, e xml.StartElement) error {
-	enum := &acsi.Enum{ID: attr(e, "id")}
-	element := "<EnumType id=" + quote(enum.ID) + ">"
-	if _, twice := d.types.enums[enum.ID]; twice {
-		d.finding(rd.line(), element, "the id is taken already: this one is left out")
+	enum := &enumDef{Enum: acsi.Enum{ID: rd.attr(e, "id")}, line: rd.at, extent: extent{from: rd.offset}}
+	el := element("EnumType", "id", enum.ID)
+	if first, twice := d.types.enums[enum.ID]; twice {
+		d.finding(ruleTypeTwice, rd.at, el, "the id is taken already in line %d: this one is left out", first.line)
 	} else {
 		d.types.enums[enum.ID] = enum
 	}
-	return rd.children(func(e xml.StartElement) error {
+	ords, names := map[int]bool{}, map[string]bool{}
+	err := rd.children(func(e xml.StartElement) error {
 		if e.Name.Local != "EnumVal" {
 			return rd.skip()
 		}
-		line := rd.line()
-		ord, err := strconv.ParseInt(attr(e, "ord"), 10, 32)
-		name, textErr := rd.text()
-		if err != nil {
-			d.finding(line, element, "ord=%s is no number: the value %s is left out", quote(attr(e, "ord")), quote(name))
-		} else {
-			enum.Values = append(enum.Values, acsi.EnumValue{Ord: int(ord), Name: name})
+		line, text := rd.at, rd.attr(e, "ord")
+		ord, err := strconv.ParseInt(text, 10, 32)
+		name, textErr := rd.content()
+		switch {
+		case err != nil:
+			d.finding(ruleEnumOrd, line, el, "ord=%s is no number: the value %s is left out", quote(text), quote(name))
+			return textErr
+		case ords[int(ord)]:
+			d.finding(ruleEnumTwice, line, el, "the number %d is there twice", ord)
+		case name != "" && names[name]:
+			d.finding(ruleEnumTwice, line, el, "the name %s is there twice", quote(name))
 		}
+		ords[int(ord)], names[name] = true, true
+		enum.Values = append(enum.Values, acsi.EnumValue{Ord: int(ord), Name: name})
 		return textErr
 	})
+	enum.extent.to = int(rd.dec.InputOffset())
+	return err
 }

@@ -1,0 +1,221 @@
+package scl
+
+import (
+	"cmp"
+	"encoding/xml"
+)
+
+// settingControl is a SettingControl as it is written.
+type settingControl struct {
+	groups, active string
+	inLN0          bool
+	line           int
+}
+
+// dataSet is a DataSet as it is written.
+type dataSet struct {
+	name    string
+	members []*fcda
+	line    int
+}
+
+// fcda is a member of a data set as it is written.
+type fcda struct {
+	ldInst, prefix, class, inst, do, da, fc, ix string
+	line                                        int
+}
+
+// controlBlock is a ReportControl, LogControl, GSEControl or SampledValueControl as it is written.
+type controlBlock struct {
+	element                  string
+	name, datSet, id, period string
+	buffered, indexed        bool
+	max                      string // of RptEnabled
+	clients                  int    // for which instances are reserved
+	periodic                 bool   // by TrgOps
+	log                      string // logName
+	line                     int
+}
+
+func (b *controlBlock) String() string { return element(b.element, "name", b.name) }
+
+// readCommunication keeps the addresses by IEC 61850-8-2; the others are of no use here.
+func (d *Document) readCommunication(rd *reader) error {
+	return rd.children(func(e xml.StartElement) error {
+		if e.Name.Local != "SubNetwork" {
+			return rd.skip()
+		}
+		return rd.children(func(e xml.StartElement) error {
+			if e.Name.Local != "ConnectedAP" {
+				return rd.skip()
+			}
+			return d.readConnectedAP(rd, e)
+		})
+	})
+}
+
+func (d *Document) readConnectedAP(rd *reader, e xml.StartElement) error {
+	c := &connectedAP{ied: rd.attr(e, "iedName"), ap: rd.attr(e, "apName"), line: rd.at, extent: extent{from: rd.offset}}
+	d.conns = append(d.conns, c)
+	err := rd.children(func(e xml.StartElement) error {
+		if e.Name.Local != "Address" {
+			return rd.skip()
+		}
+		return rd.children(func(e xml.StartElement) error {
+			if e.Name.Local != "P" || rd.attr(e, "type") != "JID" {
+				return rd.skip()
+			}
+			jid := val{line: rd.at}
+			var err error
+			if jid.text, err = rd.content(); err == nil && jid.text != "" {
+				c.jids = append(c.jids, jid)
+			}
+			return err
+		})
+	})
+	c.extent.to = int(rd.dec.InputOffset())
+	return err
+}
+
+func (d *Document) readIED(rd *reader, e xml.StartElement) error {
+	dev := &ied{name: rd.attr(e, "name"), line: rd.at, extent: extent{from: rd.offset}}
+	twice := false
+	for _, other := range d.ieds {
+		if other.name == dev.name {
+			d.finding(ruleIEDTwice, dev.line, element("IED", "name", dev.name), "it is left out: another is in line %d", other.line)
+			twice = true
+		}
+	}
+	if twice {
+		return rd.skip()
+	}
+	d.ieds = append(d.ieds, dev)
+	err := rd.children(func(e xml.StartElement) error {
+		if e.Name.Local != "AccessPoint" {
+			return rd.skip()
+		}
+		return d.readAccessPoint(rd, e, dev)
+	})
+	dev.extent.to = int(rd.dec.InputOffset())
+	return err
+}
+
+func (d *Document) readAccessPoint(rd *reader, e xml.StartElement, dev *ied) error {
+	ap := &accessPoint{name: rd.attr(e, "name"), line: rd.at}
+	for _, other := range dev.aps {
+		if other.name == ap.name {
+			d.findings.note(ruleIEDTwice, ap.line, dev.name, element("AccessPoint", "name", ap.name), "it is left out: another is in line %d", other.line)
+			return rd.skip()
+		}
+	}
+	dev.aps = append(dev.aps, ap)
+	return rd.children(func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "ServerAt":
+			ap.serverAt = rd.attr(e, "apName")
+		case "Server":
+			ap.server = true
+			return readServer(rd, ap)
+		}
+		return rd.skip()
+	})
+}
+
+func readServer(rd *reader, ap *accessPoint) error {
+	return rd.children(func(e xml.StartElement) error {
+		if e.Name.Local != "LDevice" {
+			return rd.skip()
+		}
+		ld := &lDevice{inst: rd.attr(e, "inst"), ldName: rd.attr(e, "ldName"), desc: rd.attr(e, "desc"), line: rd.at}
+		ap.lds = append(ap.lds, ld)
+		return rd.children(func(e xml.StartElement) error {
+			if e.Name.Local != "LN0" && e.Name.Local != "LN" {
+				return rd.skip()
+			}
+			return readLN(rd, e, ld)
+		})
+	})
+}
+
+func readLN(rd *reader, e xml.StartElement, ld *lDevice) error {
+	ln := &lNode{element: e.Name.Local, prefix: rd.attr(e, "prefix"), class: rd.attr(e, "lnClass"), inst: rd.attr(e, "inst"),
+		typ: rd.attr(e, "lnType"), desc: rd.attr(e, "desc"), line: rd.at}
+	ld.lns = append(ld.lns, ln)
+	return rd.children(func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "DOI":
+			in, err := readInstance(rd, e)
+			ln.dois = append(ln.dois, in)
+			return err
+		case "DataSet":
+			return readDataSet(rd, e, ln)
+		case "ReportControl", "LogControl", "GSEControl", "SampledValueControl":
+			return readControlBlock(rd, e, ln)
+		case "Log":
+			ln.logs = append(ln.logs, rd.attr(e, "name"))
+		case "SettingControl":
+			ld.settings = &settingControl{groups: rd.attr(e, "numOfSGs"), active: rd.attr(e, "actSG"), inLN0: ln.element == "LN0", line: rd.at}
+		}
+		return rd.skip()
+	})
+}
+
+func readInstance(rd *reader, e xml.StartElement) (*instance, error) {
+	in := &instance{element: e.Name.Local, name: rd.attr(e, "name"), ix: rd.attr(e, "ix"), line: rd.at}
+	return in, rd.children(func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "SDI", "DAI":
+			child, err := readInstance(rd, e)
+			in.children = append(in.children, child)
+			return err
+		case "Val":
+			v, err := readVal(rd, e)
+			in.vals = append(in.vals, v)
+			return err
+		}
+		return rd.skip()
+	})
+}
+
+func readVal(rd *reader, e xml.StartElement) (val, error) {
+	v := val{group: rd.attr(e, "sGroup"), line: rd.at}
+	var err error
+	v.text, err = rd.content()
+	return v, err
+}
+
+func readDataSet(rd *reader, e xml.StartElement, ln *lNode) error {
+	set := &dataSet{name: rd.attr(e, "name"), line: rd.at}
+	ln.sets = append(ln.sets, set)
+	return rd.children(func(e xml.StartElement) error {
+		if e.Name.Local == "FCDA" {
+			set.members = append(set.members, &fcda{ldInst: rd.attr(e, "ldInst"), prefix: rd.attr(e, "prefix"), class: rd.attr(e, "lnClass"),
+				inst: rd.attr(e, "lnInst"), do: rd.attr(e, "doName"), da: rd.attr(e, "daName"), fc: rd.attr(e, "fc"), ix: rd.attr(e, "ix"), line: rd.at})
+		}
+		return rd.skip()
+	})
+}
+
+func readControlBlock(rd *reader, e xml.StartElement, ln *lNode) error {
+	b := &controlBlock{element: e.Name.Local, name: rd.attr(e, "name"), datSet: rd.attr(e, "datSet"), id: rd.attr(e, "rptID"),
+		period: rd.attr(e, "intgPd"), buffered: isTrue(rd.attr(e, "buffered")), indexed: isTrue(cmp.Or(rd.attr(e, "indexed"), "true")),
+		log: rd.attr(e, "logName"), line: rd.at}
+	ln.blocks = append(ln.blocks, b)
+	return rd.children(func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "TrgOps":
+			b.periodic = isTrue(rd.attr(e, "period"))
+		case "RptEnabled":
+			b.max = rd.attr(e, "max")
+			return rd.children(func(e xml.StartElement) error {
+				if e.Name.Local == "ClientLN" {
+					b.clients++
+				}
+				return rd.skip()
+			})
+		}
+		return rd.skip()
+	})
+}
+
+func isTrue(text string) bool { return text == "true" || text == "1" }
