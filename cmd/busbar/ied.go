@@ -6,13 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"busbar.example/acsi"
+	"busbar.example/acsi/scl"
 	"busbar.example/app/site"
 )
 
 func (g *global) iedCommand() *cobra.Command {
 	var o site.IEDOptions
 	var account string
+	var e2e protection
 	c := &cobra.Command{
 		Use:   "ied --jid JID --scl FILE",
 		Short: "serve an IED that an SCL file describes",
@@ -31,6 +32,9 @@ the file gives. With --sim the values move as those of a plant would.`,
 			if err != nil {
 				return err
 			}
+			if o.E2E, err = e2e.on(s); err != nil {
+				return err
+			}
 			j, err := s.Account(account)
 			if err != nil {
 				return err
@@ -43,6 +47,11 @@ the file gives. With --sim the values move as those of a plant would.`,
 				return err
 			}
 			defer events.Close()
+			if s.UnprotectedPeers() > 0 {
+				g.warnOfMode(o.E2E, "what a peer may do is what busbar.yaml gives to the name that the broker calls it")
+			} else {
+				g.warnOfMode(o.E2E, "no peer has a role, so none may read anything: unprotected in busbar.yaml gives roles")
+			}
 			o.Logger, o.Audit = g.logger(), events
 			o.Ready = func(running *site.RunningIED) { g.iedReady(&o, running) }
 			return s.RunIED(c.Context(), o)
@@ -54,23 +63,35 @@ the file gives. With --sim the values move as those of a plant would.`,
 	f.StringVar(&o.Name, "ied", "", "`name` of the IED in the file, where there are several")
 	f.StringVar(&o.AP, "ap", "", "`name` of the access point, where several have a server")
 	f.BoolVar(&o.Sim, "sim", false, "move the values plausibly")
+	e2e.flags(c)
 	f.StringVar(&o.Connect, "connect", "", "`HOST:PORT` of the broker (default: where the broker of this folder listens, else connect in busbar.yaml, else SRV)")
 	return c
 }
 
 func (g *global) iedReady(o *site.IEDOptions, running *site.RunningIED) {
-	for _, finding := range running.Findings {
-		fmt.Fprintf(g.stderr, "%s: %s\n", o.SCL, oneLine(finding.String()))
-	}
-	lns, leaves := 0, 0
-	for _, ld := range running.Model.LDs {
-		lns += len(ld.LNs)
-		for _, ln := range ld.LNs {
-			leaves += countLeaves(ln.Node)
+	g.tellFindings(o.SCL, running.Findings)
+	counts := running.Model.Counts()
+	fmt.Fprintf(g.stderr, "%v is on line: %s of %s, %s, %s, %s\n", o.JID, running.Model.IED, filepath.Base(o.SCL),
+		number(counts.LDs, "logical device"), number(counts.LNs, "logical node"), number(counts.AllLeaves(), "value"))
+}
+
+// tellFindings says what of an IED is not served as its file says, without flooding the terminal.
+func (g *global) tellFindings(file string, findings []scl.Finding) {
+	const most = 10
+	told := 0
+	for _, group := range byRule(findings) {
+		for _, f := range group {
+			if f.Severity == scl.SeverityInfo {
+				continue
+			}
+			if told++; told <= most {
+				fmt.Fprintln(g.stderr, findingLine(file, f))
+			}
 		}
 	}
-	fmt.Fprintf(g.stderr, "%v is on line: %s of %s, %s, %s, %s\n", o.JID, running.Model.IED, filepath.Base(o.SCL),
-		number(len(running.Model.LDs), "logical device"), number(lns, "logical node"), number(leaves, "value"))
+	if told > most {
+		fmt.Fprintf(g.stderr, "%s: and %s: see `busbar scl check`\n", oneLine(file), number(told-most, "finding"))
+	}
 }
 
 func number(n int, of string) string {
@@ -78,16 +99,4 @@ func number(n int, of string) string {
 		of += "s"
 	}
 	return fmt.Sprint(n, " ", of)
-}
-
-// countLeaves counts the attributes of basic type below n, an array's once for each element.
-func countLeaves(n *acsi.Node) int {
-	if n.IsLeaf() {
-		return max(n.Count, 1)
-	}
-	count := 0
-	for _, c := range n.Children {
-		count += countLeaves(c)
-	}
-	return count * max(n.Count, 1)
 }

@@ -119,7 +119,7 @@ func (g *global) command() *cobra.Command {
 	})
 	root.PersistentFlags().StringVar(&g.dir, "site", "", "site `folder` (default: the nearest one upward that holds busbar.yaml)")
 	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "tell the protocol steps on standard error")
-	root.AddCommand(g.initCommand(), g.pkiCommand(), g.brokerCommand(), g.iedCommand(), g.demoCommand())
+	root.AddCommand(g.initCommand(), g.pkiCommand(), g.sclCommand(), g.brokerCommand(), g.iedCommand(), g.demoCommand())
 	root.AddCommand(g.clientCommands()...)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.InitDefaultHelpCmd()
