@@ -14,7 +14,6 @@ import (
 
 	"busbar.example/scsm/xmpp82"
 	"busbar.example/secure/audit"
-	"busbar.example/secure/e2e"
 	"busbar.example/secure/pki"
 	"busbar.example/xmpp"
 	"busbar.example/xmpp/jid"
@@ -24,6 +23,7 @@ import (
 type Party struct {
 	JID     jid.JID      // full
 	Connect string       // HOST:PORT of the broker; default: where the site says
+	E2E     E2E          // how its associations are protected; default: as the site says
 	Logger  *slog.Logger // nil is silent
 	Audit   audit.Sink
 }
@@ -37,29 +37,27 @@ func (s *Site) endpoint(ctx context.Context, p Party, endTrust *pki.Trust, serve
 	if err != nil {
 		return nil, err
 	}
-	end, err := s.identity(p.JID, "e2e")
-	if err != nil {
-		return nil, err
-	}
 	wireTrust, err := s.trust(pki.E2M)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkOwn(p, wire, end, wireTrust, endTrust); err != nil {
-		return nil, fmt.Errorf("%v: %w", p.JID.Bare(), err)
-	}
-	address, err := s.address(ctx, p.Connect, net.DefaultResolver.LookupSRV)
-	if err != nil {
+	if err := checkOwn(p, "TLS", wire, wireTrust.VerifyClient); err != nil {
 		return nil, err
 	}
-	e, err := xmpp82.Dial(ctx, xmpp82.Config{
-		XMPP: xmpp.Config{JID: p.JID, Address: address, Identity: wire, Trust: wireTrust,
+	cfg := xmpp82.Config{
+		XMPP: xmpp.Config{JID: p.JID, Identity: wire, Trust: wireTrust,
 			Logger: p.Logger, Audit: p.Audit, Trace: steps(p.Logger)},
-		E2E:   e2e.Config{Identity: end, Trust: endTrust, Audit: p.Audit},
 		Serve: serve,
-	})
+	}
+	if err := s.protection(&cfg, p, endTrust); err != nil {
+		return nil, err
+	}
+	if cfg.XMPP.Address, err = s.address(ctx, p.Connect, net.DefaultResolver.LookupSRV); err != nil {
+		return nil, err
+	}
+	e, err := xmpp82.Dial(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("%v: broker at %s: %w", p.JID.Bare(), address, err)
+		return nil, fmt.Errorf("%v: broker at %s: %w", p.JID.Bare(), cfg.XMPP.Address, err)
 	}
 	return e, nil
 }

@@ -32,6 +32,7 @@ func HintFor(err error) string {
 		negotiation *xmpp.NegotiationError
 		unreachable *xmpp82.UnreachableError
 		refused     *e2e.SecRejected
+		mode        *xmpp82.ModeError
 		network     *net.OpError
 		stream      *xmpp.StreamError
 	)
@@ -46,6 +47,10 @@ func HintFor(err error) string {
 		return negotiation.Hint
 	case errors.As(err, &unreachable):
 		return "is it running? Start it with `busbar ied --jid " + unreachable.Peer.Bare().String() + " --scl FILE`"
+	case errors.As(err, &mode):
+		return modeHint(mode)
+	case errors.As(err, &refused) && isAboutAlgorithms(refused.Diagnostic):
+		return "the IED and this end must have an algorithm in common: choose with --e2e-algorithms, or with e2e: algorithms in " + FileName
 	case errors.As(err, &refused):
 		return "the peer's audit log says why: its trust roots, the certificate's validity and the clocks of both are what to look at"
 	case errors.As(err, &stream) && stream.Condition == xmpp.Conflict:
@@ -60,4 +65,22 @@ func HintFor(err error) string {
 		return "check the address given with --connect or in " + FileName
 	}
 	return ""
+}
+
+func isAboutAlgorithms(d e2e.HandshakeDiagnostics) bool {
+	switch d {
+	case e2e.AeaAlgorithmsNotSupported, e2e.EncryptAlgorithmsNotSupported, e2e.IcvAlgorithmsNotSupported, e2e.EncrModeAeaNotSupported, e2e.AeIsRequired:
+		return true
+	}
+	return false
+}
+
+// modeHint says what to do about two ends that differ in their end-to-end security.
+func modeHint(e *xmpp82.ModeError) string {
+	for mode, word := range map[Mode]string{Encrypted: e2e.Encrypted.String(), Clear: e2e.Clear.String(), Off: string(Off)} {
+		if e.Theirs == word {
+			return "give --e2e " + string(mode) + " here, if that is what is wanted, or end it and start the IED with what is given here"
+		}
+	}
+	return "give the same --e2e to the IED and here"
 }

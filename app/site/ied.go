@@ -92,15 +92,19 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 		if err != nil {
 			return fmt.Errorf("%v: the XMPP session has ended: %w", o.JID, cmp.Or(endpoint.Session().Err(), err))
 		}
-		running.Go(func() { serve(ctx, link, engine, o.Logger) })
+		running.Go(func() { serve(ctx, link, engine, s.associations(), o.Logger) })
 	}
 }
 
+// associations is what a party here offers its peers.
+func (s *Site) associations() assoc.Config { return assoc.Config{MaxPDU: s.Config.MaxPDU} }
+
 // serve answers one peer until its association ends.
-func serve(ctx context.Context, link *xmpp82.Association, engine *server.Engine, log *slog.Logger) {
+func serve(ctx context.Context, link *xmpp82.Association, engine *server.Engine, cfg assoc.Config, log *slog.Logger) {
 	err := mmsmap.Serve(ctx, link, mmsmap.ServerConfig{
-		Services: engine.Services,
-		Fault:    func(err error) { log.Error("service failed", "peer", link.Peer().Name, "err", err) },
+		Services:    engine.Services,
+		Association: cfg,
+		Fault:       func(err error) { log.Error("service failed", "peer", link.Peer().Name, "err", err) },
 	})
 	if err != nil {
 		log.Debug("association ended", "peer", link.Peer().Name, "err", err)
@@ -194,7 +198,7 @@ func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
 		endpoint.Close()
 		return nil, err
 	}
-	client, err := mmsmap.Associate(ctx, link, assoc.Config{})
+	client, err := mmsmap.Associate(ctx, link, s.associations())
 	if err != nil {
 		endpoint.Close()
 		if _, absent := errors.AsType[*xmpp82.UnreachableError](err); absent {

@@ -131,6 +131,21 @@ domain: %s
 # Where the broker is, if it does not run in this folder; default: as the SRV record of the domain says.
 # connect: 127.0.0.1:5222
 
+# The largest PDU that an IED or a client here takes, in octets; default 65000.
+# max_pdu: 65000
+
+# How associations are protected between client and IED: encr, clear (readable on the way) or off; both ends alike.
+# The algorithms are those that this end agrees to, preferred first; of those listed, the ones of the mode count.
+# e2e:
+#   mode: encr
+#   algorithms: [aes-256-gcm, aes-128-gcm]
+
+# Where e2e is off nothing proves who a peer is: an IED then gives these roles to whom the broker names, and none to
+# anybody else.
+# unprotected:
+#   roles:
+#     ems: [VIEWER]
+
 # broker:
 #   listen: 127.0.0.1:5222
 #   groups:                 # who sees whose presence; default: all accounts each other's

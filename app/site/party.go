@@ -2,6 +2,7 @@ package site
 
 import (
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -151,23 +152,17 @@ func keyHint(err error) error {
 	return Hint(err, "both files must be readable to this user, the key to nobody else; or issue them anew")
 }
 
-// checkOwn holds the party's own certificates against the rules that its peers hold them against: they would say
-// no more than that it is refused.
-func checkOwn(p Party, wire, end *pki.Identity, wireTrust, endTrust *pki.Trust) error {
-	now := time.Now()
-	onWire, err := wireTrust.VerifyClient(wire.Chain, now)
+// checkOwn holds the party's own TLS or E2E certificate against the rules that its peers hold it against: they would
+// say no more than that it is refused.
+func checkOwn(p Party, name string, id *pki.Identity, verify func([]*x509.Certificate, time.Time) (*pki.Verified, error)) error {
+	own := p.JID.Bare()
+	v, err := verify(id.Chain, time.Now())
 	if err != nil {
-		return fmt.Errorf("own TLS %w", err)
+		return fmt.Errorf("%v: own %s %w", own, name, err)
 	}
-	onEnd, err := endTrust.VerifyE2E(end.Chain, now)
-	if err != nil {
-		return fmt.Errorf("own E2E %w", err)
-	}
-	for name, v := range map[string]*pki.Verified{"TLS": onWire, "E2E": onEnd} {
-		if !slices.Contains(v.XMPPAddrs(), p.JID.Bare().String()) {
-			return Hint(fmt.Errorf("own %s certificate is that of %s, not of %v", name, pki.Name(v.Leaf()), p.JID.Bare()),
-				"put back the files that were issued for this account, or issue them anew")
-		}
+	if !slices.Contains(v.XMPPAddrs(), own.String()) {
+		return Hint(fmt.Errorf("%v: own %s certificate is that of %s, not of %v", own, name, pki.Name(v.Leaf()), own),
+			"put back the files that were issued for this account, or issue them anew")
 	}
 	return nil
 }

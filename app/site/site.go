@@ -15,6 +15,8 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"busbar.example/mms/assoc"
+	"busbar.example/secure/rbac"
 	"busbar.example/xmpp/jid"
 )
 
@@ -27,7 +29,9 @@ type Site struct {
 	Domain string // of the XMPP server and of every JID issued here
 	Config Config
 
-	jid jid.JID // of the domain
+	jid         jid.JID // of the domain
+	e2e         E2E
+	unprotected map[jid.JID][]rbac.Grant // by bare JID: the roles where end-to-end security is off
 }
 
 // Config is the content of busbar.yaml. Unknown fields are refused.
@@ -35,7 +39,22 @@ type Config struct {
 	Domain  string `yaml:"domain"`
 	Client  string `yaml:"client,omitempty"`  // the JID that client commands use, where --jid is not given
 	Connect string `yaml:"connect,omitempty"` // HOST:PORT of the broker, where it does not run in this folder
-	Broker  Broker `yaml:"broker,omitempty"`
+	MaxPDU  int    `yaml:"max_pdu,omitempty"` // octets of the largest PDU that is taken; default 65000
+
+	E2E         Protection  `yaml:"e2e,omitempty"`
+	Unprotected Unprotected `yaml:"unprotected,omitempty"`
+	Broker      Broker      `yaml:"broker,omitempty"`
+}
+
+// Protection says how associations are protected end to end, where --e2e and --e2e-algorithms do not.
+type Protection struct {
+	Mode       string   `yaml:"mode,omitempty"`       // encr, clear or off; default encr
+	Algorithms []string `yaml:"algorithms,omitempty"` // preferred first; those of the mode count
+}
+
+// Unprotected says who may do what where end-to-end security is off.
+type Unprotected struct {
+	Roles map[string][]string `yaml:"roles,omitempty"` // by account
 }
 
 // Broker says how `busbar broker` serves the domain.
@@ -91,13 +110,36 @@ func Open(dir string) (*Site, error) {
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {
-		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, and broker with listen and groups; the comments that `busbar init` writes into it show them")
+		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, max_pdu, e2e with mode and algorithms, unprotected with roles, and broker with listen and groups; the comments that `busbar init` writes into it show them")
 	}
 	domain, err := jid.New("", cfg.Domain, "")
 	if err != nil {
 		return nil, Hint(fmt.Errorf("%s: domain: %w", name, err), "give the DNS name that follows the @ of your JIDs")
 	}
-	return &Site{Dir: dir, Domain: domain.Domain(), Config: cfg, jid: domain}, nil
+	opened := &Site{Dir: dir, Domain: domain.Domain(), Config: cfg, jid: domain}
+	if err := opened.parse(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return opened, nil
+}
+
+// The bounds of max_pdu, in octets.
+const minPDU, maxPDU = assoc.MinPDU, 512 << 10
+
+// parse makes sense of the fields that are more than text.
+func (s *Site) parse() error {
+	c := s.Config
+	if c.MaxPDU != 0 && (c.MaxPDU < minPDU || c.MaxPDU > maxPDU) {
+		return Hint(fmt.Errorf("max_pdu: %d octets are not %d to %d", c.MaxPDU, minPDU, maxPDU), "leave it out for 65000, or choose another number")
+	}
+	var err error
+	if s.e2e, err = ParseE2E(c.E2E.Mode, c.E2E.Algorithms); err != nil {
+		return fmt.Errorf("e2e: %w", err)
+	}
+	if s.unprotected, err = s.parseUnprotected(c.Unprotected.Roles); err != nil {
+		return fmt.Errorf("unprotected: roles: %w", err)
+	}
+	return nil
 }
 
 // unknownField is how the YAML package says it, with the name of a Go type.

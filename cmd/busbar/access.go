@@ -21,6 +21,7 @@ type access struct {
 	g           *global
 	to, account string
 	connect     string
+	e2e         protection
 	json, utc   bool
 	timeout     time.Duration
 	lasting     bool // the command lasts until it is ended: timeout bounds what it waits for, not it
@@ -38,6 +39,7 @@ func (g *global) access(c *cobra.Command) *access {
 	f.StringVar(&a.to, "to", "", "`JID` of the IED")
 	f.StringVar(&a.account, "jid", "", "`JID` of the client (default: client in busbar.yaml, else the only client issued here)")
 	f.StringVar(&a.connect, "connect", "", "`HOST:PORT` of the broker (default: where the broker of this folder listens, else connect in busbar.yaml, else SRV)")
+	a.e2e.flags(c)
 	f.BoolVar(&a.json, "json", false, "print JSON lines, one object a result")
 	f.BoolVar(&a.utc, "utc", false, "print times in UTC, not in the local zone")
 	f.DurationVar(&a.timeout, "timeout", 30*time.Second, "`time` that the command may wait for its answers")
@@ -62,6 +64,10 @@ func (a *access) with(ctx context.Context, do func(context.Context, *session) er
 	if err != nil {
 		return err
 	}
+	how, err := a.e2e.on(s)
+	if err != nil {
+		return err
+	}
 	j, err := s.Client(a.account)
 	if err != nil {
 		return err
@@ -74,9 +80,10 @@ func (a *access) with(ctx context.Context, do func(context.Context, *session) er
 		return err
 	}
 	defer events.Close()
+	a.g.warnOfMode(how, "")
 	limited, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	peer, err := s.Dial(limited, site.Party{JID: j, Connect: a.connect, Logger: a.g.logger(), Audit: events}, a.to)
+	peer, err := s.Dial(limited, site.Party{JID: j, Connect: a.connect, E2E: how, Logger: a.g.logger(), Audit: events}, a.to)
 	if err != nil {
 		return err
 	}

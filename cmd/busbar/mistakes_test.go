@@ -71,6 +71,11 @@ func TestMistakesOfClients(t *testing.T) {
 		{name: "a watch of less than nothing", args: []string{"watch", "--to", "pv1", "--count", "-1", ref}, status: exitUsage, names: []string{"--count -1"}, hint: "--help"},
 		{name: "a watch that is over", args: []string{"watch", "--to", "pv1", "--for", "-1s", ref}, status: exitUsage, names: []string{"--for -1s"}, hint: "--help"},
 		{name: "a watch of nothing", args: []string{"watch", "--to", "pv1"}, status: exitUsage, names: []string{"REF"}, hint: "--help"},
+		{name: "no such mode", args: get("--jid", "ems", "--e2e", "none"), status: exitUsage, names: []string{`"none"`}, hint: "encr, clear or off"},
+		{name: "no such algorithm", args: get("--jid", "ems", "--e2e-algorithms", "aes-256-gcm,rot13"), status: exitUsage, names: []string{`"rot13"`}, hint: "aes-128-gcm"},
+		{name: "an algorithm of another mode", args: get("--jid", "ems", "--e2e-algorithms", "hmac-sha256"), status: exitUsage, names: []string{"hmac-sha256", "encr"}, hint: "aes-256-gcm"},
+		{name: "an IED of another mode", args: get("--jid", "ems", "--e2e", "clear"), status: exitFailed, names: []string{"clear here and encrypted at pv1@" + domain}, hint: "--e2e encr"},
+		{name: "an IED that does not have the algorithm", args: get("--jid", "ems", "--e2e-algorithms", "aes-256-cbc-hmac-sha256"), status: exitFailed, names: []string{"pv1@" + domain, "refused the handshake"}, hint: "--e2e-algorithms"},
 		{name: "several clients", args: get(), status: exitFailed, names: []string{"several clients"}, hint: "ems@" + domain + ", guest@" + domain},
 		{name: "an account without certificates", args: get("--jid", "nobody"), status: exitFailed, names: []string{"nobody@" + domain}, hint: "pki issue"},
 		{name: "a JID of another domain", args: []string{"ls", "--jid", "ems", "--to", "pv1@other.example"}, status: exitFailed, names: []string{"pv1@other.example"}, hint: domain},
@@ -139,6 +144,15 @@ func TestMistakesInAFolder(t *testing.T) {
 		{name: "an unknown field in busbar.yaml", prepare: func(t *testing.T, f folder) {
 			write(t, f.path("busbar.yaml"), "domain: "+domain+"\nclinet: ems\n")
 		}, args: ls, status: exitFailed, names: []string{"busbar.yaml", "line 2", "clinet"}, hint: "client"},
+		{name: "a mode in busbar.yaml that does not exist", prepare: func(t *testing.T, f folder) {
+			write(t, f.path("busbar.yaml"), "domain: "+domain+"\ne2e: {mode: secret}\n")
+		}, args: ls, status: exitFailed, names: []string{"busbar.yaml: e2e", `"secret"`}, hint: "encr, clear or off"},
+		{name: "a role in busbar.yaml that does not exist", prepare: func(t *testing.T, f folder) {
+			write(t, f.path("busbar.yaml"), "domain: "+domain+"\nunprotected: {roles: {ems: [KING]}}\n")
+		}, args: ls, status: exitFailed, names: []string{"busbar.yaml: unprotected: roles", `"KING"`, "VIEWER"}, hint: "account"},
+		{name: "a PDU size that is none", prepare: func(t *testing.T, f folder) {
+			write(t, f.path("busbar.yaml"), "domain: "+domain+"\nmax_pdu: 10\n")
+		}, args: ls, status: exitFailed, names: []string{"busbar.yaml: max_pdu", "8192"}, hint: "65000"},
 		{name: "a client in busbar.yaml of another domain", prepare: func(t *testing.T, f folder) {
 			write(t, f.path("busbar.yaml"), "domain: "+domain+"\nclient: ems@other.example\n")
 		}, args: []string{"ls", "--to", "pv1"}, status: exitFailed, names: []string{"busbar.yaml: client", "ems@other.example"}, hint: domain},

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"busbar.example/app/site"
+)
+
+// protection is what ied and the client commands are told about end-to-end security.
+type protection struct {
+	mode       string
+	algorithms []string
+}
+
+func (p *protection) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&p.mode, "e2e", "", "end-to-end security, at both ends alike: encr, clear or off (`mode`; default: as busbar.yaml says, else encr)")
+	f.StringSliceVar(&p.algorithms, "e2e-algorithms", nil, "`list` of algorithms for it, with commas between, preferred first (default: as busbar.yaml says, else GCM or HMAC and GMAC)")
+}
+
+// on is what that means in a site.
+func (p *protection) on(s *site.Site) (site.E2E, error) {
+	given, err := site.ParseE2E(p.mode, p.algorithms)
+	if err == nil {
+		given, err = s.E2E(given)
+	}
+	if err != nil {
+		return given, &usageError{err}
+	}
+	return given, nil
+}
+
+// warnOfMode says what is not protected where end-to-end security is off, and what else is to be known of that.
+func (g *global) warnOfMode(how site.E2E, more string) {
+	if how.Mode != site.Off {
+		return
+	}
+	fmt.Fprintln(g.stderr, "busbar: end-to-end security is off: whoever runs a server on the way can read and alter everything")
+	if more != "" {
+		fmt.Fprintf(g.stderr, "  hint: %s\n", more)
+	}
+}
