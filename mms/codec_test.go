@@ -272,8 +272,8 @@ func TestAllocations(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		// A value has one for itself, two for its elements, and one for its quality; then what is round them.
-		if ceiling := 4.0*50 + 50; decoding > ceiling {
+		// A value has one for itself; values share those for their elements; then what is round them.
+		if ceiling := 50 + 25.0; decoding > ceiling {
 			t.Errorf("%s: %v allocations to decode, want %v at most", enc.name, decoding, ceiling)
 		}
 	}

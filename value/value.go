@@ -151,8 +151,15 @@ func bits(k Kind, n int, packed []byte) Value {
 	if r := n % 8; r != 0 {
 		b[len(b)-1] &= 0xff << (8 - r)
 	}
-	return Value{kind: k, n: uint64(n), s: string(b)}
+	v := Value{kind: k, n: uint64(n)}
+	if v.s = zeros[:min(size, len(zeros))]; v.s != string(b) { // good quality is all zero
+		v.s = string(b)
+	}
+	return v
 }
+
+// zeros is the octets of all bit strings that fit in it and have no bit set.
+const zeros = "\x00\x00\x00\x00\x00\x00\x00\x00"
 
 // ParseBits makes a BitString of text that holds only the digits 0 and 1, leftmost digit bit 0.
 func ParseBits(text string) (Value, error) {

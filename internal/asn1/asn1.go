@@ -101,7 +101,8 @@ type Type struct {
 	Attribute *Use // Sequence: the component that is an XML attribute, if there is one
 	Outer     *Use // the outermost place; nil for ChoiceOf, where the alternative is that
 
-	data []Tag // DataValue: the tags of the alternatives
+	data   []Tag                              // DataValue: the tags of the alternatives
+	choose func(choice, chosen reflect.Value) // ChoiceOf: what Choose does
 }
 
 // Use is a type in its place: a component, an alternative or an item.
@@ -228,6 +229,14 @@ func (t *Type) Chosen(v reflect.Value) (*Use, reflect.Value, error) {
 		return nil, v, &ValueError{Msg: fmt.Sprintf("%v is no alternative of %s", v.Type(), t.Name)}
 	}
 	return u, v, nil
+}
+
+// Choose makes v, an addressable interface value of the CHOICE t, hold x, which NewAlternative made for u.
+func (t *Type) Choose(v reflect.Value, u *Use, x reflect.Value) {
+	if !u.Pointer {
+		x = x.Elem()
+	}
+	t.choose(v, x) // as v.Set(x), which asks anew each time whether x has the methods
 }
 
 // Tag is an identifier: class, primitive or constructed, and number.

@@ -68,6 +68,7 @@ func (m *Module) declared(t *Type, d Decl) {
 		if t.Go.Kind() != reflect.Interface {
 			wrong(t.Go, "a CHOICE is an interface")
 		}
+		t.choose = d.choose
 		for _, a := range d.alts {
 			if !a.g.Implements(t.Go) {
 				wrong(a.g, "does not implement "+t.Go.String())

@@ -26,6 +26,7 @@ type Decl struct {
 	closed  bool
 	minBits int
 	alts    []Alternative
+	choose  func(choice, chosen reflect.Value)
 	data    []Tag
 }
 
@@ -49,7 +50,8 @@ func NewModule(decls ...Decl) *Module {
 
 // Choice declares the interface type T as a CHOICE of alternatives. name is "CHOICE" where the ASN.1 type has no name.
 func Choice[T any](name string, alts ...Alternative) Decl {
-	return Decl{g: reflect.TypeFor[T](), kind: ChoiceOf, name: name, alts: alts}
+	choose := func(choice, chosen reflect.Value) { *choice.Addr().Interface().(*T) = chosen.Interface().(T) }
+	return Decl{g: reflect.TypeFor[T](), kind: ChoiceOf, name: name, alts: alts, choose: choose}
 }
 
 // Alt is the alternative of a CHOICE whose Go type is T: a type that implements the interface, or a pointer that does.

@@ -78,16 +78,9 @@ func (s *Scanner) startTag(t *Token, b []byte) error {
 	if len(s.stack) >= s.lim.Depth {
 		return s.fail(Limit, 0, "elements nested too deep")
 	}
-	b, i, err := s.name(b, 1)
+	b, i, name, err := s.elementName(b)
 	if err != nil {
 		return err
-	}
-	if i == 1 {
-		return s.unexpected(b, i, "a name is missing")
-	}
-	name, p := s.names.get(b[1:i])
-	if p.kind != 0 {
-		return s.fail(p.kind, 1+p.at, p.msg)
 	}
 	top := s.inner.on && len(s.stack) == s.inner.depth
 	if top {
@@ -123,6 +116,30 @@ func (s *Scanner) startTag(t *Token, b []byte) error {
 	s.start, s.empty = true, closes
 	s.done(i)
 	return nil
+}
+
+// elementName scans the name at b[1:] and returns its end, which is in the window.
+func (s *Scanner) elementName(b []byte) (_ []byte, n int, name *qname, err error) {
+	// Often it is the name of the element that was open at this depth before, and nothing follows it.
+	if depth := len(s.stack); depth < cap(s.stack) {
+		if name = s.stack[:depth+1][depth].name; name != nil {
+			n = 1 + len(name.raw)
+			if len(b) > n && b[n] == '>' && string(b[1:n]) == name.raw && len(name.raw) <= s.lim.NameLen {
+				return b, n, name, nil
+			}
+		}
+	}
+	if b, n, err = s.name(b, 1); err != nil {
+		return nil, 0, nil, err
+	}
+	if n == 1 {
+		return nil, 0, nil, s.unexpected(b, n, "a name is missing")
+	}
+	name, p := s.names.get(b[1:n])
+	if p.kind != 0 {
+		return nil, 0, nil, s.fail(p.kind, 1+p.at, p.msg)
+	}
+	return b, n, name, nil
 }
 
 // attributes scans the attributes of a start tag from b[i:] up to its end into s.raw.
@@ -281,13 +298,12 @@ func (s *Scanner) endTag(t *Token, b []byte) error {
 	if len(s.stack) == 0 {
 		return s.fail(NotWellFormed, 0, "end tag without a start tag")
 	}
-	want := s.stack[len(s.stack)-1].name.raw
-	// The usual case: the whole tag is there, spelled without white space.
-	if n := 2 + len(want); len(b) > n && b[n] == '>' && string(b[2:n]) == want {
-		s.done(n + 1)
+	if n, ok := s.plainEnd(b); ok { // the usual case
+		s.done(n)
 		s.pop(t)
 		return nil
 	}
+	want := s.stack[len(s.stack)-1].name.raw
 	b, i, err := s.name(b, 2)
 	if err != nil {
 		return err
@@ -310,6 +326,5 @@ func (s *Scanner) endTag(t *Token, b []byte) error {
 func (s *Scanner) pop(t *Token) {
 	e := &s.stack[len(s.stack)-1]
 	t.Kind, t.Name = End, Name{e.space, e.name.local}
-	s.ns, s.def = s.ns[:e.marks], e.outside
-	s.stack = s.stack[:len(s.stack)-1]
+	s.close()
 }

@@ -183,8 +183,8 @@ func (a *Association) Err() error {
 // peer's next request be handled meanwhile, and returns when that handler has. The answer is a *ServiceError or *RejectError where the peer refuses. Where no answer came,
 // because ctx or the association ended after the request was sent, the error wraps ErrNoAnswer.
 func (a *Association) Call(ctx context.Context, request mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
-	v, handling := ctx.Value(visitKey{a}).(*visit)
-	if handling {
+	v, handling := ctx.Value(visitKey{}).(*visit)
+	if handling = handling && v.association == a; handling {
 		v.enter()
 		defer v.leave()
 	}

@@ -65,16 +65,20 @@ type visit struct {
 	over  bool // the handler has returned
 }
 
-// visitKey is what Call finds the visit of its association by.
-type visitKey struct{ *Association }
+// visitKey is what Call and Handling find a visit by.
+type visitKey struct{}
 
-// Value gives the visit itself to Call.
+// Value gives the visit itself to Call and Handling.
 func (v *visit) Value(key any) any {
-	if key == (visitKey{v.association}) {
+	if key == (visitKey{}) {
 		return v
 	}
 	return v.Context.Value(key)
 }
+
+// Handling reports whether ctx is of a Handler. A Link must not have the call of one wait for the answer to
+// another call: the peer may not answer that one before.
+func Handling(ctx context.Context) bool { return ctx.Value(visitKey{}) != nil }
 
 // enter gives up the turn before the handler waits.
 func (v *visit) enter() {

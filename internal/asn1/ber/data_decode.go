@@ -110,7 +110,7 @@ func (d *decoder) elements(end int) ([]value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	elems := make([]value.Value, n)
+	elems := d.slab.Make(n)
 	for i := range elems {
 		tag, next, err := d.header(end)
 		if err != nil {

@@ -109,9 +109,8 @@ func appendRareData(dst []byte, v value.Value) ([]byte, error) {
 func appendElements(dst []byte, v value.Value, name string) ([]byte, error) {
 	dst, begin := open(dst)
 	for i := range v.Len() {
-		e := v.At(i)
 		var err error
-		if dst, err = appendData(dst, e); err != nil {
+		if dst, err = appendData(dst, v.At(i)); err != nil {
 			return dst, asn1.In(asn1.InItem(err, "Data", i), name)
 		}
 	}

@@ -16,6 +16,7 @@ type decoder struct {
 	start int // of the last header
 	depth int // levels that are left
 	items int // items that are left
+	slab  value.Slab
 }
 
 func (d *decoder) fail(msg string) error {
@@ -284,10 +285,7 @@ func (d *decoder) alternative(t *asn1.Type, v reflect.Value, tag asn1.Tag, end i
 		if err := d.inside(u, u.Unwrap(x.Elem()), tag, end); err != nil {
 			return asn1.In(err, u.Name)
 		}
-		if !u.Pointer {
-			x = x.Elem()
-		}
-		v.Set(x)
+		t.Choose(v, u, x)
 		return nil
 	}
 	return d.unexpected(tag, t.Name)

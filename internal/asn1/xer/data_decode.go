@@ -39,13 +39,22 @@ func (d *decoder) dataAlternative(name string) (value.Value, error) {
 	case "mMSString":
 		return d.mmsString()
 	}
-	if err := d.content(false); err != nil {
-		return value.Value{}, err
+	at := d.scan.Offset()
+	b, taken := d.scan.TakeText()
+	if taken {
+		d.ended(at)
+	} else {
+		if err := d.content(false); err != nil {
+			return value.Value{}, err
+		}
+		b = d.tok.Data // nothing, of an end tag
 	}
-	b := d.tok.Data // nothing, of an end tag
 	v, ok := d.dataText(name, b)
 	if !ok {
 		return v, d.fail(fmt.Sprintf("%q is no %s", clip(string(b)), name))
+	}
+	if taken {
+		return v, nil
 	}
 	return v, d.leaf()
 }
@@ -153,32 +162,25 @@ func (d *decoder) elements(name string) (v value.Value, err error) {
 	if err := d.enter(); err != nil {
 		return v, err
 	}
-	var few [6]value.Value // most have no more, and the stack costs nothing
-	found := few[:0]
+	first := len(d.values)
 	for {
-		if err := d.child(); err != nil {
+		if more, err := d.item(dataItem); err != nil {
 			return v, err
-		}
-		if d.tok.Kind == xmltok.End {
+		} else if !more {
 			break
 		}
-		if d.tok.Name.Local != "Data" {
-			return v, d.fail(d.tok.Name.Local + " where Data is expected")
-		}
-		if err := d.count(); err != nil {
-			return v, asn1.InItem(err, "Data", len(found))
-		}
 		if err := d.noAttributes(); err != nil {
-			return v, asn1.InItem(err, "Data", len(found))
+			return v, asn1.InItem(err, dataItem, len(d.values)-first)
 		}
 		e, err := d.data()
 		if err != nil {
-			return v, asn1.InItem(err, "Data", len(found))
+			return v, asn1.InItem(err, dataItem, len(d.values)-first)
 		}
-		found = append(found, e)
+		d.values = append(d.values, e)
 	}
-	elems := make([]value.Value, len(found))
-	copy(elems, found)
+	elems := d.slab.Make(len(d.values) - first)
+	copy(elems, d.values[first:])
+	d.values = d.values[:first]
 	d.depth++
 	switch {
 	case name == "array":
@@ -188,6 +190,9 @@ func (d *decoder) elements(name string) (v value.Value, err error) {
 	}
 	return value.StructureOf(elems...), nil
 }
+
+// dataItem is the element of each value in an array or a structure.
+const dataItem = "Data"
 
 // mmsString decodes text with elements in it that stand for control characters.
 func (d *decoder) mmsString() (value.Value, error) {

@@ -85,10 +85,9 @@ func appendRareData(dst []byte, v value.Value) ([]byte, error) {
 
 func appendElements(dst []byte, v value.Value, end, name string) ([]byte, error) {
 	for i := range v.Len() {
-		e := v.At(i)
 		dst = append(dst, "<Data>"...)
 		var err error
-		if dst, err = appendData(dst, e); err != nil {
+		if dst, err = appendData(dst, v.At(i)); err != nil {
 			return dst, asn1.In(asn1.InItem(err, "Data", i), name)
 		}
 		dst = append(dst, "</Data>"...)

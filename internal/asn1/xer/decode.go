@@ -20,17 +20,24 @@ type decoder struct {
 	space string // the namespace of all elements
 	depth int    // levels that are left
 	items int    // items that are left
+	slab  value.Slab
 }
 
 // scratch is what a decoder uses again.
 type scratch struct {
 	scan   *xmltok.Scanner
 	octets []byte
+	values []value.Value // of arrays and structures that are open
 }
 
 // release drops what refers to the input or to results, and what has grown large.
 func (s *scratch) release() {
 	s.scan.ResetBytes(nil)
+	if cap(s.values) > 1<<8 {
+		s.values = nil
+	}
+	clear(s.values[:cap(s.values)])
+	s.values = s.values[:0]
 	if cap(s.octets) > 1<<14 {
 		s.octets = nil
 	}
@@ -120,6 +127,10 @@ func (d *decoder) next() error {
 
 // child makes the next tag the current token. White space before it is dropped, other text is an error.
 func (d *decoder) child() error {
+	if at := d.scan.Offset(); d.scan.TakeEnd() {
+		d.ended(at)
+		return nil
+	}
 	if err := d.next(); err != nil || d.tok.Kind != xmltok.Text {
 		return err
 	}
@@ -128,6 +139,9 @@ func (d *decoder) child() error {
 	}
 	return d.next() // which is no text: runs of text come whole
 }
+
+// ended makes the end tag that the scanner just took the current token. at is where it is reported to be.
+func (d *decoder) ended(at int64) { d.tok = xmltok.Token{Kind: xmltok.End, Offset: at} }
 
 // end makes the next tag, which must be an end tag, the current token.
 func (d *decoder) end() error {
@@ -162,12 +176,21 @@ func (d *decoder) enter() error {
 	return nil
 }
 
-// count counts an item of a list, array or structure.
-func (d *decoder) count() error {
-	if d.items--; d.items < 0 {
-		return d.fail("too many items")
+// item makes the start tag of the next item of a list, array or structure the current token and counts it, or the end tag
+// where there are no more.
+func (d *decoder) item(name string) (more bool, err error) {
+	at := d.scan.Offset()
+	if n := (xmltok.Name{Space: d.space, Local: name}); d.scan.TakeStart(n) {
+		d.tok = xmltok.Token{Kind: xmltok.Start, Name: n, Offset: at}
+	} else if err := d.child(); err != nil || d.tok.Kind == xmltok.End {
+		return false, err
+	} else if d.tok.Name.Local != name {
+		return false, d.fail(fmt.Sprintf("%s where %s is expected", d.tok.Name.Local, name))
 	}
-	return nil
+	if d.items--; d.items < 0 {
+		return false, d.fail("too many items")
+	}
+	return true, nil
 }
 
 func (d *decoder) noAttributes() error {
@@ -311,16 +334,7 @@ func (d *decoder) attribute(t *asn1.Type, v reflect.Value) (seen bool, err error
 func (d *decoder) sequenceOf(t *asn1.Type, v reflect.Value) error {
 	v.Set(reflect.MakeSlice(t.Go, 0, 0))
 	for n := 0; ; n++ {
-		if err := d.child(); err != nil {
-			return err
-		}
-		if d.tok.Kind == xmltok.End {
-			return nil
-		}
-		if !t.Item.Is(d.tok.Name.Local) {
-			return d.fail(fmt.Sprintf("%s where %s is expected", d.tok.Name.Local, t.Item.Name))
-		}
-		if err := d.count(); err != nil {
+		if more, err := d.item(t.Item.Name); err != nil || !more {
 			return err
 		}
 		v.Grow(1)
@@ -342,10 +356,7 @@ func (d *decoder) alternative(t *asn1.Type, v reflect.Value) error {
 		if err := d.inside(u, u.Unwrap(x.Elem())); err != nil {
 			return asn1.In(err, u.Name)
 		}
-		if !u.Pointer {
-			x = x.Elem()
-		}
-		v.Set(x)
+		t.Choose(v, u, x)
 		return nil
 	}
 	return d.fail(fmt.Sprintf("%s is no alternative of %s", d.tok.Name.Local, t.Name))

@@ -18,6 +18,11 @@ func (d *decoder) simple(u *asn1.Use, v reflect.Value) error {
 	case t.Kind == asn1.BitString:
 		return d.bits(t, v)
 	}
+	at := d.scan.Offset()
+	if text, ok := d.scan.TakeText(); ok {
+		d.ended(at)
+		return d.word(t, v, text)
+	}
 	if err := d.content(t.Kind == asn1.Boolean || t.Names != nil); err != nil {
 		return err
 	}

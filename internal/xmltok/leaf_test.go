@@ -1,0 +1,122 @@
+package xmltok
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// drainShort is drain with TakeStart, TakeText and TakeEnd wherever they may do.
+func drainShort(s *Scanner) (lines []string, err error) {
+	var open []Name
+	var last Name // of the element that ended last
+	add := func(t Token) { lines = append(lines, line(&t)) }
+	end := func() {
+		last = open[len(open)-1]
+		open = open[:len(open)-1]
+		add(Token{Kind: End, Name: last})
+	}
+	start := func(t Token) {
+		add(t)
+		open = append(open, t.Name)
+		if text, ok := s.TakeText(); ok {
+			if len(text) > 0 {
+				add(Token{Kind: Text, Data: text})
+			}
+			end()
+		}
+	}
+	for {
+		switch {
+		case s.TakeEnd():
+			end()
+			continue
+		case s.TakeStart(last):
+			start(Token{Kind: Start, Name: last})
+			continue
+		}
+		t, err := s.Next()
+		switch {
+		case err != nil:
+			return lines, err
+		case t.Kind == Start:
+			start(t)
+		case t.Kind == End:
+			end()
+		default:
+			add(t)
+		}
+	}
+}
+
+// The short ways change neither tokens nor errors, whatever the limits.
+func FuzzShortWays(f *testing.F) {
+	for _, doc := range samples() {
+		f.Add([]byte(doc), uint8(0))
+		f.Add([]byte(doc), uint8(7))
+		f.Add([]byte("<a>"+doc+doc+"</a>"), uint8(0))
+	}
+	f.Add(report(f)[:700], uint8(200))
+	f.Fuzz(func(t *testing.T, doc []byte, n uint8) {
+		for _, l := range []Limits{{}, {MaxText: int(n)}, {MaxToken: int64(n)}, {MaxDocument: int64(n)}, {NameLen: int(n), Depth: int(n)}} {
+			compareShort(t, NewScanner(bytes.NewReader(doc), l), NewScanner(bytes.NewReader(doc), l), doc)
+			compareShort(t, NewBytesScanner(doc, l), NewBytesScanner(doc, l), doc)
+		}
+	})
+}
+
+func compareShort(t *testing.T, tokens, short *Scanner, doc []byte) {
+	want, wantErr := drain(tokens)
+	got, err := drainShort(short)
+	if !slices.Equal(want, got) || fmt.Sprint(wantErr) != fmt.Sprint(err) {
+		t.Fatalf("limits %+v: got error %v, want %v (-tokens +short ways):\n%s\ninput %q", tokens.lim, err, wantErr, cmp.Diff(want, got), doc)
+	}
+}
+
+// What a scanner knows of an element that was open before does not outlive a change of limits or of input.
+func TestNamesAtTheSameDepthAreCheckedAgain(t *testing.T) {
+	s := fragment("<abcdef><a/></abcdef>")
+	if _, err := drain(s); err == nil {
+		t.Fatal("no end")
+	}
+	s.SetLimits(Limits{NameLen: 5})
+	s.ResetBytes([]byte("<abcdef></abcdef>"))
+	checkRefused(t, s, malformed{kind: Limit, offset: 6})
+	s.SetLimits(Limits{})
+	s.SetDefaultNamespace("urn:b")
+	s.ResetBytes([]byte("<abcdef></abcdef>"))
+	got, _ := drain(s)
+	if diff := cmp.Diff([]string{"<{urn:b}abcdef", ">{urn:b}abcdef"}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestTakingLeavesWhatIsNotPlain(t *testing.T) {
+	s := fragment("<a><b>&lt;</b><c>x</c ><d/>y</a>")
+	if _, ok := s.TakeText(); ok || s.TakeEnd() {
+		t.Error("before the first token")
+	}
+	for _, want := range []string{"<{}a", "<{}b", `"<"`, "", "<{}c", `"x"`, ">{}c", "<{}d", "", `"y"`, ""} {
+		if want == "" {
+			if !s.TakeEnd() {
+				t.Fatal("a plain end tag is not taken")
+			}
+			continue
+		}
+		if s.TakeEnd() {
+			t.Fatalf("an end tag before %s", want)
+		}
+		if _, ok := s.TakeText(); ok {
+			t.Fatalf("text before %s", want)
+		}
+		if token, err := s.Next(); err != nil || line(&token) != want {
+			t.Fatalf("got %s, %v, want %s", line(&token), err, want)
+		}
+	}
+	if s.TakeEnd() {
+		t.Error("an end tag behind the last one")
+	}
+}
