@@ -181,3 +181,93 @@ func TestSCRAMAgainstAnotherImplementation(t *testing.T) {
 		})
 	}
 }
+
+// exchange runs a client against our server, the client's choice of mechanism
+// being the best that it finds usable.
+func exchange(t *testing.T, c SCRAM, p *Passwords, client, server Offer, edit func(int, string) string) (who Login, proven bool, clientErr, serverErr error) {
+	t.Helper()
+	for i, m := range c.Clients() {
+		if _, usable := m.Usable(client); usable {
+			return converse(m.Start(client), SCRAMServers(p, nil)[i].Start(server), edit)
+		}
+	}
+	t.Fatal("no mechanism is usable")
+	return
+}
+
+// The best binding that both ends know is used.
+//
+// XEP-0440, Section 3; RFC 9266, Section 3.
+func TestSCRAMChoosesTheBinding(t *testing.T) {
+	unique := Binding{BindingUnique, []byte("finished")}
+	tests := []struct {
+		name         string
+		own          []Binding
+		announced    []string // nil: not at all
+		allowUnbound bool
+		want         string // "" for the mechanism without; "none": refused
+	}{
+		{"the best of both", []Binding{exporter, endpoint}, []string{BindingEndPoint, BindingExporter}, false, BindingExporter},
+		{"the only one in common", []Binding{exporter, endpoint}, []string{BindingUnique, BindingEndPoint}, false, BindingEndPoint},
+		{"none in common", []Binding{exporter, endpoint}, []string{BindingUnique}, false, "none"},
+		{"none in common, allowed", []Binding{exporter, endpoint}, []string{BindingUnique}, true, ""},
+		{"an empty list", []Binding{exporter, endpoint}, []string{}, false, "none"},
+		{"no list, TLS 1.3", []Binding{exporter, endpoint}, nil, false, BindingExporter},
+		{"no list, TLS 1.2", []Binding{exporter, unique, endpoint}, nil, false, BindingUnique},
+		{"no list, TLS 1.3, allowed", []Binding{exporter, endpoint}, nil, true, ""},
+		{"no list, TLS 1.2, allowed", []Binding{exporter, unique, endpoint}, nil, true, BindingUnique},
+		{"nothing of our own", nil, []string{BindingExporter}, false, "none"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := Offer{Channel: Channel{Bindings: tt.own}, Mechanisms: []string{NameSCRAM, NameSCRAMPlus}, Bindings: tt.announced}
+			got := "none"
+			for _, m := range (SCRAM{AllowUnbound: tt.allowUnbound}).Clients() {
+				if binding, usable := m.Usable(o); usable {
+					if got = binding; (m.Name == NameSCRAMPlus) != (binding != "") {
+						t.Errorf("%s with the binding %q", m.Name, binding)
+					}
+					break
+				}
+			}
+			if got != tt.want {
+				t.Errorf("binding %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// RFC 6120, Section 6.3.8.
+func TestSCRAMAsOneself(t *testing.T) {
+	client, err := scram.SHA256.NewClient("ied1", "pencil", "IED1@site.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conv := client.NewConversationAdvertisingChannelBinding()
+	step := startSCRAM(passwordsOf(t, ied1), nil, offerOf(), false, nonce())
+	var who Login
+	for in := ""; who.Account.IsZero(); {
+		out, err := conv.Step(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b []byte
+		if b, who, err = step([]byte(out)); err != nil {
+			t.Fatal(err)
+		}
+		in = string(b)
+	}
+	if who.Account != ied1 {
+		t.Errorf("logged in as %v", who)
+	}
+}
+
+func TestSCRAMNoInitialResponse(t *testing.T) {
+	step := SCRAMServers(passwordsOf(t, ied1), nil)[1].Start(offerOf())
+	if out, _, err := step(nil); out == nil || len(out) != 0 || err != nil {
+		t.Fatalf("got %q, %v, want an empty challenge", out, err)
+	}
+	if out, _, err := step([]byte("n,,n=ied1,r=abc")); !strings.HasPrefix(string(out), "r=abc") || err != nil {
+		t.Errorf("after the challenge: %q, %v", out, err)
+	}
+}
