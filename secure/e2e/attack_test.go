@@ -16,7 +16,9 @@ import (
 // carries all PDUs, and may hold a certificate of its own.
 
 // TestE1: replay of each PDU, of a whole session, to the same and to another peer.
-func TestE1(t *testing.T) {
+func TestE1(t *testing.T) { eachAlgorithm(t, testE1) }
+
+func testE1(t *testing.T, newWorld func(testing.TB) *world) {
 	t.Run("HandshakeReq", func(t *testing.T) {
 		w := newWorld(t)
 		_, req := w.request("17")
@@ -84,7 +86,7 @@ func TestE1(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.refusedBy(server, w.seal(c, appData), audit.E2EEncrICV)
+		w.refusedBy(server, w.seal(c, appData), w.ids().icv)
 	})
 	t.Run("HandshakeSecReject to the next request", func(t *testing.T) {
 		w := newWorld(t)
@@ -100,7 +102,7 @@ func TestE1(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.associate()
 		octets := w.send(client, server, appData)
-		r := w.refusedBy(server, octets, audit.E2EEncrReplay)
+		r := w.refusedBy(server, octets, w.ids().replay)
 		if r.Told != "" {
 			t.Errorf("told %q", r.Told)
 		}
@@ -111,7 +113,7 @@ func TestE1(t *testing.T) {
 		client, server := w.associate()
 		octets := w.send(server, client, appData)
 		w.send(server, client, appData)
-		w.refusedBy(client, octets, audit.E2EEncrReplay)
+		w.refusedBy(client, octets, w.ids().replay)
 	})
 	t.Run("data of another association of the same two", func(t *testing.T) {
 		w := newWorld(t)
@@ -120,7 +122,7 @@ func TestE1(t *testing.T) {
 		server.Close(w.now, "test")
 		w.responder = w.newResponder() // which has forgotten the association id
 		_, second := w.associate()
-		w.refusedBy(second, octets, audit.E2EEncrICV)
+		w.refusedBy(second, octets, w.ids().icv)
 	})
 	t.Run("ReleaseReq", func(t *testing.T) {
 		w := newWorld(t)
@@ -177,7 +179,7 @@ func TestE1(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.refusedBy(victim, first, audit.E2EEncrICV)
+		w.refusedBy(victim, first, w.ids().icv)
 		if victim.confirmed {
 			t.Error("the other peer took the session for its own")
 		}
@@ -204,7 +206,9 @@ func otherSignature(t *testing.T, octets []byte) []byte {
 }
 
 // TestE2: reflection.
-func TestE2(t *testing.T) {
+func TestE2(t *testing.T) { eachAlgorithm(t, testE2) }
+
+func testE2(t *testing.T, newWorld func(testing.TB) *world) {
 	t.Run("data", func(t *testing.T) {
 		w := newWorld(t)
 		client, _ := w.associate()
@@ -251,7 +255,9 @@ func TestE2(t *testing.T) {
 }
 
 // TestE4: what one peer signed, delivered as from another.
-func TestE4(t *testing.T) {
+func TestE4(t *testing.T) { eachAlgorithm(t, testE4) }
+
+func testE4(t *testing.T, newWorld func(testing.TB) *world) {
 	t.Run("HandshakeReq", func(t *testing.T) {
 		w := newWorld(t)
 		_, req := w.request("17")

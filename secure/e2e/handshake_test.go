@@ -24,7 +24,7 @@ func (w *world) forgedRequest(cfg Config, edit func(*HandshakeReq)) []byte {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	key, err := newKeyPair(GroupP256)
+	key, err := newKeyPair(e.Groups[0])
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -45,18 +45,27 @@ func (w *world) forgedAccept(cfg Config, edit func(*HandshakeAcc)) []byte {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	key, err := newKeyPair(GroupP256)
+	key, err := newKeyPair(e.Groups[0])
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	p := &HandshakeAcc{PP: e.Protocol, TBS: HandshakeTBS{
-		Token1: e.token1(w.now, "17:934", key.public(), e.offer().(AEA)[:1]), ApplData: []byte(appResponse)}}
+		Token1: e.token1(w.now, "17:934", key.public(), w.choice(e)), ApplData: []byte(appResponse)}}
 	edit(p)
 	octets, _, err := e.encodeSigned(p)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return octets
+}
+
+// choice is what a server that chooses well answers a client of its own kind.
+func (w *world) choice(e *endpoint) EncrMode {
+	_, choice, f := e.checkOffer(e.offer())
+	if f != nil {
+		w.t.Fatal(f.text)
+	}
+	return choice
 }
 
 func TestHandshakeCarriesBothInitiatePDUs(t *testing.T) {
@@ -141,16 +150,8 @@ func TestServerChecksTheRequest(t *testing.T) {
 		{"signature algorithm", func(p *HandshakeReq) { p.TBS.Token1.SigAlg.Algorithm = "1.2.840.113549.1.1.5" }, "17", "invalid-signatureAlgorithm", audit.E2EDowngrade},
 		{"parameters of the signature algorithm", func(p *HandshakeReq) { p.TBS.Token1.SigAlg.Parameters = &GCMParameters{} }, "17", "invalid-signatureAlgorithm", audit.E2EDowngrade},
 		{"HMAC algorithm", func(p *HandshakeReq) { p.TBS.Token1.HMAC.Algorithm = "1.2.840.113549.2.7" }, "17", "hmac-algorithm-not-supported", audit.E2EDowngrade},
-		{"no encryption wanted", func(p *HandshakeReq) { p.TBS.Token1.ConfParams = TLSProtected | VPN }, "17", "encryption-required", audit.E2EDowngrade},
 		{"attribute certificate", func(p *HandshakeReq) { p.TBS.Token1.AttCert = []byte{0x30, 0} }, "17", "invalid-attribute-certificate", audit.RoleRefused},
 		{"group", func(p *HandshakeReq) { p.TBS.Token1.DHKey.Group = "14" }, "17", "dhGroup-not-supported", audit.E2EDowngrade},
-		{"no authenticated encryption", func(p *HandshakeReq) { p.TBS.Token1.EncrMode = &NonAEA{ICV: []AlgorithmIdentifier{hmacSHA256}} }, "17", "ae-is-required", audit.E2EDowngrade},
-		{"no algorithm", func(p *HandshakeReq) { p.TBS.Token1.EncrMode = AEA{} }, "17", "aea-algorithms-not-supported", audit.E2EDowngrade},
-		{"unknown algorithms", func(p *HandshakeReq) { p.TBS.Token1.EncrMode = AEA{{Algorithm: "1.2.3"}} }, "17", "aea-algorithms-not-supported", audit.E2EDowngrade},
-		{"tag of 17 octets", func(p *HandshakeReq) {
-			size := uint8(17)
-			p.TBS.Token1.EncrMode = AEA{{oidAES256GCM, &GCMParameters{ICVLen: &size}}}
-		}, "17", "aea-algorithms-not-supported", audit.E2EDowngrade},
 		{"a time that is none", func(p *HandshakeReq) { p.TBS.Token1.Time = "20261322165100,505Z" }, "17", "protocol-error", audit.E2ECanonical},
 		{"certificate is no certificate", func(p *HandshakeReq) { p.TBS.Token1.PKCert = []byte("none") }, "17", "invalid-public-key-certificate", audit.E2EHandshakeCertificate},
 		{"path is none", func(p *HandshakeReq) { p.TBS.Token1.CertPath = [][]byte{{1}} }, "17", "invalid-public-key-certificate", audit.E2EHandshakeCertificate},
@@ -224,7 +225,6 @@ func TestServerRefusesWhatIsNoRequest(t *testing.T) {
 
 func TestClientChecksTheAcceptance(t *testing.T) {
 	none := func(*HandshakeAcc) {}
-	size := func(n uint8) *GCMParameters { return &GCMParameters{ICVLen: &n} }
 	for _, tt := range []struct {
 		name   string
 		edit   func(*HandshakeAcc)
@@ -236,15 +236,8 @@ func TestClientChecksTheAcceptance(t *testing.T) {
 		{"no version that we know", func(p *HandshakeAcc) { p.TBS.Token1.Version = 0 }, "17:934", "unexpected-version", audit.E2EDowngrade},
 		{"signature algorithm", func(p *HandshakeAcc) { p.TBS.Token1.SigAlg.Algorithm = "1.2.3" }, "17:934", "invalid-signatureAlgorithm", audit.E2EDowngrade},
 		{"HMAC algorithm", func(p *HandshakeAcc) { p.TBS.Token1.HMAC.Algorithm = "1.2.3" }, "17:934", "hmac-algorithm-not-supported", audit.E2EDowngrade},
-		{"no encryption wanted", func(p *HandshakeAcc) { p.TBS.Token1.ConfParams = 0 }, "17:934", "encryption-required", audit.E2EDowngrade},
 		{"attribute certificate", func(p *HandshakeAcc) { p.TBS.Token1.AttCert = []byte{0x30, 0} }, "17:934", "invalid-attribute-certificate", audit.RoleRefused},
 		{"group that was not offered", func(p *HandshakeAcc) { p.TBS.Token1.DHKey.Group = "14" }, "17:934", "illegal-dhGroup-selected", audit.E2EDowngrade},
-		{"no authenticated encryption", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = &NonAEA{ICV: []AlgorithmIdentifier{hmacSHA256}} }, "17:934", "ae-not-used", audit.E2EDowngrade},
-		{"no algorithm", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = AEA{} }, "17:934", "single-ae-algorithm-required", audit.E2EDowngrade},
-		{"two algorithms", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = AEA(identifiers([]Algorithm{AES256GCM, AES128GCM})) }, "17:934", "single-ae-algorithm-required", audit.E2EDowngrade},
-		{"algorithm that was not offered", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = AEA{{"1.2.3", nil}} }, "17:934", "invalid-ae-algorithm", audit.E2EDowngrade},
-		{"shorter tag than offered", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = AEA{{oidAES256GCM, size(12)}} }, "17:934", "invalid-ae-algorithm", audit.E2EDowngrade},
-		{"tag without length", func(p *HandshakeAcc) { p.TBS.Token1.EncrMode = AEA{{oidAES256GCM, nil}} }, "17:934", "invalid-ae-algorithm", audit.E2EDowngrade},
 		{"certificate is no certificate", func(p *HandshakeAcc) { p.TBS.Token1.PKCert = []byte("none") }, "17:934", "invalid-public-key-certificate", audit.E2ECertificate},
 		{"no path to the root", func(p *HandshakeAcc) { p.TBS.Token1.CertPath = nil }, "17:934", "invalid-certification-path", audit.E2ECertificate},
 		{"token with another association id", func(p *HandshakeAcc) { p.TBS.Token1.AssoID = "17:935" }, "17:934", "", audit.E2EAssociationID},
@@ -425,6 +418,16 @@ func TestConfigIsChecked(t *testing.T) {
 		{"another curve", Config{Identity: &pki.Identity{Chain: a.client.Chain, Key: p384}}, false},
 		{"keys that live too short", Config{Identity: a.client, KeyLife: minKeyLife - 1}, false},
 		{"keys that live too long", Config{Identity: a.client, KeyLife: maxKeyLife + 1}, false},
+		{"in clear", Config{Identity: a.client, Mode: Clear}, true},
+		{"another mode", Config{Identity: a.client, Mode: 2}, false},
+		{"algorithms of the mode", Config{Identity: a.client, Algorithms: Encrypted.Algorithms()}, true},
+		{"algorithm of the other mode", Config{Identity: a.client, Algorithms: []Algorithm{AES256GCM, HMACSHA256}}, false},
+		{"encryption in clear", Config{Identity: a.client, Mode: Clear, Algorithms: []Algorithm{AES256CBC}}, false},
+		{"no algorithm", Config{Identity: a.client, Algorithms: []Algorithm{0}}, false},
+		{"unknown algorithm", Config{Identity: a.client, Algorithms: []Algorithm{200}}, false},
+		{"algorithm twice", Config{Identity: a.client, Algorithms: []Algorithm{AES256GCM, AES256GCM}}, false},
+		{"both groups", Config{Identity: a.client, Groups: []Group{GroupMODP2048, GroupP256}}, true},
+		{"unknown group", Config{Identity: a.client, Groups: []Group{19}}, false},
 	} {
 		if _, err := NewResponder(tt.cfg); (err == nil) != tt.ok {
 			t.Errorf("%s: NewResponder: %v", tt.name, err)

@@ -17,6 +17,10 @@ func (w *world) aged() (client, server *Channel) {
 }
 
 func TestKeysAreChangedAfterTheirLife(t *testing.T) {
+	eachAlgorithm(t, testKeysAreChangedAfterTheirLife)
+}
+
+func testKeysAreChangedAfterTheirLife(t *testing.T, newWorld func(testing.TB) *world) {
 	w := newWorld(t)
 	client, server := w.associate()
 	for n := 1; n <= 5; n++ {
@@ -29,9 +33,9 @@ func TestKeysAreChangedAfterTheirLife(t *testing.T) {
 			t.Fatal("the keys are not due after their time")
 		}
 		before := *client.send
-		early := w.seal(server, appData)    // on its way when the client proposes
-		proposal := w.seal(client, appData) // under the old keys, with the new public key
-		more := []string{"a", "b", "c"}     // under the old keys, too
+		early := w.seal(server, appData)                                       // on its way when the client proposes
+		proposal := w.seal(client, appData)                                    // under the old keys, with the new public key
+		more := []string{"<a xmlns='a'/>", "<b xmlns='b'/>", "<c xmlns='c'/>"} // under the old keys, too
 		old := [][]byte{w.seal(client, more[0]), w.seal(client, more[1])}
 		if !bytes.Contains(proposal, []byte("<rekey>")) || bytes.Contains(old[0], []byte("rekey")) {
 			t.Fatal("the new key is not sent once")
@@ -76,7 +80,9 @@ func fingerprint(k *trafficKey) string {
 	return string(d.icv(nil, nil))
 }
 
-func TestKeysOfEachAgreementDiffer(t *testing.T) {
+func TestKeysOfEachAgreementDiffer(t *testing.T) { eachAlgorithm(t, testKeysOfEachAgreementDiffer) }
+
+func testKeysOfEachAgreementDiffer(t *testing.T, newWorld func(testing.TB) *world) {
 	w := newWorld(t)
 	seen := map[string]bool{}
 	note := func(c *Channel) {
@@ -99,7 +105,9 @@ func TestKeysOfEachAgreementDiffer(t *testing.T) {
 	}
 }
 
-func TestServerAsksForNewKeys(t *testing.T) {
+func TestServerAsksForNewKeys(t *testing.T) { eachAlgorithm(t, testServerAsksForNewKeys) }
+
+func testServerAsksForNewKeys(t *testing.T, newWorld func(testing.TB) *world) {
 	w := newWorld(t)
 	w.client.KeyLife = maxKeyLife
 	client, server := w.associate()
@@ -138,18 +146,9 @@ func TestServerMayNotDriveTheClientToNewKeysAllTheTime(t *testing.T) {
 }
 
 // TestE10: key changes that nobody agreed to.
-func TestE10(t *testing.T) {
-	// token seals a PDU after the test has put into its token what does not belong there.
-	token := func(w *world, c *Channel, edit func(*ClearToken2)) []byte {
-		t := &c.token
-		t.Rekey, t.ReqRekey, t.ChangedKey = nil, nil, nil
-		edit(t)
-		octets, err := c.seal(nil, w.now, []byte(appData))
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		return octets
-	}
+func TestE10(t *testing.T) { eachAlgorithm(t, testE10) }
+
+func testE10(t *testing.T, newWorld func(testing.TB) *world) {
 	newSet := func(group string) *DiffieHellmanSet {
 		key, err := newKeyPair(GroupP256)
 		if err != nil {
@@ -163,7 +162,7 @@ func TestE10(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.aged()
 		w.send(client, server, appData)
-		octets := token(w, client, func(t *ClearToken2) { t.Rekey = newSet(GroupP256.number()) })
+		octets := w.sealed(client, func(t *ClearToken2) { t.Rekey = newSet(GroupP256.number()) })
 		r := w.refusedBy(server, octets, audit.E2ERekey)
 		w.wantDtSecAbort(client, r)
 		if r.Told != "unexpected-dhPublicKey" {
@@ -175,7 +174,7 @@ func TestE10(t *testing.T) {
 		client, server := w.aged()
 		w.send(client, server, appData)
 		w.seal(server, appData)
-		octets := token(w, client, func(t *ClearToken2) { t.Rekey = newSet(GroupP256.number()) })
+		octets := w.sealed(client, func(t *ClearToken2) { t.Rekey = newSet(GroupP256.number()) })
 		w.refusedBy(server, octets, audit.E2ERekey)
 	})
 	t.Run("the key of the handshake again", func(t *testing.T) {
@@ -194,7 +193,7 @@ func TestE10(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		octets := token(w, client, func(t *ClearToken2) { t.Rekey = &DiffieHellmanSet{GroupP256.number(), public} })
+		octets := w.sealed(client, func(t *ClearToken2) { t.Rekey = &DiffieHellmanSet{GroupP256.number(), public} })
 		w.refusedBy(server, octets, audit.E2ERekey)
 	})
 	t.Run("a key of before again", func(t *testing.T) {
@@ -204,31 +203,31 @@ func TestE10(t *testing.T) {
 		public := bytes.Clone(client.token.Rekey.PublicKey)
 		w.send(server, client, appData)
 		w.send(client, server, appData)
-		octets := token(w, client, func(t *ClearToken2) { t.Rekey = &DiffieHellmanSet{GroupP256.number(), public} })
+		octets := w.sealed(client, func(t *ClearToken2) { t.Rekey = &DiffieHellmanSet{GroupP256.number(), public} })
 		w.refusedBy(server, octets, audit.E2ERekey)
 	})
 	t.Run("a key of another group", func(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.associate()
-		w.refusedBy(server, token(w, client, func(t *ClearToken2) { t.Rekey = newSet("14") }), audit.E2ERekey)
+		w.refusedBy(server, w.sealed(client, func(t *ClearToken2) { t.Rekey = newSet("14") }), audit.E2ERekey)
 	})
 	t.Run("a key off the curve", func(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.associate()
 		set := newSet(GroupP256.number())
 		set.PublicKey[64] ^= 1
-		w.refusedBy(server, token(w, client, func(t *ClearToken2) { t.Rekey = set }), audit.E2EKeyShare)
+		w.refusedBy(server, w.sealed(client, func(t *ClearToken2) { t.Rekey = set }), audit.E2EKeyShare)
 	})
 	t.Run("more keys than a day has quarters", func(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.associate()
 		server.rekey.changes = maxRekeys
-		w.refusedBy(server, token(w, client, func(t *ClearToken2) { t.Rekey = newSet(GroupP256.number()) }), audit.E2ERekey)
+		w.refusedBy(server, w.sealed(client, func(t *ClearToken2) { t.Rekey = newSet(GroupP256.number()) }), audit.E2ERekey)
 	})
 	t.Run("changedKey unasked", func(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.associate()
-		octets := token(w, server, func(t *ClearToken2) { t.ChangedKey = &yes })
+		octets := w.sealed(server, func(t *ClearToken2) { t.ChangedKey = &yes })
 		r := w.refusedBy(client, octets, audit.E2ERekey)
 		if r.Told != "unexpected-changedKeys" {
 			t.Errorf("told %q", r.Told)
@@ -239,13 +238,13 @@ func TestE10(t *testing.T) {
 		client, server := w.aged()
 		w.send(client, server, appData)
 		w.send(server, client, appData)
-		octets := token(w, server, func(t *ClearToken2) { t.ChangedKey = &yes })
+		octets := w.sealed(server, func(t *ClearToken2) { t.ChangedKey = &yes })
 		w.refusedBy(client, octets, audit.E2ERekey)
 	})
 	t.Run("changedKey of the client", func(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.associate()
-		r := w.refusedBy(server, token(w, client, func(t *ClearToken2) { t.ChangedKey = &yes }), audit.E2ERekey)
+		r := w.refusedBy(server, w.sealed(client, func(t *ClearToken2) { t.ChangedKey = &yes }), audit.E2ERekey)
 		if r.Told != "protocol-error" {
 			t.Errorf("told %q", r.Told)
 		}
@@ -253,12 +252,12 @@ func TestE10(t *testing.T) {
 	t.Run("reqRekey of the client", func(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.associate()
-		w.refusedBy(server, token(w, client, func(t *ClearToken2) { t.ReqRekey = &yes }), audit.E2ERekey)
+		w.refusedBy(server, w.sealed(client, func(t *ClearToken2) { t.ReqRekey = &yes }), audit.E2ERekey)
 	})
 	t.Run("key of the server", func(t *testing.T) {
 		w := newWorld(t)
 		client, server := w.associate()
-		w.refusedBy(client, token(w, server, func(t *ClearToken2) { t.Rekey = newSet(GroupP256.number()) }), audit.E2ERekey)
+		w.refusedBy(client, w.sealed(server, func(t *ClearToken2) { t.Rekey = newSet(GroupP256.number()) }), audit.E2ERekey)
 	})
 	t.Run("the client's old key after the change", func(t *testing.T) {
 		w := newWorld(t)
@@ -268,7 +267,7 @@ func TestE10(t *testing.T) {
 		w.send(server, client, appData)
 		w.send(client, server, appData)
 		client.send = &old
-		w.refusedBy(server, w.seal(client, appData), audit.E2EEncrICV)
+		w.refusedBy(server, w.seal(client, appData), w.ids().icv)
 	})
 	t.Run("the server's old key after the change", func(t *testing.T) {
 		w := newWorld(t)
@@ -277,7 +276,7 @@ func TestE10(t *testing.T) {
 		old := server.send
 		w.send(server, client, appData)
 		server.send = old
-		w.refusedBy(client, w.seal(server, appData), audit.E2EEncrICV)
+		w.refusedBy(client, w.seal(server, appData), w.ids().icv)
 	})
 	t.Run("replay of the proposal after the change", func(t *testing.T) {
 		w := newWorld(t)
@@ -285,7 +284,7 @@ func TestE10(t *testing.T) {
 		proposal := w.send(client, server, appData)
 		w.send(server, client, appData)
 		w.send(client, server, appData)
-		w.refusedBy(server, proposal, audit.E2EEncrICV)
+		w.refusedBy(server, proposal, w.ids().icv)
 	})
 	t.Run("a key past its day", func(t *testing.T) {
 		w := newWorld(t)

@@ -19,6 +19,7 @@ import (
 // times; each call meets the receiver in the same state.
 type target struct {
 	name   string
+	data   bool
 	octets []byte
 	trail  func() *audit.Memory
 	open   func(octets []byte) (got string, err error)
@@ -29,7 +30,7 @@ func targets(w *world) []target {
 	var list []target
 	trail := new(audit.Memory)
 	add := func(name string, octets []byte, open func([]byte) (string, error)) {
-		list = append(list, target{name, octets, func() *audit.Memory { return trail }, func(o []byte) (string, error) {
+		list = append(list, target{name, strings.HasPrefix(name, "Transfer"), octets, func() *audit.Memory { return trail }, func(o []byte) (string, error) {
 			*trail = audit.Memory{}
 			return open(o)
 		}})
@@ -108,21 +109,21 @@ func targets(w *world) []target {
 	client, _, err := i.Answer(w.now, serverFull, "17:934", acc)
 	check(w, err)
 	first := w.seal(client, appData)
-	add("EncrTransfer, the first", first, channel(clone(server)))
+	add("Transfer, the first", first, channel(clone(server)))
 	w.deliver(server, first, appData)
 	reply := w.seal(server, appData)
-	add("EncrTransfer of the server", reply, channel(clone(client)))
+	add("Transfer of the server", reply, channel(clone(client)))
 	w.deliver(client, reply, appData)
 
 	w.now = w.now.Add(defaultKeyLife)
 	rekey := w.seal(client, appData)
-	add("EncrTransfer with rekey", rekey, channel(clone(server)))
+	add("Transfer with rekey", rekey, channel(clone(server)))
 	w.deliver(server, rekey, appData)
 	changed := w.seal(server, appData)
-	add("EncrTransfer with changedKey", changed, channel(clone(client)))
+	add("Transfer with changedKey", changed, channel(clone(client)))
 	w.deliver(client, changed, appData)
 	fresh := w.seal(client, appData)
-	add("EncrTransfer under new keys", fresh, channel(clone(server)))
+	add("Transfer under new keys", fresh, channel(clone(server)))
 	w.deliver(server, fresh, appData)
 
 	for name, make := range map[string]func(*Channel) ([]byte, error){
@@ -190,14 +191,22 @@ func canonical(octets []byte) []byte {
 }
 
 // TestE3: every octet of every PDU is changed, and ends are cut off. Nothing of it is taken, and all of it is on record.
-func TestE3(t *testing.T) {
+func TestE3(t *testing.T) { eachAlgorithm(t, testE3) }
+
+func testE3(t *testing.T, newWorld func(testing.TB) *world) {
 	w := newWorld(t)
+	alg := w.client.Algorithms[0]
 	for _, g := range targets(w) {
+		// What is signed is the same with all algorithms, but for the handshake, which is so with
+		// those of one kind.
+		handshake := g.name == "HandshakeReq" || g.name == "HandshakeAcc"
+		if !g.data && alg != AES256GCM && !(handshake && alg == HMACSHA256) {
+			continue
+		}
 		t.Run(g.name, func(t *testing.T) {
 			if _, err := g.open(g.octets); err != nil {
 				t.Fatalf("the genuine PDU is refused: %v", err)
 			}
-			original := canonical(g.octets)
 			try := func(octets []byte, what string, at int) {
 				got, err := g.open(octets)
 				if err == nil {
@@ -207,7 +216,7 @@ func TestE3(t *testing.T) {
 				if !errors.As(err, &r) || got != "" {
 					t.Fatalf("octet %d %s: got %q, %v, want a refusal", at, what, got, err)
 				}
-				if bytes.Contains(r.SecPDU, []byte("confirmed")) || strings.Contains(err.Error(), "confirmed") {
+				if alg.Mode() == Encrypted && (bytes.Contains(r.SecPDU, []byte("confirmed")) || strings.Contains(err.Error(), "confirmed")) {
 					t.Fatalf("octet %d %s: plaintext in %v", at, what, r)
 				}
 				if !slices.ContainsFunc(g.trail().Events(), func(e audit.Event) bool {
@@ -216,20 +225,11 @@ func TestE3(t *testing.T) {
 					t.Fatalf("octet %d %s: no event for %v", at, what, r)
 				}
 			}
-			masks := []byte{0x01}
-			if strings.HasPrefix(g.name, "EncrTransfer") { // which cost no signature to refuse
-				masks = []byte{0x01, 0x20}
-			}
 			octets := bytes.Clone(g.octets)
 			for at := range octets {
-				for _, mask := range masks {
-					octets[at] ^= mask
-					if bytes.Equal(canonical(octets), original) {
-						t.Fatalf("octet %d ^ %#x changes nothing in %s", at, mask, octets)
-					}
-					try(octets, fmt.Sprintf("^ %#x", mask), at)
-					octets[at] ^= mask
-				}
+				octets[at] ^= 0x01
+				try(octets, "^ 0x01", at)
+				octets[at] ^= 0x01
 			}
 			for n := 0; n < len(octets); n += 1 + len(octets)/64 {
 				try(octets[:n], "and the rest cut off", n)
@@ -304,7 +304,9 @@ func rewrite(t *testing.T, octets []byte, s style) []byte {
 
 // TestE12: XML that a server on the way has written anew still verifies and means the same; what
 // would let two readers see two things is refused.
-func TestE12(t *testing.T) {
+func TestE12(t *testing.T) { eachAlgorithm(t, testE12) }
+
+func testE12(t *testing.T, newWorld func(testing.TB) *world) {
 	references := func(text string) string {
 		var b strings.Builder
 		for i, c := range []byte(text) {
@@ -383,8 +385,10 @@ func TestE12(t *testing.T) {
 
 // TestE13: a server in the middle that alters, drops, delays, duplicates and reorders as it likes.
 // Each end sees the beginning of what the other has sent, in order and once, or nothing.
-func TestE13(t *testing.T) {
-	for seed := range uint64(200) {
+func TestE13(t *testing.T) { eachAlgorithm(t, testE13) }
+
+func testE13(t *testing.T, newWorld func(testing.TB) *world) {
+	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 13))
 		w := newWorld(t)
 		client, server := w.associate()
@@ -396,7 +400,7 @@ func TestE13(t *testing.T) {
 			from := []*Channel{client, server}[r.IntN(2)]
 			to := peer[from]
 			w.now = w.now.Add(time.Duration(r.IntN(3)) * time.Minute)
-			data := fmt.Sprint("pdu ", step)
+			data := fmt.Sprintf("<pdu xmlns='urn:x'>%d</pdu>", step)
 			if octets, err := from.Seal(nil, w.now, []byte(data)); err == nil {
 				sent[from] = append(sent[from], data)
 				wire[from] = append(wire[from], octets)
@@ -442,7 +446,9 @@ func TestE13(t *testing.T) {
 }
 
 // TestE14: what crashes begins anew, under keys that were never used.
-func TestE14(t *testing.T) {
+func TestE14(t *testing.T) { eachAlgorithm(t, testE14) }
+
+func testE14(t *testing.T, newWorld func(testing.TB) *world) {
 	w := newWorld(t)
 	seen := map[string]bool{}
 	var stale []byte
@@ -458,7 +464,7 @@ func TestE14(t *testing.T) {
 			seen[tag] = true
 		}
 		if stale != nil {
-			w.refusedBy(clone(server), stale, audit.E2EEncrICV)
+			w.refusedBy(clone(server), stale, w.ids().icv)
 		}
 		stale = w.seal(client, appData)
 	}

@@ -73,8 +73,8 @@ func readKeyPair(t testing.TB, g Group, octets []byte) *keyPair {
 	return &keyPair{group: g, ec: key}
 }
 
-// z is the shared secret of one's private key and another's public key.
-func z(t testing.TB, k *keyPair, public []byte) []byte {
+// zOf is the shared secret of one's private key and another's public key.
+func zOf(t testing.TB, k *keyPair, public []byte) []byte {
 	t.Helper()
 	p, f := readPublicKey(k.group, public)
 	if f != nil {
@@ -129,7 +129,7 @@ func (s session) write(t *testing.T) {
 	v.put("signed octets of HandshakeReq (data1)", string(tbs1))
 	v.put("HandshakeAcc", string(acc))
 	v.put("signed octets of HandshakeAcc (data2)", string(tbs2))
-	secret := z(t, key, serverKey.public().PublicKey)
+	secret := zOf(t, key, serverKey.public().PublicKey)
 	salt := handshakeSalt(tbs1, tbs2)
 	v.hex("Z", secret)
 	v.hex("salt", salt[:])
@@ -142,7 +142,7 @@ func (s session) write(t *testing.T) {
 
 	w.now = w.now.Add(defaultKeyLife)
 	v.transfer(w, "client data with rekey", client, server)
-	secret = z(t, serverKey, client.token.Rekey.PublicKey)
+	secret = zOf(t, serverKey, client.token.Rekey.PublicKey)
 	salt = chainedSalt(client.token2, salt)
 	v.hex("Z of the re-key", secret)
 	v.hex("salt of the re-key", salt[:])
@@ -281,7 +281,7 @@ func (s session) check(t *testing.T, v *vector) {
 	alg := suite{s.alg, algorithms[s.alg].icvSize}
 	clientKey := readKeyPair(t, s.group, v.octets(t, "client key of the agreement"))
 	serverKey := readKeyPair(t, s.group, v.octets(t, "server key of the agreement"))
-	secret := z(t, clientKey, serverKey.public().PublicKey)
+	secret := zOf(t, clientKey, serverKey.public().PublicKey)
 	inner := sha256.Sum256(append(bytes.Clone(tbs1), make([]byte, 32)...))
 	first := salt(sha256.Sum256(append(bytes.Clone(tbs2), inner[:]...)))
 	var got vector
@@ -291,7 +291,7 @@ func (s session) check(t *testing.T, v *vector) {
 	var parts vector
 	rekey := parts.parts(t, "client data with rekey", alg, []byte(v.get(t, "client data with rekey")))
 	outer := sha256.Sum256(append(bytes.Clone(rekey.token2), first[:]...))
-	secret = z(t, serverKey, rekey.token.Rekey.PublicKey)
+	secret = zOf(t, serverKey, rekey.token.Rekey.PublicKey)
 	got.hex("Z of the re-key", secret)
 	got.hex("salt of the re-key", outer[:])
 	got.schedule(t, " of the re-key", append(secret, chain...), outer, alg)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"busbar.example/internal/asn1/xer"
 	"busbar.example/secure/audit"
 	"busbar.example/secure/pki"
 	"busbar.example/secure/rbac"
@@ -84,6 +85,22 @@ func (w *world) use(a Algorithm) {
 	w.responder = w.newResponder()
 }
 
+// eachAlgorithm runs a test with every algorithm.
+func eachAlgorithm(t *testing.T, test func(t *testing.T, newWorld func(testing.TB) *world)) {
+	for a := AES256GCM; a.known(); a++ {
+		t.Run(a.String(), func(t *testing.T) {
+			test(t, func(t testing.TB) *world {
+				w := newWorld(t)
+				w.use(a)
+				return w
+			})
+		})
+	}
+}
+
+// ids are the events of data in the mode of the world.
+func (w *world) ids() transferEvents { return (&transfer{mode: w.client.Mode}).events() }
+
 func (w *world) newResponder() *Responder {
 	r, err := NewResponder(w.server)
 	if err != nil {
@@ -148,6 +165,25 @@ func (w *world) seal(c *Channel, data string) []byte {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return octets
+}
+
+// sealed seals a PDU after the test has put into its token what does not belong there.
+func (w *world) sealed(c *Channel, edit func(*ClearToken2)) []byte {
+	w.t.Helper()
+	at, seq := c.sent.next(w.now)
+	t := &c.token
+	*t = ClearToken2{AssoID: c.assoID, Time: timestamp(at), Seq: seq, IV: c.send.iv(nil)}
+	edit(t)
+	var err error
+	if c.token2, err = xer.AppendContent(nil, token2Type, t); err != nil {
+		w.t.Fatal(err)
+	}
+	octets, err := c.encodeTransfer(nil, c.send, t.IV, []byte(appData))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c.send.counter++
 	return octets
 }
 
