@@ -127,13 +127,14 @@ func (a *Association) abort(s security, id string) {
 	if err != nil {
 		return
 	}
-	a.endpoint.post(a.message(id, octets))
+	a.postSecPDU(id, octets)
 }
 
 // end closes the association once, for one reason: io.EOF after an orderly release.
 func (a *Association) end(cause error) {
 	a.ending.Do(func() {
 		a.cancel(cause)
+		a.traceEnded(cause)
 		if s := a.security(); s != nil {
 			s.Close(a.endpoint.cfg.Now(), cause.Error())
 		}

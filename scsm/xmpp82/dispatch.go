@@ -52,6 +52,7 @@ func (e *Endpoint) handle(st stanza.Stanza) {
 	}
 	a := e.find(st.From, env.id)
 	if a == nil {
+		e.traceReceived(inbound{stanza: st, env: env}, nil, nil, errUnknown)
 		// Nothing is signed for an association that does not exist: the peer may have lost it, or never had it.
 		if isRequest(st) {
 			e.reply(st, stanza.ItemNotFound)
@@ -119,6 +120,7 @@ func (e *Endpoint) unusable(st stanza.Stanza, err error) {
 	condition := stanza.ServiceUnavailable
 	var fault *envelopeError
 	if errors.As(err, &fault) {
+		e.traceReceived(inbound{stanza: st}, nil, nil, err)
 		e.record(fault.event, st, fault.text)
 		condition = stanza.BadRequest
 	}

@@ -36,7 +36,8 @@ type Config struct {
 	MaxAssociations int  // open at once, asked for by peers; default 256
 	MaxPDU          int  // octets of a PDU, before protection, at least 8192; default what the XMPP stanza limit leaves
 
-	Now func() time.Time // default time.Now
+	Now   func() time.Time // default time.Now
+	Trace *Trace           // optional hooks
 }
 
 const (
@@ -339,11 +340,13 @@ func (e *Endpoint) accept(ctx context.Context, o offer) *Association {
 	}
 	hs, err := e.open(o)
 	if err != nil {
+		e.traceReceived(inbound{stanza: o.iq, env: o.env}, nil, nil, err)
 		e.log.Warn("handshake refused", "peer", peer.String(), "err", err)
 		e.refuse(ctx, o, err)
 		return nil
 	}
 	first, err := mms.DecodeXER(hs.ApplData(), mms.Limits{MaxSize: e.maxPDU})
+	e.traceReceived(inbound{stanza: o.iq, env: o.env}, first, hs.ApplData(), err)
 	if _, initiate := first.(*mms.InitiateRequest); err != nil || !initiate {
 		e.log.Warn("handshake without an initiate request", "peer", peer.String(), "err", err)
 		e.send(ctx, errorReply(o.iq, stanza.BadRequest))
@@ -370,5 +373,7 @@ func (e *Endpoint) refuse(ctx context.Context, o offer, err error) {
 		e.send(ctx, errorReply(o.iq, stanza.Conflict))
 		return
 	}
-	e.send(ctx, o.iq.Reply(appendEnvelope(nil, stanza.IQ, o.env.id, refusal.SecPDU)))
+	reply := o.iq.Reply(appendEnvelope(nil, stanza.IQ, o.env.id, refusal.SecPDU))
+	e.traceSent(reply, o.env.id, nil, refusal.SecPDU)
+	e.send(ctx, reply)
 }

@@ -51,6 +51,9 @@ func stanzaError(st stanza.Stanza) error {
 	return e
 }
 
+// errUnknown says that a stanza is for an association that is not there.
+var errUnknown = errors.New("there is no such association here")
+
 // handshakeError says what a stanza error in place of an answer to the handshake means.
 func handshakeError(peer jid.JID, err error) error {
 	is := func(c stanza.Condition) bool { return errors.Is(err, &stanza.Error{Condition: c}) }

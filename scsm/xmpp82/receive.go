@@ -98,6 +98,9 @@ func (a *Association) take(in inbound) (mms.PDU, error) {
 		return a.takeHandshake(in)
 	}
 	got, err := s.Open(a.endpoint.cfg.Now(), in.stanza.From.String(), in.env.id, in.env.content)
+	if err != nil || got.Kind != e2e.KindData {
+		a.endpoint.traceReceived(in, nil, nil, err)
+	}
 	if err != nil {
 		return nil, a.violated(in.env.id, err)
 	}
@@ -154,9 +157,11 @@ func (a *Association) takeHandshake(in inbound) (mms.PDU, error) {
 	}
 	s, octets, err := a.initiator.Answer(a.endpoint.cfg.Now(), in.stanza.From.String(), in.env.id, in.env.content)
 	if err != nil {
-		return nil, a.violated(id, a.endpoint.modeError(a.peer, err))
+		err = a.endpoint.modeError(a.peer, err)
+		a.endpoint.traceReceived(in, nil, nil, err)
+		return nil, a.violated(id, err)
 	}
-	pdu, err := a.takeAnswer(s, id, octets)
+	pdu, err := a.takeAnswer(in, s, id, octets)
 	if err != nil && s != nil {
 		a.abort(s, id)
 	}
@@ -164,8 +169,9 @@ func (a *Association) takeHandshake(in inbound) (mms.PDU, error) {
 }
 
 // takeAnswer reads the PDU in the answer to our handshake. s is nil where it is a refusal.
-func (a *Association) takeAnswer(s security, id string, octets []byte) (mms.PDU, error) {
+func (a *Association) takeAnswer(in inbound, s security, id string, octets []byte) (mms.PDU, error) {
 	pdu, err := mms.DecodeXER(octets, mms.Limits{MaxSize: a.takes})
+	a.endpoint.traceReceived(in, pdu, octets, err)
 	if err != nil {
 		return nil, fmt.Errorf("answer of %v to the handshake: %w", a.peer, err)
 	}
@@ -192,7 +198,7 @@ func (a *Association) takeAnswer(s security, id string, octets []byte) (mms.PDU,
 func (a *Association) violated(id string, err error) error {
 	var v *e2e.Refusal
 	if errors.As(err, &v) && len(v.SecPDU) > 0 {
-		a.endpoint.post(a.message(id, v.SecPDU))
+		a.postSecPDU(id, v.SecPDU)
 	}
 	return err
 }
@@ -210,7 +216,7 @@ func (a *Association) takeRelease(in inbound) error {
 		return err
 	}
 	if iq, ok := a.ledger.takeCurrent(); ok {
-		if err := a.answer(a.ctx, iq, sec); err != nil {
+		if err := a.answer(a.ctx, iq, nil, sec); err != nil {
 			return err
 		}
 	}
@@ -225,6 +231,7 @@ func (a *Association) takeData(in inbound, octets []byte) (mms.PDU, error) {
 		}
 	}
 	pdu, err := mms.DecodeXER(octets, mms.Limits{MaxSize: a.takes})
+	a.endpoint.traceReceived(in, pdu, octets, err)
 	if err != nil {
 		a.endpoint.log.Warn("PDU refused", "peer", a.peer.String(), "err", err)
 		return nil, a.refusePDU(in, nil, mms.PDUErrorInvalidPDU, err)
@@ -271,7 +278,8 @@ func (a *Association) takeData(in inbound, octets []byte) (mms.PDU, error) {
 // refusePDU rejects a PDU of the peer and answers the iq that holds it. Where it should have been the answer
 // to a call of ours there will be none: that ends the association.
 func (a *Association) refusePDU(in inbound, invokeID *uint32, reason mms.RejectReason, why error) error {
-	octets, err := mms.AppendXER(nil, &mms.Reject{OriginalInvokeID: invokeID, RejectReason: reason})
+	reject := &mms.Reject{OriginalInvokeID: invokeID, RejectReason: reason}
+	octets, err := mms.AppendXER(nil, reject)
 	if err != nil {
 		return err
 	}
@@ -279,7 +287,7 @@ func (a *Association) refusePDU(in inbound, invokeID *uint32, reason mms.RejectR
 	if err != nil {
 		return err
 	}
-	if err := a.tell(a.ctx, a.id, sec); err != nil {
+	if err := a.tell(a.ctx, reject, sec); err != nil {
 		return err
 	}
 	if in.reply != nil {

@@ -80,7 +80,7 @@ func (a *Association) sendHandshake(ctx context.Context, pdu mms.PDU, octets []b
 		}
 		a.offer = nil
 		a.establish(s, p)
-		return a.answerAwaited(ctx, sec)
+		return a.answerAwaited(ctx, p, sec)
 	case *mms.InitiateError:
 		if a.offer == nil {
 			return errors.New("send: the peer did not ask for this association")
@@ -90,7 +90,7 @@ func (a *Association) sendHandshake(ctx context.Context, pdu mms.PDU, octets []b
 			return err
 		}
 		a.offer = nil
-		if err := a.answerAwaited(ctx, sec); err != nil {
+		if err := a.answerAwaited(ctx, p, sec); err != nil {
 			return err
 		}
 		a.end(io.EOF)
@@ -130,6 +130,7 @@ func (a *Association) retry() error {
 func (a *Association) establish(s security, p *mms.InitiateResponse) {
 	a.secured.Store(&s)
 	a.watchLife(s)
+	a.traceEstablished(s)
 	if p.LocalDetailCalled != nil && int(*p.LocalDetailCalled) > 0 {
 		agreed := int(*p.LocalDetailCalled)
 		a.limit, a.takes = min(a.limit, agreed), agreed
@@ -150,14 +151,14 @@ func (a *Association) sendData(ctx context.Context, pdu mms.PDU, octets []byte) 
 	case *mms.ConcludeRequest:
 		return a.askPeer(ctx, iqSet, a.id, sec, &expected{what: p})
 	case *mms.ConfirmedResponse:
-		return a.answerCall(ctx, p.InvokeID, sec)
+		return a.answerCall(ctx, p, p.InvokeID, sec)
 	case *mms.ConfirmedError:
-		return a.answerCall(ctx, p.InvokeID, sec)
+		return a.answerCall(ctx, p, p.InvokeID, sec)
 	case *mms.ConcludeResponse:
 		a.concluded.Store(true)
-		return a.answerAwaited(ctx, sec)
+		return a.answerAwaited(ctx, p, sec)
 	case *mms.ConcludeError:
-		return a.answerAwaited(ctx, sec)
+		return a.answerAwaited(ctx, p, sec)
 	case *mms.Reject:
 		return a.sendReject(ctx, p, sec)
 	}
@@ -166,7 +167,7 @@ func (a *Association) sendData(ctx context.Context, pdu mms.PDU, octets []byte) 
 
 // sendReject says why in a message; the iq that holds the refused request then gets its one answer.
 func (a *Association) sendReject(ctx context.Context, p *mms.Reject, sec []byte) error {
-	if err := a.tell(ctx, a.id, sec); err != nil {
+	if err := a.tell(ctx, p, sec); err != nil {
 		return err
 	}
 	if p.OriginalInvokeID == nil {
@@ -178,26 +179,30 @@ func (a *Association) sendReject(ctx context.Context, p *mms.Reject, sec []byte)
 	return nil
 }
 
-func (a *Association) answerCall(ctx context.Context, invokeID uint32, sec []byte) error {
+func (a *Association) answerCall(ctx context.Context, pdu mms.PDU, invokeID uint32, sec []byte) error {
 	iq, ok := a.ledger.takeAsked(invokeID)
 	if !ok {
 		return fmt.Errorf("answer to invokeID %d, which the peer did not ask", invokeID)
 	}
-	return a.answer(ctx, iq, sec)
+	return a.answer(ctx, iq, pdu, sec)
 }
 
 // answerAwaited answers the peer's handshake or conclude.
-func (a *Association) answerAwaited(ctx context.Context, sec []byte) error {
+func (a *Association) answerAwaited(ctx context.Context, pdu mms.PDU, sec []byte) error {
 	iq, ok := a.ledger.takeAwaited()
 	if !ok {
 		return errors.New("answer to what the peer did not ask")
 	}
-	return a.answer(ctx, iq, sec)
+	return a.answer(ctx, iq, pdu, sec)
 }
 
 // askPeer sends an iq whose reply is for the inbox, in order with everything else.
 func (a *Association) askPeer(ctx context.Context, c carriage, id string, sec []byte, want *expected) error {
 	iq := stanza.Stanza{Kind: c.kind, Type: c.typ, To: a.peer, Payload: appendEnvelope(nil, c.kind, id, sec)}
+	if a.endpoint.traces() {
+		iq.ID = a.endpoint.session.NewID() // it may be answered before SendIQ gives it
+		a.endpoint.traceSent(iq, id, want.what, sec)
+	}
 	sent, err := a.endpoint.session.SendIQ(ctx, iq, func(reply stanza.Stanza) { a.replied(reply, want) })
 	if err == nil && !a.ledger.sent(want, sent) {
 		a.endpoint.session.Abandon(a.peer, sent)
@@ -212,13 +217,16 @@ func (a *Association) replied(reply stanza.Stanza, want *expected) {
 	if reply.Type == stanza.Result {
 		env, err := a.endpoint.opener.open(reply)
 		if err != nil {
+			a.endpoint.traceReceived(in, nil, nil, err)
 			a.endpoint.record(audit.E2EIQElementMissing, reply, err.Error())
 			a.deliver(inbound{lost: &endedError{fmt.Sprintf("the answer of %v is none", a.peer), err}})
 			return
 		}
 		if env.protected != a.endpoint.protects() {
+			lost := ended("%v answers with %s, and end-to-end security is %s here", a.peer, quoteShort(env.name), a.endpoint.mode())
+			a.endpoint.traceReceived(inbound{stanza: reply, env: env}, nil, nil, lost)
 			a.endpoint.mismatch(reply, env)
-			a.deliver(inbound{lost: ended("%v answers with %s, and end-to-end security is %s here", a.peer, quoteShort(env.name), a.endpoint.mode())})
+			a.deliver(inbound{lost: lost})
 			return
 		}
 		in.env, in.stanza.Payload = env, nil
@@ -229,12 +237,25 @@ func (a *Association) replied(reply stanza.Stanza, want *expected) {
 	a.deliver(in)
 }
 
-func (a *Association) answer(ctx context.Context, iq stanza.Stanza, sec []byte) error {
-	return a.endpoint.session.Send(ctx, iq.Reply(appendEnvelope(nil, stanza.IQ, a.id, sec)))
+// answer answers an iq of the peer with a SecPDU, and the PDU that is in it, if any.
+func (a *Association) answer(ctx context.Context, iq stanza.Stanza, pdu mms.PDU, sec []byte) error {
+	reply := iq.Reply(appendEnvelope(nil, stanza.IQ, a.id, sec))
+	a.endpoint.traceSent(reply, a.id, pdu, sec)
+	return a.endpoint.session.Send(ctx, reply)
 }
 
-func (a *Association) tell(ctx context.Context, id string, sec []byte) error {
-	return a.endpoint.session.Send(ctx, a.message(id, sec))
+// tell sends a PDU, protected, in a message.
+func (a *Association) tell(ctx context.Context, pdu mms.PDU, sec []byte) error {
+	st := a.message(a.id, sec)
+	a.endpoint.traceSent(st, a.id, pdu, sec)
+	return a.endpoint.session.Send(ctx, st)
+}
+
+// postSecPDU has a SecPDU without a PDU sent in a message, and does not wait.
+func (a *Association) postSecPDU(id string, sec []byte) {
+	st := a.message(id, sec)
+	a.endpoint.traceSent(st, id, nil, sec)
+	a.endpoint.post(st)
 }
 
 func (a *Association) message(id string, sec []byte) stanza.Stanza {
