@@ -33,12 +33,15 @@ type session struct {
 	link *site.Client
 }
 
+// connectUsage is what --connect is for.
+const connectUsage = "`HOST:PORT` of the broker (default: where the broker of this folder listens, else connect in busbar.yaml, else SRV)"
+
 func (g *global) access(c *cobra.Command) *access {
 	a := &access{g: g}
 	f := c.Flags()
 	f.StringVar(&a.to, "to", "", "`JID` of the IED")
 	f.StringVar(&a.account, "jid", "", "`JID` of the client (default: client in busbar.yaml, else the only client issued here)")
-	f.StringVar(&a.connect, "connect", "", "`HOST:PORT` of the broker (default: where the broker of this folder listens, else connect in busbar.yaml, else SRV)")
+	f.StringVar(&a.connect, "connect", "", connectUsage)
 	a.e2e.flags(c)
 	f.BoolVar(&a.json, "json", false, "print JSON lines, one object a result")
 	f.BoolVar(&a.utc, "utc", false, "print times in UTC, not in the local zone")
@@ -142,7 +145,9 @@ func (g *global) lsCommand() *cobra.Command {
 	var a *access
 	c := &cobra.Command{
 		Use:   "ls --to JID [REF]",
-		Short: "list what an IED holds: logical devices, nodes, data objects, attributes",
+		Short: "list the logical devices, nodes, objects and attributes of an IED",
+		Example: `  busbar ls --to pv1
+  busbar ls --to pv1 PV1LD0/MMXU1 -r`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("ls takes one REF at most")
@@ -235,6 +240,9 @@ func (g *global) getCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "get --to JID REF…",
 		Short: "read values",
+		Long: `get reads what each REF names, with quality, time and unit: an attribute, a data
+object or a logical node. [FC] may be left out where only one functional
+constraint fits; the spelling LD/LN$FC$DO$DA is understood too.`,
 		Example: `  busbar get --to pv1 'PV1LD0/MMXU1.TotW[MX]'
   busbar get --to pv1 'PV1LD0/MMXU1$MX$TotW$mag$f' --json`,
 		Args: atLeastOne("REF"),
@@ -270,10 +278,14 @@ func parseRefs(args []string) ([]acsi.Ref, error) {
 func (g *global) setCommand() *cobra.Command {
 	var a *access
 	c := &cobra.Command{
-		Use:     "set --to JID REF=VALUE…",
-		Short:   "write values",
-		Example: `  busbar set --to pv1 'PV1LD0/DGEN1.WMax.setMag.f=80'`,
-		Args:    atLeastOne("REF=VALUE"),
+		Use:   "set --to JID REF=VALUE…",
+		Short: "write values",
+		Long: `set writes one value a pair: numbers; true or false; enumerations by name or
+number; strings as they are; times in RFC 3339; bit strings as 0 and 1; a whole
+structure as a JSON object. Nothing is written unless every pair makes sense.`,
+		Example: `  busbar set --to pv1 'PV1LD0/DGEN1.WMax.setMag.f=80'
+  busbar set --to pv1 'PV1LD0/DGEN1.WMax.setMag={"f":80}'`,
+		Args: atLeastOne("REF=VALUE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			refs, err := assigned(args)
 			if err != nil {

@@ -14,8 +14,12 @@ func (g *global) brokerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "broker",
 		Short: "run the XMPP server of the site",
-		Long: `broker serves the site's domain until it is interrupted, and then takes leave of its clients. Certificates
-of the E2M authority name the accounts. It uses no key of the E2E authority, and cannot read what it routes.`,
+		Long: `broker serves the site's domain until it is interrupted, and then takes leave of
+its clients. Certificates of the E2M authority name the accounts. It uses no key
+of the E2E authority, and cannot read what it routes unless clients and IEDs
+agree on --e2e clear or off.`,
+		Example: `  busbar broker
+  busbar broker --listen 0.0.0.0:5222`,
 		Args: exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkAddress("--listen", listen); err != nil {

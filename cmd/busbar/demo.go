@@ -10,11 +10,14 @@ func (g *global) demoCommand() *cobra.Command {
 	var once bool
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "show everything in one process: authorities, broker, three IEDs, clients",
-		Long: `demo makes a site in a temporary folder, brings up its broker and three simulated IEDs, and walks through what a
-client does: it connects, reads, writes, and is refused where its role does not allow it. Then it stays up for
-other commands until it is interrupted, and removes the folder.`,
-		Args: exactly(),
+		Short: "show a whole site in one process, with three simulated IEDs",
+		Long: `demo makes a site in a temporary folder, brings up its broker and three
+simulated IEDs, and walks through what a client does: it connects, reads,
+writes, follows what moves, and is refused where its role does not allow it.
+Then it prints commands to try, stays up for them until it is interrupted, and
+removes the folder.`,
+		Example: "  busbar demo\n  busbar demo --once",
+		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return demo.Run(c.Context(), g.stdout, g.stderr, once)
 		},

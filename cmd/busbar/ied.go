@@ -17,10 +17,12 @@ func (g *global) iedCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ied --jid JID --scl FILE",
 		Short: "serve an IED that an SCL file describes",
-		Long: `ied makes an IED of an SCL file and serves it until it is interrupted: its whole model, with the values that
-the file gives. With --sim the values move as those of a plant would.`,
-		Example: "  busbar ied --jid pv1 --scl pv.cid --sim",
-		Args:    exactly(),
+		Long: `ied makes an IED of an SCL file and serves it until it is interrupted: its whole
+model, with the values that the file gives. With --sim the values move as those
+of a plant would.`,
+		Example: `  busbar ied --jid pv1 --scl pv.cid --sim
+  busbar ied --jid bay7 --scl station.scd --ied AA1J1Q01A1 --ap S1`,
+		Args: exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if account == "" || o.SCL == "" {
 				return usagef("ied needs --jid JID and --scl FILE")
@@ -64,7 +66,7 @@ the file gives. With --sim the values move as those of a plant would.`,
 	f.StringVar(&o.AP, "ap", "", "`name` of the access point, where several have a server")
 	f.BoolVar(&o.Sim, "sim", false, "move the values plausibly")
 	e2e.flags(c)
-	f.StringVar(&o.Connect, "connect", "", "`HOST:PORT` of the broker (default: where the broker of this folder listens, else connect in busbar.yaml, else SRV)")
+	f.StringVar(&o.Connect, "connect", "", connectUsage)
 	return c
 }
 

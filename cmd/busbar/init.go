@@ -13,11 +13,13 @@ func (g *global) initCommand() *cobra.Command {
 	var domain string
 	c := &cobra.Command{
 		Use:   "init DIR --domain DOMAIN",
-		Short: "make a site: configuration, certification authorities, the broker's certificate",
-		Long: `init makes the folder DIR for the XMPP domain DOMAIN. It holds busbar.yaml, two separate hierarchies of
-certification authorities (E2M for TLS, E2E for the associations), their revocation lists, and the
-broker's certificate. The authorities are for laboratories and small sites.`,
-		Args: exactly("DIR"),
+		Short: "make a site: configuration and certification authorities",
+		Long: `init makes the folder DIR for the XMPP domain DOMAIN. It holds busbar.yaml, two
+separate hierarchies of certification authorities (E2M for TLS, E2E for the
+associations), their revocation lists, and the broker's certificate. The
+authorities are for laboratories and small sites.`,
+		Example: "  busbar init plant --domain dso.example",
+		Args:    exactly("DIR"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if domain == "" {
 				return usagef("init needs --domain DOMAIN, which is what follows the @ of your JIDs, such as dso.example")

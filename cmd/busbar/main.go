@@ -102,8 +102,10 @@ type global struct {
 
 func (g *global) command() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "busbar",
-		Short:         "IEC 61850-8-2: serve, read and write energy devices over XMPP, secured hop by hop and end to end",
+		Use:   "busbar",
+		Short: "IEC 61850-8-2 over XMPP, secured hop by hop and end to end",
+		Long: `busbar serves, reads and writes energy devices over XMPP by IEC 61850-8-2,
+secured hop by hop and end to end. See all of it at once with: busbar demo`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -119,15 +121,12 @@ func (g *global) command() *cobra.Command {
 	})
 	root.PersistentFlags().StringVar(&g.dir, "site", "", "site `folder` (default: the nearest one upward that holds busbar.yaml)")
 	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "tell the protocol steps on standard error")
-	root.AddCommand(g.initCommand(), g.pkiCommand(), g.sclCommand(), g.brokerCommand(), g.iedCommand(), g.demoCommand())
-	root.AddCommand(g.clientCommands()...)
+	addGrouped(root, groupSite, "Make and check", g.initCommand(), g.pkiCommand(), g.sclCommand())
+	addGrouped(root, groupServe, "Serve", g.brokerCommand(), g.iedCommand(), g.demoCommand())
+	addGrouped(root, groupClient, "Use an IED", g.clientCommands()...)
+	addGrouped(root, groupMore, "More", g.versionCommand())
+	root.SetUsageTemplate(usageTemplate)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.InitDefaultHelpCmd()
-	for _, c := range root.Commands() {
-		if c.Name() == "help" {
-			c.Short = "say more about a command"
-		}
-	}
 	return root
 }
 

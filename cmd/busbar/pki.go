@@ -40,9 +40,10 @@ func (g *global) pkiCommand() *cobra.Command {
 func (g *global) issueIED() *cobra.Command {
 	var force bool
 	c := &cobra.Command{
-		Use:   "ied JID",
-		Short: "make the keys and certificates of an IED; it has no role",
-		Args:  exactly("JID"),
+		Use:     "ied JID",
+		Short:   "make the keys and certificates of an IED; it has no role",
+		Example: "  busbar pki issue ied pv1",
+		Args:    exactly("JID"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return g.issue(args[0], nil, "", force)
 		},
@@ -58,7 +59,9 @@ func (g *global) issueClient() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "client JID [--role ROLE]…",
 		Short: "make the keys and certificates of a client with its roles",
-		Args:  exactly("JID"),
+		Example: `  busbar pki issue client ems --role ENGINEER --role OPERATOR
+  busbar pki issue client guest --aor 'PV*'`,
+		Args: exactly("JID"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(roles) > 0 {
 				return g.issue(args[0], roles, aor, force)
@@ -105,9 +108,11 @@ func (g *global) pkiRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke JID",
 		Short: "put the certificates of an account on the revocation lists",
-		Long: `revoke puts the certificates that JID has now on the revocation lists pki/*.crl. A broker or IED that runs in
-this folder acts on it within a minute; copies of the site need the new lists.`,
-		Args: exactly("JID"),
+		Long: `revoke puts the certificates that JID has now on the revocation lists
+pki/*.crl. A broker or IED that runs in this folder acts on it within a minute;
+copies of the site need the new lists.`,
+		Example: "  busbar pki revoke guest",
+		Args:    exactly("JID"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := g.site()
 			if err != nil {
@@ -129,9 +134,10 @@ this folder acts on it within a minute; copies of the site need the new lists.`,
 func (g *global) pkiShow() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "show FILE…",
-		Short: "say what certificates, revocation lists and keys hold",
-		Args:  atLeastOne("FILE"),
+		Use:     "show FILE…",
+		Short:   "say what certificates, revocation lists and keys hold",
+		Example: "  busbar pki show pki/*/*.crt pki/*.crl",
+		Args:    atLeastOne("FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			failed := false
 			for _, file := range args {

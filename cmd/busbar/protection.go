@@ -16,8 +16,10 @@ type protection struct {
 
 func (p *protection) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&p.mode, "e2e", "", "end-to-end security, at both ends alike: encr, clear or off (`mode`; default: as busbar.yaml says, else encr)")
-	f.StringSliceVar(&p.algorithms, "e2e-algorithms", nil, "`list` of algorithms for it, with commas between, preferred first (default: as busbar.yaml says, else GCM or HMAC and GMAC)")
+	f.StringVar(&p.mode, "e2e", "", "`mode` of end-to-end security, the same at both ends: encr, clear or off (default: as busbar.yaml says, else encr)")
+	f.StringSliceVar(&p.algorithms, "e2e-algorithms", nil, "`list` of its algorithms with commas between, preferred first (default: as busbar.yaml says, else GCM or HMAC and GMAC)")
+	// It fails only for a flag that does not exist.
+	_ = c.RegisterFlagCompletionFunc("e2e", cobra.FixedCompletions([]string{string(site.Encrypted), string(site.Clear), string(site.Off)}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // on is what that means in a site.

@@ -31,9 +31,11 @@ func (g *global) sclCheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check FILE...",
 		Short: "say what in SCL files is wrong, and what of each IED is served",
-		Long: `check reads ICD, CID, IID and SCD files and tries every rule on them. An error is something that is not served as
-the file says; a warning is served, though the standard or most likely the engineer wants it otherwise. Of findings by one
-rule it shows a few. It ends with status 1 where there is an error. - reads standard input.`,
+		Long: `check reads ICD, CID, IID and SCD files and tries every rule on them. An error
+is something that is not served as the file says; a warning is served, though
+the standard or most likely the engineer wants it otherwise. Of findings by one
+rule it shows a few. It ends with status 1 where there is an error. - reads
+standard input.`,
 		Example: "  busbar scl check scl/*.icd\n  busbar scl check --json plant.scd | jq 'select(.severity == \"error\")'",
 		Args:    atLeastOne("files"),
 		RunE: func(_ *cobra.Command, files []string) error {

@@ -33,10 +33,12 @@ func (g *global) watchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "watch --to JID REF…",
 		Short: "follow values, and print what changes",
-		Long: `watch reads what REF names again and again, and prints a line for each value that is another than before, or has
-another quality: first all of them, marked as initial. REF is an attribute, a data object, a logical node or a logical
-device; of the latter everything is followed, or with [FC] what is under that functional constraint. It lasts until
-it is interrupted, or as --for and --count say; --timeout bounds the wait for each answer.`,
+		Long: `watch reads what REF names again and again, and prints a line for each value
+that is another than before, or has another quality: first all of them, marked
+as initial. REF is an attribute, a data object, a logical node or a logical
+device, with [FC] what of it is under that functional constraint. A watch lasts
+until it is interrupted, or as --for and --count say; --timeout bounds the wait
+for each answer. What fails is shown once, and makes the exit status 1.`,
 		Example: `  busbar watch --to pv1 'PV1LD0/MMXU1.TotW[MX]' 'PV1LD0/MMXU1.Hz[MX]'
   busbar watch --to fdr1 'FDR1LD0/XCBR1[ST]' --interval 500ms --for 10m --json`,
 		Args: atLeastOne("REF"),
