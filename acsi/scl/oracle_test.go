@@ -1,0 +1,184 @@
+package scl_test
+
+import (
+	"encoding/xml"
+	"os"
+	"strconv"
+	"testing"
+)
+
+// xmlNode is a second, independent reading of a file: a plain tree.
+type xmlNode struct {
+	XMLName  xml.Name
+	Attrs    []xml.Attr `xml:",any,attr"`
+	Children []*xmlNode `xml:",any"`
+	Text     string     `xml:",chardata"`
+}
+
+func (n *xmlNode) attr(name string) string {
+	for _, a := range n.Attrs {
+		if a.Name.Local == name && a.Name.Space == "" {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+func (n *xmlNode) all(names ...string) []*xmlNode {
+	if n == nil {
+		return nil
+	}
+	var found []*xmlNode
+	for _, c := range n.Children {
+		for _, name := range names {
+			if c.XMLName.Local == name {
+				found = append(found, c)
+			}
+		}
+	}
+	return found
+}
+
+// named is the child of n whose name is name, or nil.
+func (n *xmlNode) named(name string) *xmlNode {
+	for _, c := range n.all("DOI", "SDI", "DAI", "DA", "BDA") {
+		if c.attr("name") == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// tally is what a server has: LD, LN, DO and SDO by these words, and leaves by their functional constraint.
+type tally map[string]int
+
+func (t tally) add(u tally, times int) {
+	for what, n := range u {
+		t[what] += n * times
+	}
+}
+
+// oracle counts from the plain tree.
+type oracle struct {
+	root  *xmlNode
+	types map[string]map[string]*xmlNode
+}
+
+func newOracle(t *testing.T, file string) *oracle {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &oracle{root: &xmlNode{}, types: map[string]map[string]*xmlNode{}}
+	if err := xml.Unmarshal(text, o.root); err != nil {
+		t.Fatal(err)
+	}
+	for _, tmpl := range o.root.all("DataTypeTemplates") {
+		for _, t := range tmpl.Children {
+			kind := t.XMLName.Local
+			if o.types[kind] == nil {
+				o.types[kind] = map[string]*xmlNode{}
+			}
+			o.types[kind][t.attr("id")] = t
+		}
+	}
+	return o
+}
+
+// servers are the access points that have a server, or share one.
+func (o *oracle) servers() map[[2]string]tally {
+	all := map[[2]string]tally{}
+	for _, ied := range o.root.all("IED") {
+		at := map[string]*xmlNode{}
+		for _, ap := range ied.all("AccessPoint") {
+			for _, server := range ap.all("Server") {
+				at[ap.attr("name")] = server
+			}
+		}
+		for _, ap := range ied.all("AccessPoint") {
+			name := ap.attr("name")
+			server := at[name]
+			for _, shared := range ap.all("ServerAt") {
+				server = at[shared.attr("apName")]
+			}
+			if server != nil {
+				all[[2]string{ied.attr("name"), name}] = o.server(server)
+			}
+		}
+	}
+	return all
+}
+
+func (o *oracle) server(server *xmlNode) tally {
+	sum := tally{}
+	for _, ld := range server.all("LDevice") {
+		sum["LD"]++
+		for _, ln := range ld.all("LN0", "LN") {
+			t := o.types["LNodeType"][ln.attr("lnType")]
+			if t == nil {
+				continue
+			}
+			sum["LN"]++
+			for _, do := range t.all("DO") {
+				sum.add(o.object("DO", do, ln.named(do.attr("name"))), 1)
+			}
+		}
+	}
+	return sum
+}
+
+// object is a DO or SDO, which the instance in is about; nothing where no leaf is in it.
+func (o *oracle) object(kind string, do, in *xmlNode) tally {
+	sum := tally{}
+	t := o.types["DOType"][do.attr("type")]
+	for _, m := range t.all("SDO") {
+		sum.add(o.object("SDO", m, in.named(m.attr("name"))), count(m, t, in))
+	}
+	for _, m := range t.all("DA") {
+		fc := m.attr("fc")
+		sum.add(o.attribute(m, fc), count(m, t, in))
+		if fc == "SE" {
+			sum.add(o.attribute(m, "SG"), count(m, t, in))
+		}
+	}
+	if len(sum) > 0 {
+		sum[kind]++
+	}
+	return sum
+}
+
+func (o *oracle) attribute(m *xmlNode, fc string) tally {
+	if m.attr("bType") != "Struct" {
+		return tally{fc: 1}
+	}
+	sum := tally{}
+	t := o.types["DAType"][m.attr("type")]
+	for _, b := range t.all("BDA") {
+		sum.add(o.attribute(b, fc), count(b, t, nil))
+	}
+	return sum
+}
+
+// count is how many elements m has in the type t, of which in is an instance; 1 where it is no array.
+func count(m, t, in *xmlNode) int {
+	text := m.attr("count")
+	if text == "" || text == "0" {
+		return 1
+	}
+	if n, err := strconv.Atoi(text); err == nil {
+		return n
+	}
+	n := 0
+	for _, from := range []*xmlNode{t, in} { // what the instance says counts more
+		if from == nil {
+			continue
+		}
+		for _, v := range from.named(text).all("Val") {
+			if given, err := strconv.Atoi(v.Text); err == nil {
+				n = given
+			}
+		}
+	}
+	return n
+}

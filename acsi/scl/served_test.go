@@ -1,0 +1,128 @@
+package scl_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"busbar.example/acsi"
+	"busbar.example/acsi/client"
+	"busbar.example/acsi/scl"
+	"busbar.example/internal/testbed"
+	"busbar.example/secure/rbac"
+	"github.com/google/go-cmp/cmp"
+)
+
+// files are ours and, where they are, the real ones that others made.
+func files(t *testing.T) []string {
+	t.Helper()
+	dir := os.Getenv("BUSBAR_SCL")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "scl")
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Logf("SKIP the files of others: there is no %s: set BUSBAR_SCL to a folder of them", dir)
+	}
+	var all []string
+	for _, dir := range []string{"testdata", filepath.Join("..", "..", "app", "demo", "scl"), dir} {
+		for _, pattern := range []string{"*.[ci]id", "*.icd", "*.scd"} {
+			found, err := filepath.Glob(filepath.Join(dir, pattern))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, found...)
+		}
+	}
+	return all
+}
+
+func parseFile(t *testing.T, file string) *scl.Document {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	d, err := scl.Parse(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// tallyOf is the report's count in the words of the oracle.
+func tallyOf(c acsi.Counts) tally {
+	sum := tally{}
+	for what, n := range map[string]int{"LD": c.LDs, "LN": c.LNs, "DO": c.DOs, "SDO": c.SDOs} {
+		if n > 0 {
+			sum[what] = n
+		}
+	}
+	for fc, n := range c.Leaves {
+		sum[fc.String()] = n
+	}
+	return sum
+}
+
+// browse counts what a client finds.
+func browse(t *testing.T, services acsi.Services) tally {
+	t.Helper()
+	sum := tally{}
+	err := client.New(services).Walk(t.Context(), acsi.Ref{}, func(o client.Object) error {
+		switch kind := o.Kind(); {
+		case kind <= acsi.SubDataObjectNode && o.Node != nil && o.Node.Count > 0: // its elements come by themselves
+		case kind <= acsi.SubDataObjectNode:
+			sum[kind.String()]++
+		case o.Node.IsLeaf():
+			sum[o.Ref.FC().String()] += max(1, o.Node.Count)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+// What the check says is served, and what a client finds over XMPP, is what another reading of the XML counts.
+func TestEveryIEDIsServedWholly(t *testing.T) {
+	bed := testbed.Start(t, testbed.Options{Listener: testbed.NewListener()})
+	peer := bed.Dial(bed.Config("browser", rbac.Engineer))
+	served := 0
+	for _, file := range files(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			d, want, said := parseFile(t, file), newOracle(t, file).servers(), map[[2]string]tally{}
+			report := d.Check("")
+			for _, s := range report.Servers {
+				said[[2]string{s.IED, s.AccessPoint}] = tallyOf(s.Counts)
+			}
+			if diff := cmp.Diff(want, said); diff != "" {
+				t.Errorf("the check (-want +got):\n%s", diff)
+			}
+			browsed := map[string]bool{}
+			for _, s := range report.Servers {
+				like := fmt.Sprint(tallyOf(s.Counts))
+				if s.At != "" || raceEnabled && browsed[like] {
+					continue // it is another's, or with the race detector much like another
+				}
+				browsed[like] = true
+				m, _, err := d.Model(s.IED, s.AccessPoint)
+				if err != nil {
+					t.Fatal(err)
+				}
+				served++
+				account := fmt.Sprint("ied", served)
+				_, ied := bed.IED(account, m)
+				services := bed.AssociateOn(peer, account)
+				if diff := cmp.Diff(want[[2]string{s.IED, s.AccessPoint}], browse(t, services)); diff != "" {
+					t.Errorf("%s %s over XMPP (-want +got):\n%s", s.IED, s.AccessPoint, diff)
+				}
+				ied.Close()
+			}
+		})
+	}
+	if served < 5 {
+		t.Errorf("%d IEDs were served", served)
+	}
+}

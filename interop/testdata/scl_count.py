@@ -1,0 +1,87 @@
+"""Counts what each access point with a server has, from the XML alone, with ElementTree and nothing of Busbar.
+
+python3 scl_count.py FILE prints {"IED AP": {"LD": 2, "LN": 6, "DO": 11, "SDO": 3, "ST": 24, ...}}.
+"""
+
+import collections
+import json
+import sys
+import xml.etree.ElementTree as ET
+
+root = ET.parse(sys.argv[1]).getroot()
+ns = root.tag[: root.tag.index("}") + 1] if root.tag.startswith("{") else ""
+
+
+def below(element, *names):
+    """The parts of element that are called so, in their order."""
+    return [] if element is None else [e for e in element if e.tag in [ns + n for n in names]]
+
+
+templates = root.find(ns + "DataTypeTemplates")
+types = {kind: {t.get("id"): t for t in reversed(below(templates, kind))} for kind in ("LNodeType", "DOType", "DAType")}
+
+
+def instance(parts, name):
+    return next((p for p in parts if p.get("name") == name), None)
+
+
+def count(member, beside, given):
+    """The number of elements of an array, which may stand in an attribute beside it; else 1."""
+    text = member.get("count")
+    if text is None or text == "0":
+        return 1
+    if text.isdigit():
+        return int(text)
+    values = [v.text for v in below(instance(below(beside, "DA", "BDA"), text), "Val")]
+    values += [v.text for v in below(instance(below(given, "DAI"), text), "Val")]
+    return int(values[-1])
+
+
+def attribute(member, fc):
+    if member.get("bType") != "Struct":
+        return collections.Counter({fc: 1})
+    total = collections.Counter()
+    structure = types["DAType"].get(member.get("type"))
+    for part in below(structure, "BDA"):
+        for _ in range(count(part, structure, None)):
+            total += attribute(part, fc)
+    return total
+
+
+def data_object(kind, member, given):
+    total = collections.Counter()
+    of = types["DOType"].get(member.get("type"))
+    for part in below(of, "SDO", "DA"):
+        if part.tag == ns + "SDO":
+            one = data_object("SDO", part, instance(below(given, "SDI"), part.get("name")))
+        else:
+            one = attribute(part, part.get("fc"))
+            if part.get("fc") == "SE":
+                one += attribute(part, "SG")
+        for _ in range(count(part, of, given)):
+            total += one
+    if total:
+        total[kind] += 1
+    return total
+
+
+def server(element):
+    total = collections.Counter()
+    for device in below(element, "LDevice"):
+        total["LD"] += 1
+        for node in below(device, "LN0", "LN"):
+            of = types["LNodeType"].get(node.get("lnType"))
+            if of is None:
+                continue
+            total["LN"] += 1
+            for member in below(of, "DO"):
+                total += data_object("DO", member, instance(below(node, "DOI"), member.get("name")))
+    return total
+
+
+result = {}
+for ied in below(root, "IED"):
+    for ap in below(ied, "AccessPoint"):
+        for element in below(ap, "Server"):
+            result[ied.get("name") + " " + ap.get("name")] = server(element)
+json.dump(result, sys.stdout)
