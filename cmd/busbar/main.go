@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -100,6 +101,9 @@ type global struct {
 	verbose        bool
 }
 
+// ofGo is how Go begins the errors of its own parsers, which says nothing to a user.
+var ofGo = regexp.MustCompile(`strconv\.\w+: parsing "[^"]*": |time: `)
+
 func (g *global) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "busbar",
@@ -117,7 +121,7 @@ secured hop by hop and end to end. See all of it at once with: busbar demo`,
 		Args: cobra.ArbitraryArgs,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return &usageError{err}
+		return usagef("%s", ofGo.ReplaceAllString(err.Error(), ""))
 	})
 	root.PersistentFlags().StringVar(&g.dir, "site", "", "site `folder` (default: the nearest one upward that holds busbar.yaml)")
 	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "tell the protocol steps on standard error")

@@ -129,6 +129,8 @@ func TestMistakesInAFolder(t *testing.T) {
 		{name: "init with a domain that is none", args: []string{"init", "x", "--domain", "a b"}, status: exitFailed, names: []string{`"a b"`}, hint: "DNS name"},
 		{name: "a command that does not exist", args: []string{"frob"}, status: exitUsage, names: []string{`"frob"`}, hint: "busbar --help"},
 		{name: "a flag that does not exist", args: []string{"ls", "--frob"}, status: exitUsage, names: []string{"--frob"}, hint: "busbar ls --help"},
+		{name: "a number that is none", args: []string{"watch", "--count", "x"}, status: exitUsage, names: []string{`invalid argument "x" for "--count" flag: invalid syntax`}, hint: "busbar watch --help"},
+		{name: "a duration that is none", args: []string{"watch", "--for", "x"}, status: exitUsage, names: []string{`invalid argument "x" for "--for" flag: invalid duration`}, hint: "busbar watch --help"},
 		{name: "an argument too many", args: []string{"broker", "now"}, status: exitUsage, names: []string{`"now"`}, hint: "busbar broker --help"},
 		{name: "an IED without a model", args: []string{"ied", "--jid", "pv1"}, status: exitUsage, names: []string{"--scl"}, hint: "--help"},
 		{name: "a model that is not there", args: []string{"ied", "--jid", "pv1", "--scl", "no.icd"}, status: exitFailed, names: []string{"no.icd"}, hint: "--scl"},
