@@ -26,6 +26,12 @@ import (
 	"busbar.example/internal/xmltok"
 )
 
+// buffers are where encodings grow that have no place to be appended to.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxBuffer is the largest buffer that is kept, in octets.
+const maxBuffer = 1 << 18
+
 // Append appends v as one element in namespace ns, which needs no escape in XML. v is an alternative of the CHOICE t, or
 // a value of another type t or a pointer to it. What t cannot express is an *asn1.ValueError, and dst is returned.
 func Append(dst []byte, t *asn1.Type, ns string, v any) ([]byte, error) {
@@ -36,10 +42,26 @@ func Append(dst []byte, t *asn1.Type, ns string, v any) ([]byte, error) {
 	if u.Type.Attribute != nil {
 		return dst, asn1.In(invalid("an attribute would stand beside the namespace"), u.Name)
 	}
+	if dst == nil { // growing costs more than copying once
+		b := buffers.Get().(*[]byte)
+		grown, err := appendOutermost((*b)[:0], u, ns, value)
+		if err == nil {
+			dst = append(dst, grown...)
+		}
+		if cap(grown) <= maxBuffer {
+			*b = grown[:0]
+			buffers.Put(b)
+		}
+		return dst, err
+	}
+	return appendOutermost(dst, u, ns, value)
+}
+
+func appendOutermost(dst []byte, u *asn1.Use, ns string, value reflect.Value) ([]byte, error) {
 	begin := len(dst)
 	dst = append(append(append(dst, '<'), u.Name...), " xmlns='"...)
 	dst = append(append(dst, ns...), "'>"...)
-	dst, err = appendRest(dst, u, u.Value(value))
+	dst, err := appendRest(dst, u, u.Value(value))
 	if err != nil {
 		return dst[:begin], asn1.In(err, u.Name)
 	}
