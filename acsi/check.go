@@ -7,7 +7,8 @@ import (
 )
 
 // Check reports why v is no value of n, or nil: TypeInconsistent where its kind or size is another,
-// ObjectValueInvalid where an enumeration or a string does not allow it. The error is an *Error.
+// ObjectValueInvalid where an enumeration or a string does not allow it. The error is an *Error. A quality may have 16 bits:
+// QualityOf reads them.
 //
 // IEC 61850-8-1, 8.1: kinds and sizes.
 func (n *Node) Check(v value.Value) error {
@@ -45,7 +46,7 @@ func (n *Node) checkLeaf(v value.Value) error {
 	if v.Kind() != n.Type.Kind || !v.IsValid() {
 		return Errorf(TypeInconsistent, "%s is of type %s, not %s", n.Name, n.Type.Kind, v.Kind())
 	}
-	if !n.Type.fits(v) {
+	if !n.Type.fits(v) && !n.takesQuality(v) {
 		return Errorf(TypeInconsistent, "the value does not fit %s, which is %s of size %d", n.Name, n.Type.Kind, n.Type.Size)
 	}
 	switch v.Kind() {
@@ -68,6 +69,12 @@ func (n *Node) checkLeaf(v value.Value) error {
 		}
 	}
 	return nil
+}
+
+// takesQuality reports whether n is a quality and v the 16 bits that some peers write for its 13.
+func (n *Node) takesQuality(v value.Value) bool {
+	_, ok := QualityOf(v)
+	return ok && n.Type.Size == -QualityBits
 }
 
 // badRune finds what has no place in a text that may have to travel as XML: what is not UTF-8, control characters

@@ -249,3 +249,46 @@ func BenchmarkEngineUpdate(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+func TestQualityOf16BitsIsKeptAs13(t *testing.T) {
+	b := newBench(t)
+	ref := acsi.MustRef("FreelyNamed/SchFSCH1.All.qual[SP]")
+	errs, err := b.Services(subject(rbac.Engineer)).SetDataValues(bg, []acsi.Assignment{{Ref: ref, Value: value.Bits(16, []byte{0x60, 0x0f})}})
+	if err != nil || errs[0] != nil {
+		t.Fatal(errs, err)
+	}
+	want := value.Bits(13, []byte{0x60, 0x08})
+	if got, err := b.Value(ref); err != nil || !got.Equal(want) {
+		t.Errorf("got %v %v, want %v", got, err, want)
+	}
+}
+
+func TestValueOfTheGroupIsServedBeforeThatOfAll(t *testing.T) {
+	ref := acsi.MustRef("LD/PTOC1.Str.setVal[SG]")
+	leaf := &acsi.Node{Name: "setVal", Kind: acsi.DataAttributeNode, FC: acsi.SG, Type: acsi.Type{Kind: value.Integer, Size: 32}}
+	do := &acsi.Node{Name: "Str", Kind: acsi.DataObjectNode, Children: []*acsi.Node{leaf}}
+	of := func(i int64, group int) acsi.InitialValue {
+		return acsi.InitialValue{Ref: ref, Value: value.Int(i), Group: group}
+	}
+	for _, tc := range []struct {
+		name   string
+		active int
+		values []acsi.InitialValue
+		want   int64
+	}{
+		{"the active one's", 2, []acsi.InitialValue{of(1, 1), of(2, 2), of(3, 3)}, 2},
+		{"the first where none is active", 0, []acsi.InitialValue{of(1, 1), of(2, 2)}, 1},
+		{"all groups'", 3, []acsi.InitialValue{of(9, 0), of(1, 1)}, 9},
+		{"the active one's, all groups' given behind it", 1, []acsi.InitialValue{of(1, 1), of(9, 0)}, 1},
+	} {
+		e, err := New(Config{Model: &acsi.Model{LDs: []*acsi.LogicalDevice{{Name: "LD", ActiveGroup: tc.active, LNs: []*acsi.LogicalNode{{
+			Node:   &acsi.Node{Name: "PTOC1", Kind: acsi.LogicalNodeNode, Children: []*acsi.Node{do}},
+			Values: tc.values}}}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := e.Value(ref); err != nil || !got.Equal(value.Int(tc.want)) {
+			t.Errorf("%s: got %v %v, want %d", tc.name, got, err, tc.want)
+		}
+	}
+}

@@ -21,10 +21,7 @@ func (l *layout) initial(now acsi.Timestamp) ([]value.Value, error) {
 	given := map[acsi.Ref]bool{}
 	for _, ld := range l.lds {
 		for _, ln := range ld.LNs {
-			for _, initial := range ln.Values {
-				if initial.Group != 0 && initial.Group != max(1, ld.ActiveGroup) {
-					continue
-				}
+			for _, initial := range inOrder(ln.Values, max(1, ld.ActiveGroup)) {
 				p, ok := l.points[initial.Ref]
 				if !ok {
 					return nil, fmt.Errorf("acsi/server: initial value of %s: the model has no such object", initial.Ref)
@@ -41,6 +38,19 @@ func (l *layout) initial(now acsi.Timestamp) ([]value.Value, error) {
 	}
 	l.stamp(values, given, now)
 	return values, nil
+}
+
+// inOrder are the values that hold in a setting group: those of the group after those of all groups, which they replace.
+func inOrder(values []acsi.InitialValue, group int) []acsi.InitialValue {
+	ordered := make([]acsi.InitialValue, 0, len(values))
+	for _, of := range []int{0, group} {
+		for _, v := range values {
+			if v.Group == of {
+				ordered = append(ordered, v)
+			}
+		}
+	}
+	return ordered
 }
 
 // stamp gives the timestamps and qualities that the file left open their first values.

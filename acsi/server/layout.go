@@ -113,6 +113,10 @@ func (sh *shape) write(leaves []value.Value, v value.Value) {
 			leaves = leaves[part.leafs:]
 		}
 	default:
+		if sh.node.Type.Size == -acsi.QualityBits && v.BitLen() != acsi.QualityBits {
+			q, _ := acsi.QualityOf(v) // it was checked
+			v = q.Value()
+		}
 		leaves[0] = v
 	}
 }

@@ -208,7 +208,7 @@ func TestWriteChecksTypeSizeAndRange(t *testing.T) {
 		{all + "pos[SP]", value.Bits(2, nil), ""},
 		{all + "pos[SP]", value.Bits(3, nil), "type-inconsistent"},
 		{all + "qual[SP]", value.Bits(13, nil), ""},
-		{all + "qual[SP]", value.Bits(16, nil), "type-inconsistent"},
+		{all + "qual[SP]", value.Bits(15, nil), "type-inconsistent"},
 		{all + "oct[SP]", value.Octets(make([]byte, 64)), ""},
 		{all + "oct[SP]", value.Octets(make([]byte, 65)), "type-inconsistent"},
 		{all + "vis[SP]", value.Visible(long[:32]), ""},
