@@ -13,9 +13,17 @@ import (
 // FuzzSecPDU gives octets to every place that reads them. What is taken must be what a genuine peer
 // has sent, in whatever spelling; and what decodes must survive being encoded again.
 func FuzzSecPDU(f *testing.F) {
-	w := newWorld(f)
-	list := targets(w)
+	list := targets(newWorld(f))
 	genuine := map[string]bool{}
+	for _, a := range []Algorithm{AES128CBC, HMACSHA256, AES256GMAC} {
+		w := newWorld(f)
+		w.use(a)
+		for _, g := range targets(w) {
+			if g.data {
+				list = append(list, g)
+			}
+		}
+	}
 	for _, g := range list {
 		genuine[string(canonical(g.octets))] = true
 		f.Add(g.octets)
