@@ -22,6 +22,7 @@ import (
 const (
 	threatModel     = "docs/threat-model.md"
 	vulnerabilities = "docs/vulnerabilities.md"
+	securityToday   = "docs/security.md"
 	auditIDs        = "secure/audit/id.go"
 )
 
@@ -172,7 +173,7 @@ func checkSecurity(tree fs.FS, src sources) []string {
 			fault("%s: nothing records audit.%s", auditIDs, name)
 		}
 	}
-	for _, page := range []string{threatModel, vulnerabilities} {
+	for _, page := range []string{threatModel, vulnerabilities, securityToday} {
 		text, err := fs.ReadFile(tree, page)
 		if err != nil {
 			fault("%v", err)
@@ -267,6 +268,7 @@ func TestSecurityChecksFindEachFault(t *testing.T) {
 			tree := fstest.MapFS{
 				threatModel:      {Data: []byte(tt.model)},
 				vulnerabilities:  {Data: []byte("`xmpp.TestOther`")},
+				securityToday:    {Data: []byte("`xmpp.TestOther`")},
 				auditIDs:         {Data: []byte(tt.ids)},
 				"xmpp/x.go":      {Data: []byte("package xmpp\nimport \"busbar.example/secure/audit\"\nvar x = audit.Removed")},
 				"xmpp/x_test.go": {Data: []byte("package xmpp\nfunc TestM1Removed() {}\nfunc TestOther() {}\nvar y = audit.Idle")},
