@@ -57,6 +57,7 @@ type Bed struct {
 type Options struct {
 	Mode     Mode         // of all parties; default Encrypted
 	Listener net.Listener // default: a loopback listener on a free port
+	Stream   xmpp.Limits  // of what parties may send; default the broker's
 	// Tap is shown every stanza that the broker reads.
 	Tap func(from jid.JID, start, payload []byte)
 }
@@ -67,7 +68,7 @@ func Start(t TB, o Options) *Bed {
 	b := newBed(t, o)
 	id, err := b.e2m.IssueServer(Domain)
 	must(t, err)
-	b.broker, err = xmppd.New(xmppd.Config{Domain: Domain, Identity: id, Trust: b.e2mTrust, Audit: &b.Audit, Tap: o.Tap})
+	b.broker, err = xmppd.New(xmppd.Config{Domain: Domain, Identity: id, Trust: b.e2mTrust, Audit: &b.Audit, Stream: o.Stream, Tap: o.Tap})
 	must(t, err)
 	served := make(chan error, 1)
 	go func() { served <- b.broker.Serve(context.Background(), b.listener) }()

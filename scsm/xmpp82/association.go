@@ -26,6 +26,7 @@ type Association struct {
 	stands   bool    // counts in Endpoint.standing; under its lock
 	secured  atomic.Pointer[security]
 	ledger   ledger
+	window   *window // towards the peer's account; set as key is
 
 	ctx     context.Context // ends with the association
 	cancel  context.CancelCauseFunc
@@ -42,16 +43,17 @@ type Association struct {
 	request   []byte               // our initiate request, until it is answered
 	initiate  *mms.InitiateRequest // the same
 	retries   int                  // of the request, with other halves of an id
-	limit     int                  // octets of a PDU that the peer takes
+	limit     atomic.Int64         // octets of a PDU that the peer takes
 	takes     int                  // octets of a PDU that we take
-	confirmed bool
+	confirmed chan struct{}        // closed once a peer that asked has sent data
 	concluded atomic.Bool
 }
 
 var _ assoc.Link = (*Association)(nil)
 
 func (e *Endpoint) newAssociation(peer jid.JID) *Association {
-	a := &Association{endpoint: e, peer: peer, limit: e.maxPDU, takes: e.maxPDU, ledger: newLedger()}
+	a := &Association{endpoint: e, peer: peer, takes: e.maxPDU, ledger: newLedger(), confirmed: make(chan struct{})}
+	a.limit.Store(int64(e.maxPDU))
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	return a
 }
@@ -138,8 +140,10 @@ func (a *Association) end(cause error) {
 		if s := a.security(); s != nil {
 			s.Close(a.endpoint.cfg.Now(), cause.Error())
 		}
+		open := a.ledger.end()
+		a.window.leave(a.ledger.takeHeld())
 		a.endpoint.forget(a)
-		for _, iq := range a.ledger.end() {
+		for _, iq := range open {
 			a.endpoint.reply(iq, stanza.UndefinedCondition)
 		}
 		for _, id := range a.ledger.abandoned() {

@@ -88,12 +88,12 @@ func TestUnansweredIQsAreGivenUp(t *testing.T) {
 	l := newLedger()
 	rejected := &expected{what: &mms.ConfirmedRequest{InvokeID: 1}}
 	l.call(1, rejected)
-	if !l.sent(rejected, "a") || l.reject(1) != "a" {
+	if !l.sent(rejected, "a") || l.reject(1).id != "a" {
 		t.Error("the iq of a rejected call stays open")
 	}
 	early := &expected{what: &mms.ConfirmedRequest{InvokeID: 2}}
 	l.call(2, early)
-	if l.reject(2) != "" || l.sent(early, "b") {
+	if l.reject(2).id != "" || l.sent(early, "b") {
 		t.Error("an iq whose call was rejected before it was noted stays open")
 	}
 	answered, open := &expected{}, &expected{}

@@ -75,6 +75,7 @@ type Endpoint struct {
 	early    []stanza.Stanza // iqs that came before session was set
 	closed   bool
 	links    map[linkKey]*Association
+	windows  map[jid.JID]*window // by the peer's bare JID
 	ids      idPool
 	standing int             // associations that peers asked for and have confirmed
 	halfOpen int             // those that they have not confirmed yet
@@ -108,6 +109,7 @@ func Dial(ctx context.Context, cfg Config) (*Endpoint, error) {
 		stop:     make(chan struct{}),
 		done:     make(chan struct{}),
 		links:    make(map[linkKey]*Association),
+		windows:  make(map[jid.JID]*window),
 		awaiting: make(map[jid.JID]int),
 	}
 	if e.audit == nil {
@@ -311,6 +313,7 @@ func (e *Endpoint) Associate(peer jid.JID) (*Association, error) {
 	if err := e.enter(a); err != nil {
 		return nil, fmt.Errorf("associate with %v: %w", peer, err)
 	}
+	e.joinWindow(a)
 	return a, nil
 }
 

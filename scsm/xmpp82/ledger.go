@@ -25,6 +25,7 @@ type inbound struct {
 // expected says what an iq of ours asked for.
 type expected struct {
 	what     mms.PDU // *mms.InitiateRequest, *mms.ConfirmedRequest, *mms.ConcludeRequest, or nil for a release
+	octets   int     // that it has of the window
 	rejected bool    // a rejectPDU has ended it: the iq's error is to follow
 	closed   bool    // its iq has been replied to
 	id       string  // of its iq, once it went out
@@ -61,6 +62,7 @@ type ledger struct {
 	waiting int // octets in inbox
 	size    int // what inbox takes, in stanzas and octets
 	octets  int
+	held    int                      // octets that our requests have of the window
 	current stanza.Stanza            // the iq that is being read
 	asked   map[uint32]stanza.Stanza // iqs of the peer's calls, by invokeID
 	awaited stanza.Stanza            // the iq of the peer's handshake, later of its conclude
@@ -220,6 +222,38 @@ func (l *ledger) call(invokeID uint32, x *expected) {
 	}
 }
 
+// hold notes what a request has of the window. It reports false after the end.
+func (l *ledger) hold(x *expected, octets int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return false
+	}
+	x.octets = octets
+	l.held += octets
+	return true
+}
+
+// settle gives what a request that is answered, or will not be, had of the window: once, and 0 after the end.
+func (l *ledger) settle(x *expected) (octets int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return 0
+	}
+	octets, x.octets = x.octets, 0
+	l.held -= octets
+	return octets
+}
+
+// takeHeld gives what all requests together have of the window, at the end.
+func (l *ledger) takeHeld() (octets int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	octets, l.held = l.held, 0
+	return octets
+}
+
 // replied notes that the iq of a call of ours has its reply.
 func (l *ledger) replied(x *expected) {
 	asked, ok := x.what.(*mms.ConfirmedRequest)
@@ -233,19 +267,19 @@ func (l *ledger) replied(x *expected) {
 	}
 }
 
-// reject notes that the peer has rejected a call of ours, and gives the id of its iq where that is open: the
-// peer is to answer it with an error, and may not.
-func (l *ledger) reject(invokeID uint32) (id string) {
+// reject notes that the peer has rejected a call of ours, and gives what it was: the peer is to answer its iq
+// with an error, and may not. nil is no call of ours.
+func (l *ledger) reject(invokeID uint32) *expected {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	x := l.calls[invokeID]
 	if x == nil {
-		return ""
+		return nil
 	}
 	x.rejected = true
 	delete(l.calls, invokeID)
 	delete(l.open, x.id)
-	return x.id
+	return x
 }
 
 // end gives all iqs of the peer that are open. Nothing is queued from then on.

@@ -21,6 +21,16 @@ func (e *Endpoint) enter(a *Association) error {
 	return nil
 }
 
+// joinWindow gives an association the window towards its peer's account. e.mu is held.
+func (e *Endpoint) joinWindow(a *Association) {
+	account := a.peer.Bare()
+	if a.window = e.windows[account]; a.window == nil {
+		a.window = new(window)
+		e.windows[account] = a.window
+	}
+	a.window.users++
+}
+
 // reenter gives an association whose half the peer has refused, as used before, another one.
 func (e *Endpoint) reenter(a *Association) error {
 	e.mu.Lock()
@@ -76,6 +86,7 @@ func (e *Endpoint) admit(a *Association, client string) stanza.Condition {
 	a.half, a.id = half, client+":"+half
 	a.key = linkKey{a.peer, a.id}
 	e.links[a.key] = a
+	e.joinWindow(a)
 	e.halfOpen++
 	return ""
 }
@@ -112,6 +123,9 @@ func (e *Endpoint) forget(a *Association) {
 		delete(e.links, a.key)
 	}
 	e.ids.release(a.peer, a.half, e.cfg.Now())
+	if a.window.users--; a.window.users == 0 {
+		delete(e.windows, a.peer.Bare())
+	}
 	switch {
 	case a.stands:
 		e.standing--

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"sync"
 	"testing"
@@ -212,54 +211,6 @@ func TestPDUsOverTheAgreedSizeAreRefused(t *testing.T) {
 	got, err := c.GetDataValues(timeout(t), refs)
 	if err != nil || len(got) != len(refs) {
 		t.Fatalf("a long read is not split: %d results, %v", len(got), err)
-	}
-}
-
-// How an association ends, and what each end hears of it.
-func TestEnds(t *testing.T) {
-	for _, tc := range []struct {
-		name  string
-		end   func(t *testing.T, bed *testbed.Bed, c *mmsmap.Client, e, ied *xmpp82.Endpoint)
-		clean bool // the client's association ends without an error
-	}{
-		{"release", func(t *testing.T, _ *testbed.Bed, c *mmsmap.Client, _, _ *xmpp82.Endpoint) {
-			if err := c.Release(timeout(t)); err != nil {
-				t.Errorf("release: %v", err)
-			}
-		}, true},
-		{"abort", func(t *testing.T, _ *testbed.Bed, c *mmsmap.Client, _, _ *xmpp82.Endpoint) { c.Abort() }, false},
-		{"the IED leaves", func(t *testing.T, _ *testbed.Bed, _ *mmsmap.Client, _, ied *xmpp82.Endpoint) { ied.Session().Close() }, false},
-		{"own session lost", func(t *testing.T, _ *testbed.Bed, _ *mmsmap.Client, e, _ *xmpp82.Endpoint) { e.Session().Close() }, false},
-		{"broker gone", func(t *testing.T, bed *testbed.Bed, _ *mmsmap.Client, _, _ *xmpp82.Endpoint) { bed.Broker().Close() }, false},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			bed := testbed.Start(t, testbed.Options{})
-			served := make(chan error, 1)
-			_, ied := bed.IEDWatched("pv1", pv(t), func(err error) { served <- err })
-			e := bed.Dial(bed.Config("ems", rbac.Viewer))
-			c := bed.AssociateOn(e, "pv1")
-			read(t, c, power)
-			tc.end(t, bed, c, e, ied)
-			select {
-			case <-c.Done():
-			case <-timeout(t).Done():
-				t.Fatal("the client's association goes on")
-			}
-			select {
-			case err := <-served:
-				if tc.clean != (err == nil) {
-					t.Errorf("the server's end: %v", err)
-				}
-			case <-timeout(t).Done():
-				t.Fatal("the server's association goes on")
-			}
-			if err := c.Err(); tc.clean != (err == nil) || err != nil && !errors.Is(err, net.ErrClosed) {
-				t.Errorf("the client's end: %v", err)
-			}
-			if _, err := c.GetDataValues(timeout(t), []acsi.Ref{power}); !errors.Is(err, net.ErrClosed) {
-				t.Errorf("read after the end: %v", err)
-			}
-		})
 	}
 }
 

@@ -225,9 +225,14 @@ func (a *Association) takeRelease(in inbound) error {
 
 // takeData decodes a PDU and notes which iq it came in, so that the answer finds its way.
 func (a *Association) takeData(in inbound, octets []byte) (mms.PDU, error) {
-	if a.inbound && !a.confirmed {
-		if a.confirmed = a.endpoint.confirm(a); !a.confirmed {
-			return nil, fmt.Errorf("no room for the association with %v", a.peer)
+	if a.inbound {
+		select {
+		case <-a.confirmed:
+		default:
+			if !a.endpoint.confirm(a) {
+				return nil, fmt.Errorf("no room for the association with %v", a.peer)
+			}
+			close(a.confirmed)
 		}
 	}
 	pdu, err := mms.DecodeXER(octets, mms.Limits{MaxSize: a.takes})
@@ -265,8 +270,11 @@ func (a *Association) takeData(in inbound, octets []byte) (mms.PDU, error) {
 			return nil, err
 		}
 		if p.OriginalInvokeID != nil {
-			if id := a.ledger.reject(*p.OriginalInvokeID); id != "" {
-				a.endpoint.session.Abandon(a.peer, id)
+			if x := a.ledger.reject(*p.OriginalInvokeID); x != nil {
+				a.window.leave(a.ledger.settle(x))
+				if x.id != "" {
+					a.endpoint.session.Abandon(a.peer, x.id)
+				}
 			}
 		}
 	case *mms.InitiateRequest:

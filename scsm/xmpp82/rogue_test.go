@@ -72,15 +72,7 @@ func associateRogue(t *testing.T, bed *testbed.Bed, name string) *rogue {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.session.Close() })
-	cfg.E2E.Protocol = xmpp82.Protocol
-	initiator, err := e2e.NewInitiator(cfg.E2E, testbed.JID("pv1").Bare().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	sec, err := initiator.Request(time.Now(), "17", encode(t, initiateRequest()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	initiator, sec := request(t, cfg, "17")
 	reply, err := r.request(stanza.Set, "17", sec)
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +86,28 @@ func associateRogue(t *testing.T, bed *testbed.Bed, name string) *rogue {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// request makes a HandshakeReq for pv1.
+func request(t *testing.T, cfg xmpp82.Config, half string) (*e2e.Initiator, []byte) {
+	t.Helper()
+	cfg.E2E.Protocol = xmpp82.Protocol
+	initiator, err := e2e.NewInitiator(cfg.E2E, testbed.JID("pv1").Bare().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec, err := initiator.Request(time.Now(), half, encode(t, initiateRequest()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return initiator, sec
+}
+
+// handshake is a HandshakeReq of an account for pv1 in its association element.
+func handshake(t *testing.T, bed *testbed.Bed, name, half string) []byte {
+	t.Helper()
+	_, sec := request(t, bed.Config(name), half)
+	return envelope(half, sec)
 }
 
 func envelope(id string, sec []byte) []byte {

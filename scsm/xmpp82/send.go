@@ -22,24 +22,37 @@ func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
 	if err != nil {
 		return fmt.Errorf("encode %T: %w", pdu, err)
 	}
+	if err := a.awaitPeer(ctx); err != nil {
+		return err
+	}
+	if limit := int(a.limit.Load()); len(octets) > limit {
+		return &assoc.SizeError{Size: len(octets), Limit: limit}
+	}
+	want := &expected{what: pdu}
+	if _, request := pdu.(*mms.ConfirmedRequest); request {
+		if err := a.makeRoom(ctx, want, len(octets)); err != nil {
+			return err
+		}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ctx.Err() != nil {
 		return context.Cause(a.ctx)
-	}
-	if len(octets) > a.limit {
-		return &assoc.SizeError{Size: len(octets), Limit: a.limit}
 	}
 	either, release := a.both(ctx)
 	defer release()
 	if a.security() == nil {
 		err = a.sendHandshake(either, pdu, octets)
 	} else {
-		err = a.sendData(either, pdu, octets)
+		err = a.sendData(either, want, octets)
 	}
+	if err != nil {
+		a.window.leave(a.ledger.settle(want))
+	}
+	var value *mms.ValueError
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, errors.As(err, &value):
+		return err
 	case a.ctx.Err() != nil:
 		return context.Cause(a.ctx)
 	case ctx.Err() != nil:
@@ -48,6 +61,42 @@ func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
 		a.fail(err)
 	}
 	return err
+}
+
+// makeRoom waits for room for a request in the window towards the peer. That of a handler does not wait.
+func (a *Association) makeRoom(ctx context.Context, want *expected, octets int) error {
+	octets += octets/3 + stanzaOverhead
+	if assoc.Handling(ctx) {
+		a.window.overdraw(octets)
+	} else if err := a.window.enter(ctx, a.ctx, octets); err != nil {
+		return err
+	}
+	if !a.ledger.hold(want, octets) {
+		a.window.leave(octets)
+		return context.Cause(a.ctx)
+	}
+	return nil
+}
+
+// awaitPeer waits, on the side that was asked for the association, until the peer has shown that it is there:
+// nothing can be sealed before. That side's answer to the handshake does not wait.
+func (a *Association) awaitPeer(ctx context.Context) error {
+	if !a.inbound || a.security() == nil {
+		return nil
+	}
+	select {
+	case <-a.confirmed:
+		return nil
+	default:
+	}
+	select {
+	case <-a.confirmed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.ctx.Done():
+		return context.Cause(a.ctx)
+	}
 }
 
 // both is a context that ends with ctx and with the association.
@@ -133,23 +182,27 @@ func (a *Association) establish(s security, p *mms.InitiateResponse) {
 	a.traceEstablished(s)
 	if p.LocalDetailCalled != nil && int(*p.LocalDetailCalled) > 0 {
 		agreed := int(*p.LocalDetailCalled)
-		a.limit, a.takes = min(a.limit, agreed), agreed
+		a.limit.Store(min(a.limit.Load(), int64(agreed)))
+		a.takes = agreed
 	}
 	a.ledger.agree(int(p.NegotiatedMaxServOutstandingCalling)+int(p.NegotiatedMaxServOutstandingCalled), a.takes)
 }
 
-func (a *Association) sendData(ctx context.Context, pdu mms.PDU, octets []byte) error {
-	sec, err := a.security().Seal(nil, a.endpoint.cfg.Now(), octets)
+func (a *Association) sendData(ctx context.Context, want *expected, octets []byte) error {
+	s, now := a.security(), a.endpoint.cfg.Now()
+	sec, err := s.Seal(nil, now, octets)
+	if err != nil && !s.Expire(now) {
+		return &mms.ValueError{Msg: err.Error()} // nothing was sealed: in clear, mixed content has no form
+	}
 	if err != nil {
 		return err
 	}
-	switch p := pdu.(type) {
+	switch p := want.what.(type) {
 	case *mms.ConfirmedRequest:
-		want := &expected{what: p}
 		a.ledger.call(p.InvokeID, want)
 		return a.askPeer(ctx, carriageOf(p), a.id, sec, want)
 	case *mms.ConcludeRequest:
-		return a.askPeer(ctx, iqSet, a.id, sec, &expected{what: p})
+		return a.askPeer(ctx, iqSet, a.id, sec, want)
 	case *mms.ConfirmedResponse:
 		return a.answerCall(ctx, p, p.InvokeID, sec)
 	case *mms.ConfirmedError:
@@ -162,7 +215,7 @@ func (a *Association) sendData(ctx context.Context, pdu mms.PDU, octets []byte) 
 	case *mms.Reject:
 		return a.sendReject(ctx, p, sec)
 	}
-	return fmt.Errorf("send %T: it has no place in an established association", pdu)
+	return fmt.Errorf("send %T: it has no place in an established association", want.what)
 }
 
 // sendReject says why in a message; the iq that holds the refused request then gets its one answer.
@@ -213,6 +266,7 @@ func (a *Association) askPeer(ctx context.Context, c carriage, id string, sec []
 // replied takes the reply to an iq of ours. It runs on the session's reader.
 func (a *Association) replied(reply stanza.Stanza, want *expected) {
 	a.ledger.closed(want, reply.ID)
+	a.window.leave(a.ledger.settle(want))
 	in := inbound{stanza: reply, reply: want}
 	if reply.Type == stanza.Result {
 		env, err := a.endpoint.opener.open(reply)

@@ -13,7 +13,6 @@ import (
 
 	"busbar.example/acsi"
 	"busbar.example/internal/testbed"
-	"busbar.example/mms"
 	"busbar.example/mms/assoc"
 	"busbar.example/scsm/mmsmap"
 	"busbar.example/scsm/xmpp82"
@@ -232,17 +231,19 @@ func TestServerThatTakesNothing(t *testing.T) {
 		}
 		<-links
 		stalled.Store(true)
-		long := &mms.ConfirmedRequest{Service: &mms.ReadRequest{VariableAccessSpecification: mms.ListOfVariable{
-			{VariableSpecification: mms.VariableName{Name: mms.DomainSpecific{DomainID: "LD", ItemID: strings.Repeat("X", 60000)}}}}}}
-		var sent error
-		for i := uint32(1); sent == nil && i < 100; i++ {
-			long.InvokeID = i
+		within := func(send func(context.Context) error) error {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			sent = link.Send(ctx, long)
-			cancel()
+			defer cancel()
+			return send(ctx)
 		}
-		if !errors.Is(sent, context.DeadlineExceeded) {
-			t.Errorf("got %v, want a deadline", sent)
+		for _, size := range []int{60000, 200} { // until not even a short one finds room
+			filler := stanza.Stanza{Kind: stanza.Message, To: testbed.JID("pv3"), Payload: []byte("<x xmlns='urn:x'>" + strings.Repeat("X", size) + "</x>")}
+			for sent := error(nil); sent == nil; {
+				sent = within(func(ctx context.Context) error { return client.Session().Send(ctx, filler) })
+			}
+		}
+		if err := within(func(ctx context.Context) error { return link.Send(ctx, readRequest(1)) }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want a deadline", err)
 		}
 		if err := link.Send(t.Context(), readRequest(200)); err == nil {
 			t.Error("the association goes on, though a PDU is missing")
