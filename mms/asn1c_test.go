@@ -22,7 +22,14 @@ func TestASN1CJudgesOurBER(t *testing.T) {
 	judge := newASN1C(t)
 	written := someBER(t)
 	t.Run("what we write", func(t *testing.T) { judge.writes(t, written) })
-	t.Run("what we read", func(t *testing.T) { judge.reads(t, damaged(written)) })
+	t.Run("what we read", func(t *testing.T) { judge.reads(t, damaged(written), DecodeBER) })
+	t.Run("lengths of any form", func(t *testing.T) {
+		random := rand.New(rand.NewPCG(1, 1))
+		for i := range written {
+			written[i].ber = loosened(random, written[i].ber)
+		}
+		judge.reads(t, written, Lenient{AnyLength: true}.DecodeBER)
+	})
 }
 
 // someBER encodes the PDUs of the vectors and random ones.
@@ -57,7 +64,7 @@ func damaged(cases []judged) (read []judged) {
 
 // writes wants asn1c to write the same octets in DER, and XER that is to us the PDU that it was.
 func (a asn1c) writes(t *testing.T, cases []judged) {
-	a.convert(t, cases, func(c judged, p PDU, der, xer []byte) {
+	a.convert(t, cases, DecodeBER, func(c judged, p PDU, der, xer []byte) {
 		if !bytes.Equal(der, c.ber) {
 			t.Errorf("%s: asn1c writes %x\nwhere we write %x\nof %s", c.what, der, c.ber, dump(p))
 		}
@@ -69,8 +76,8 @@ func (a asn1c) writes(t *testing.T, cases []judged) {
 }
 
 // reads wants asn1c to read the same PDU.
-func (a asn1c) reads(t *testing.T, cases []judged) {
-	a.convert(t, cases, func(c judged, p PDU, der, _ []byte) {
+func (a asn1c) reads(t *testing.T, cases []judged, decode func([]byte, Limits) (PDU, error)) {
+	a.convert(t, cases, decode, func(c judged, p PDU, der, _ []byte) {
 		if q, err := DecodeBER(der, wide); err != nil || !same(p, q) {
 			t.Errorf("%s: asn1c reads %s, %v\nwhere we read %s\nof %x", c.what, dump(q), err, dump(p), c.ber)
 		}
@@ -210,7 +217,7 @@ func newASN1C(t *testing.T) asn1c {
 }
 
 // convert asks about all cases at once, and hands each to check with what it is to us, and to asn1c in DER and XER.
-func (a asn1c) convert(t *testing.T, cases []judged, check func(c judged, p PDU, der, xer []byte)) {
+func (a asn1c) convert(t *testing.T, cases []judged, decode func([]byte, Limits) (PDU, error), check func(c judged, p PDU, der, xer []byte)) {
 	t.Helper()
 	var in []byte
 	for _, c := range cases {
@@ -233,7 +240,7 @@ func (a asn1c) convert(t *testing.T, cases []judged, check func(c judged, p PDU,
 	}
 	for _, c := range cases {
 		der, xer := next(), next()
-		switch p, err := DecodeBER(c.ber, wide); {
+		switch p, err := decode(c.ber, wide); {
 		case err != nil:
 			t.Fatalf("%s: %v\nof %x", c.what, err, c.ber)
 		case len(der) == 0:

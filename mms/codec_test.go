@@ -297,26 +297,28 @@ func fuzz(f *testing.F, field string, from, to codec) {
 	for _, b := range seeds(f, field) {
 		f.Add(b)
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		before := bytes.Clone(b)
-		p, err := from.decode(b, Limits{})
-		if !bytes.Equal(before, b) {
-			t.Fatalf("%s changed its input", from.name)
-		}
-		var syntax *SyntaxError
-		switch {
-		case err != nil && !errors.As(err, &syntax):
-			t.Fatalf("%s: %T %v, want a *SyntaxError", from.name, err, err)
-		case err != nil && (syntax.Offset < 0 || syntax.Offset > int64(len(b))):
-			t.Fatalf("%s: %v, in %d octets", from.name, err, len(b))
-		case err != nil:
-			return
-		}
-		if n := footprint(reflect.ValueOf(p)); n > maxFootprint(len(b)) {
-			t.Fatalf("%s: %d octets of memory out of %d octets", from.name, n, len(b))
-		}
-		if err := across(p, from, to, from); err != nil {
-			t.Fatal(err)
-		}
-	})
+	f.Fuzz(func(t *testing.T, b []byte) { fuzzed(t, b, from, to) })
+}
+
+func fuzzed(t *testing.T, b []byte, from, to codec) {
+	before := bytes.Clone(b)
+	p, err := from.decode(b, Limits{})
+	if !bytes.Equal(before, b) {
+		t.Fatalf("%s changed its input", from.name)
+	}
+	var syntax *SyntaxError
+	switch {
+	case err != nil && !errors.As(err, &syntax):
+		t.Fatalf("%s: %T %v, want a *SyntaxError", from.name, err, err)
+	case err != nil && (syntax.Offset < 0 || syntax.Offset > int64(len(b))):
+		t.Fatalf("%s: %v, in %d octets", from.name, err, len(b))
+	case err != nil:
+		return
+	}
+	if n := footprint(reflect.ValueOf(p)); n > maxFootprint(len(b)) {
+		t.Fatalf("%s: %d octets of memory out of %d octets", from.name, n, len(b))
+	}
+	if err := across(p, from, to, from); err != nil {
+		t.Fatal(err)
+	}
 }

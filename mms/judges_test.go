@@ -61,7 +61,7 @@ func ask(t *testing.T, what string, input []byte, program string, args ...string
 }
 
 // valid is the vectors that hold what we emit.
-func valid(t *testing.T) (vectors []vector) {
+func valid(t testing.TB) (vectors []vector) {
 	for _, v := range allVectors(t) {
 		if v["expect"] == "valid" {
 			vectors = append(vectors, v)

@@ -111,9 +111,16 @@ func DecodeXER(b []byte, l Limits) (PDU, error) {
 func AppendBER(dst []byte, p PDU) ([]byte, error) { return ber.Append(dst, pduType, p) }
 
 // DecodeBER reads a PDU from b, which holds nothing else. Errors are *SyntaxError.
-func DecodeBER(b []byte, l Limits) (PDU, error) {
+func DecodeBER(b []byte, l Limits) (PDU, error) { return Lenient{}.DecodeBER(b, l) }
+
+// Lenient says what is read beside the form that DecodeBER reads: AnyLength takes lengths in more octets than they need and
+// indefinite lengths, which BER leaves to the sender.
+type Lenient ber.Lenient
+
+// DecodeBER is the function DecodeBER with what n allows.
+func (n Lenient) DecodeBER(b []byte, l Limits) (PDU, error) {
 	var p PDU
-	if err := ber.Decode(b, pduType, &p, l); err != nil {
+	if err := ber.Lenient(n).Decode(b, pduType, &p, l); err != nil {
 		return nil, err
 	}
 	return p, nil

@@ -2,7 +2,8 @@
 //
 // It writes definite lengths of the fewest octets, leaves components out that have their default, and fills named bit
 // strings up to the length that MMS peers expect. It reads that form and, beside it, only components that are present
-// although they have their default, BOOLEANs other than 0 and 255, and named bit strings of any length.
+// although they have their default, BOOLEANs other than 0 and 255, and named bit strings of any length. What else peers are
+// known to send is read by a Lenient decoder that says so.
 package ber
 
 import (
@@ -51,7 +52,7 @@ func Decode(b []byte, t *asn1.Type, out any, l asn1.Limits) error {
 	l = l.WithDefaults()
 	d := decoder{b: b, depth: l.MaxDepth, items: l.MaxItems}
 	if len(b) > l.MaxSize {
-		return d.fail(fmt.Sprintf("%d octets, at most %d are allowed", len(b), l.MaxSize))
+		return d.tooLong(l.MaxSize)
 	}
 	tag, end, err := d.header(len(b))
 	if err != nil {

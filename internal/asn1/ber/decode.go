@@ -23,6 +23,10 @@ func (d *decoder) fail(msg string) error {
 	return &asn1.SyntaxError{Offset: int64(d.pos), Msg: msg}
 }
 
+func (d *decoder) tooLong(most int) error {
+	return d.fail(fmt.Sprintf("%d octets, at most %d are allowed", len(d.b), most))
+}
+
 func (d *decoder) unexpected(tag asn1.Tag, want string) error {
 	return &asn1.SyntaxError{Offset: int64(d.start), Msg: fmt.Sprintf("tag %X where %s is expected", tag.Append(nil), want)}
 }
@@ -40,16 +44,8 @@ func in(err error, step string) error {
 // ITU-T X.690, 8.1.
 func (d *decoder) header(limit int) (tag asn1.Tag, end int, err error) {
 	d.start = d.pos
-	if d.pos+2 > limit {
-		return 0, 0, d.fail("an encoding ends too early")
-	}
-	lead := d.b[d.pos]
-	d.pos++
-	tag = asn1.Tag(lead&0xc0)<<24 | asn1.Tag(lead&0x20)<<24 | asn1.Tag(lead&0x1f)
-	if lead&0x1f == 0x1f {
-		if tag, err = d.longTag(tag&^asn1.Number, limit); err != nil {
-			return 0, 0, err
-		}
+	if tag, err = d.tag(limit); err != nil {
+		return 0, 0, err
 	}
 	if d.pos >= limit {
 		return 0, 0, d.fail("a length is missing")
@@ -65,6 +61,20 @@ func (d *decoder) header(limit int) (tag asn1.Tag, end int, err error) {
 		return 0, 0, d.fail(fmt.Sprintf("a length of %d octets, where %d are left", n, limit-d.pos))
 	}
 	return tag, d.pos + n, nil
+}
+
+// tag reads identifier octets, behind which there is something.
+func (d *decoder) tag(limit int) (asn1.Tag, error) {
+	if d.pos+2 > limit {
+		return 0, d.fail("an encoding ends too early")
+	}
+	lead := d.b[d.pos]
+	d.pos++
+	tag := asn1.Tag(lead&0xc0)<<24 | asn1.Tag(lead&0x20)<<24 | asn1.Tag(lead&0x1f)
+	if lead&0x1f == 0x1f {
+		return d.longTag(tag&^asn1.Number, limit)
+	}
+	return tag, nil
 }
 
 func (d *decoder) longTag(tag asn1.Tag, limit int) (asn1.Tag, error) {
