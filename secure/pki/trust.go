@@ -24,6 +24,7 @@ type Trust struct {
 	anchors  []*x509.Certificate
 	roots    *x509.CertPool
 	crls     atomic.Pointer[crlSet]
+	paths    pathCache
 	crlFiles []string
 }
 

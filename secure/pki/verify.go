@@ -58,16 +58,7 @@ func (t *Trust) verify(chain []*x509.Certificate, p purpose, domain string, now 
 	if t == nil {
 		return nil, p.fault(RuleUnknownCA, leaf, "", "no trust anchor is configured")
 	}
-	paths, err := leaf.Verify(x509.VerifyOptions{
-		Roots:         t.roots,
-		Intermediates: poolOf(chain[1:]),
-		CurrentTime:   now,
-		KeyUsages:     p.extKeyUsages(),
-	})
-	if err != nil {
-		return nil, t.explain(err, p, leaf, chain[1:], now)
-	}
-	path, warnings, fault := t.choosePath(paths, p, now)
+	path, warnings, fault := t.path(leaf, chain, p, now)
 	if fault != nil {
 		return nil, fault
 	}
@@ -82,6 +73,31 @@ func (t *Trust) verify(chain []*x509.Certificate, p purpose, domain string, now 
 		return nil, fault
 	}
 	return v, nil
+}
+
+// path returns a path from leaf, whose chain was presented, to an anchor, and what there is to warn
+// of.
+func (t *Trust) path(leaf *x509.Certificate, chain []*x509.Certificate, p purpose, now time.Time) ([]*x509.Certificate, []*VerifyError, *VerifyError) {
+	key := keyOf(chain, p)
+	if known := t.paths.get(key); known != nil {
+		if path, warnings, fault := t.choosePath(known, p, now); fault == nil {
+			return path, warnings, nil
+		}
+	}
+	paths, err := leaf.Verify(x509.VerifyOptions{
+		Roots:         t.roots,
+		Intermediates: poolOf(chain[1:]),
+		CurrentTime:   now,
+		KeyUsages:     p.extKeyUsages(),
+	})
+	if err != nil {
+		return nil, nil, t.explain(err, p, leaf, chain[1:], now)
+	}
+	path, warnings, fault := t.choosePath(paths, p, now)
+	if fault == nil {
+		t.paths.put(key, paths)
+	}
+	return path, warnings, fault
 }
 
 // checkPresented checks what the peer presents before any signature is, and
