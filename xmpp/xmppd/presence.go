@@ -25,7 +25,7 @@ func (s *Server) routePresence(ses *session, st stanza.Stanza) {
 	}
 	s.mu.Lock()
 	defer s.unlock()
-	if ses.gone {
+	if ses.gone.Load() {
 		return
 	}
 	switch st.Type {
@@ -205,7 +205,7 @@ func (s *Server) informOf(ses, other *session) {
 // is what the server says of a stream that has ended. s.mu is held.
 func (s *Server) pass(ses, to *session, st stanza.Stanza) {
 	var share *xmpp.Share
-	if !ses.gone {
+	if !ses.gone.Load() {
 		share = &to.correspondent(ses.account).share
 	}
 	if s.queue(to, share, st) == xmpp.ErrShareFull {

@@ -83,10 +83,12 @@ func (ses *session) routeMessage(st stanza.Stanza) {
 
 // forward sends an iq or a message to the full JID that it is for.
 func (ses *session) forward(st stanza.Stanza) {
-	to := ses.server.session(st.To)
-	if to == nil {
-		ses.refuse(st, errUnavailable)
-		return
+	to := ses.last.to
+	if to == nil || to.jid != st.To || to.gone.Load() {
+		if to = ses.server.session(st.To); to == nil {
+			ses.refuse(st, errUnavailable)
+			return
+		}
 	}
 	switch err := ses.deliver(to, &st); {
 	case err == nil:

@@ -33,6 +33,7 @@ type session struct {
 	jid     jid.JID // full
 	account *account
 
+	gone     atomic.Bool // no longer in the table; set under server.mu
 	ended    atomic.Bool // we have ended it for reading too slowly
 	reported atomic.Bool // that something it sent was thrown away
 
@@ -46,7 +47,6 @@ type session struct {
 	rewritten []byte // buffer for payloads that had to be rewritten
 
 	// Guarded by server.mu.
-	gone       bool // no longer in the table
 	available  bool
 	priority   int8
 	presence   stanza.Stanza        // the last one broadcast, while available
@@ -100,14 +100,14 @@ func (s *Server) bind(c *xmpp.Conn, resource string) (*session, error) {
 func (s *Server) unbind(ses *session) {
 	s.mu.Lock()
 	defer s.unlock()
-	if !ses.gone {
+	if !ses.gone.Load() {
 		s.remove(ses)
 	}
 }
 
 // remove takes a session out of the table and tells who knew of it. s.mu is held.
 func (s *Server) remove(ses *session) {
-	ses.gone = true
+	ses.gone.Store(true)
 	a := ses.account
 	a.sessions = slices.DeleteFunc(a.sessions, func(other *session) bool { return other == ses })
 	s.withdraw(ses, stanza.Stanza{Kind: stanza.Presence, Type: stanza.Unavailable, From: ses.jid})
