@@ -64,6 +64,7 @@ func TestCanonicalFormIsRefused(t *testing.T) {
 		{"LF in a value", "<a b='&#10;'/>", NotCanonical, 0},
 		{"tab in a value", "<a b='&#9;'/>", NotCanonical, 0},
 		{"LF in a namespace", "<a xmlns='&#10;'/>", NotCanonical, 0},
+		{"element in the namespace of xml", "<a><xml:b/></a>", NotCanonical, 3},
 		{"comment", "<a><!-- --></a>", Restricted, 3},
 		{"processing instruction", "<a/><?b?>", Restricted, 4},
 		{"XML declaration", "<?xml version='1.0'?><a/>", Restricted, 0},

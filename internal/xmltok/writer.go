@@ -37,8 +37,11 @@ func (w *writer) start(space, local string) {
 	w.dst = append(append(w.dst, '<'), local...)
 	w.open, w.full = true, space != current
 	if w.full {
-		if space == "" {
+		switch space {
+		case "":
 			w.fail("element without a namespace in one that has")
+		case XMLNamespace:
+			w.fail("element in a namespace that no default declares")
 		}
 		w.dst = append(w.dst, " xmlns='"...)
 		writeValue(w, space)
