@@ -26,6 +26,7 @@ type Channel struct {
 	side   side
 	assoID string
 	suite  suite
+	icvAlg AlgorithmIdentifier // of authenticators
 	group  Group
 	began  time.Time
 	ends   time.Time
@@ -43,7 +44,7 @@ type Channel struct {
 	// What Seal and Open use again and again.
 	token     ClearToken2 // of what was sealed last
 	token2    []byte      // its octets
-	auth      Authenticator
+	icvAlgXML []byte
 	form, box []byte // canonical form or ciphertext of what is sealed
 	canonical []byte // of what is opened
 }
@@ -92,7 +93,10 @@ func newChannel(e *endpoint, s side, peer verifiedPeer, keys *schedule, a agreem
 		sent:   clock{last: a.sent.Truncate(time.Millisecond)},
 		opened: clock{last: a.received},
 		rekey:  newRekeying(s, keys, a),
-		auth:   Authenticator{Algorithm: a.suite.icvAlgorithm()},
+		icvAlg: a.suite.icvAlgorithm(),
+	}
+	if c.icvAlgXML, err = xer.AppendContent(nil, algorithmType, &c.icvAlg); err != nil {
+		return nil, err
 	}
 	if s == clientSide {
 		c.becomeOpen()
@@ -232,9 +236,9 @@ func (c *Channel) seal(dst []byte, now time.Time, data []byte) (_ []byte, err er
 	if c.token2, err = xer.AppendContent(c.token2[:0], token2Type, t); err != nil {
 		return dst, err
 	}
-	dst, err = c.encodeTransfer(dst, c.send, t.IV, data)
+	dst = c.encodeTransfer(dst, c.send, t.IV, data)
 	c.send.counter++
-	return dst, err
+	return dst, nil
 }
 
 // Peer returns who the peer is, with the roles of its certificate.

@@ -432,6 +432,10 @@ func TestAssociationEndsWithACertificate(t *testing.T) {
 }
 
 func TestSealAllocatesItsTimestampOnly(t *testing.T) {
+	eachAlgorithm(t, testSealAllocatesItsTimestampOnly)
+}
+
+func testSealAllocatesItsTimestampOnly(t *testing.T, newWorld func(testing.TB) *world) {
 	w := newWorld(t)
 	client, _ := w.associate()
 	dst := w.seal(client, pdu1k)
@@ -441,7 +445,7 @@ func TestSealAllocatesItsTimestampOnly(t *testing.T) {
 		if dst, err = client.Seal(dst[:0], w.now, data); err != nil {
 			t.Fatal(err)
 		}
-	}); n > 1 {
+	}); n > 1 && !(n == 2 && w.client.Algorithms[0].form() == formCBC) { // which makes a cipher.BlockMode
 		t.Errorf("%v allocations, one is allowed", n)
 	}
 }

@@ -12,9 +12,9 @@ import (
 )
 
 var (
-	secPDUType = asn1.Compile[SecPDU](module)
-	token2Type = asn1.Compile[ClearToken2](module)
-	authType   = asn1.Compile[Authenticator](module)
+	secPDUType    = asn1.Compile[SecPDU](module)
+	token2Type    = asn1.Compile[ClearToken2](module)
+	algorithmType = asn1.Compile[AlgorithmIdentifier](module)
 )
 
 // maxItems bounds the lists of one SecPDU all together: certificates and algorithms.

@@ -7,11 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"busbar.example/internal/asn1"
 	"busbar.example/secure/audit"
 )
-
-var algorithmType = asn1.Compile[AlgorithmIdentifier](module)
 
 // Of each algorithm its name as it is offered.
 var (

@@ -137,7 +137,7 @@ func (c *Channel) checkForm(x *transfer) *fault {
 		return nil
 	case x.auth == nil:
 		return alarm(ids.algorithm, "there is no authenticator")
-	case !x.auth.Algorithm.same(c.auth.Algorithm):
+	case !x.auth.Algorithm.same(c.icvAlg):
 		return alarm(ids.algorithm, "the ICV algorithm %s is not the agreed one", x.auth.Algorithm.Algorithm)
 	case form == formGMAC && len(x.auth.Nonce) != nonceSize:
 		return tell(GmacNonceRequired, ids.algorithm, "the nonce has %d octets", len(x.auth.Nonce))

@@ -165,7 +165,7 @@ func clone(c *Channel) *Channel {
 	e := *c.endpoint
 	e.Replay = new(ReplayCache)
 	d := &Channel{
-		endpoint: &e, peer: c.peer, side: c.side, assoID: c.assoID, suite: c.suite, group: c.group, auth: Authenticator{Algorithm: c.auth.Algorithm}, began: c.began, ends: c.ends,
+		endpoint: &e, peer: c.peer, side: c.side, assoID: c.assoID, suite: c.suite, group: c.group, icvAlg: c.icvAlg, icvAlgXML: c.icvAlgXML, began: c.began, ends: c.ends,
 		state: c.state, deadline: c.deadline, confirmed: c.confirmed,
 		send: key(c.send), recv: key(c.recv), sent: c.sent, opened: c.opened, rekey: c.rekey,
 	}

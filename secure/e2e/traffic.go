@@ -10,7 +10,6 @@ import (
 	"encoding/binary"
 	"hash"
 
-	"busbar.example/internal/asn1/xer"
 	"busbar.example/secure/audit"
 )
 
@@ -31,6 +30,8 @@ type trafficKey struct {
 	// uncounted is true of a peer whose PDUs come without a number that we understand. Then time and
 	// sequence number of the token must do.
 	uncounted bool
+
+	scratch [sha256.Size]byte // for a nonce or an ICV
 }
 
 func newTrafficKey(keys *schedule, s side) (*trafficKey, error) {
@@ -75,11 +76,11 @@ func (k *trafficKey) iv(dst []byte) []byte {
 	case formGMAC:
 		return dst
 	case formCBC:
-		var b [aes.BlockSize]byte
-		copy(b[:], k.prefix[:])
-		binary.BigEndian.PutUint64(b[aes.BlockSize-8:], k.counter)
-		k.block.Encrypt(b[:], b[:])
-		return append(dst, b[:]...)
+		dst = append(append(dst, k.prefix[:]...), 0, 0, 0, 0)
+		dst = binary.BigEndian.AppendUint64(dst, k.counter)
+		block := dst[len(dst)-aes.BlockSize:]
+		k.block.Encrypt(block, block)
+		return dst
 	}
 	return k.nonce(dst)
 }
@@ -125,8 +126,7 @@ func (k *trafficKey) checkNumber(x *transfer) *fault {
 // icv appends the ICV over tbp of the next PDU.
 func (k *trafficKey) icv(dst, tbp []byte) []byte {
 	if k.gcm != nil {
-		var nonce [nonceSize]byte
-		return k.gcm.Seal(dst, k.nonce(nonce[:0]), nil, tbp)
+		return k.gcm.Seal(dst, k.nonce(k.scratch[:0]), nil, tbp)
 	}
 	k.mac.Reset()
 	k.mac.Write(tbp)
@@ -139,8 +139,7 @@ func (k *trafficKey) verifies(x *transfer) bool {
 		_, err := k.gcm.Open(nil, x.auth.Nonce, x.auth.ICV, x.tbp)
 		return err == nil
 	}
-	var sum [sha256.Size]byte
-	return hmac.Equal(x.auth.ICV, k.icv(sum[:0], x.tbp))
+	return hmac.Equal(x.auth.ICV, k.icv(k.scratch[:0], x.tbp))
 }
 
 // open verifies a PDU and returns what it carries, decrypted in its place.
@@ -184,8 +183,11 @@ func (k *trafficKey) encrypt(dst, data, iv, token2 []byte) []byte {
 		return k.gcm.Seal(dst, iv, data, token2)
 	}
 	begin := len(dst)
+	dst = append(dst, data...)
 	n := aes.BlockSize - len(data)%aes.BlockSize
-	dst = append(append(dst, data...), bytes.Repeat([]byte{byte(n)}, n)...)
+	for range n {
+		dst = append(dst, byte(n))
+	}
 	cipher.NewCBCEncrypter(k.block, iv).CryptBlocks(dst[begin:], dst[begin:])
 	return dst
 }
@@ -219,7 +221,7 @@ const (
 // iv. In clear mode data is canonical.
 //
 // IEC 62351-4, 13.2.2 and 13.2.3.
-func (c *Channel) encodeTransfer(dst []byte, k *trafficKey, iv, data []byte) ([]byte, error) {
+func (c *Channel) encodeTransfer(dst []byte, k *trafficKey, iv, data []byte) []byte {
 	start, end := encrStart, encrEnd
 	if k.suite.alg.Mode() == Clear {
 		start, end = clearStart, clearEnd
@@ -237,16 +239,21 @@ func (c *Channel) encodeTransfer(dst []byte, k *trafficKey, iv, data []byte) ([]
 	tbp := dst[begin:]
 	dst = append(dst, "</tbp>"...)
 	if k.suite.form() != formAEAD {
-		c.auth.ICV = k.icv(c.auth.ICV[:0], tbp)
-		if k.suite.form() == formGMAC {
-			c.auth.Nonce = k.nonce(c.auth.Nonce[:0])
-		}
-		dst = append(dst, "<auth>"...)
-		var err error
-		if dst, err = xer.AppendContent(dst, authType, &c.auth); err != nil {
-			return dst, err
-		}
-		dst = append(dst, "</auth>"...)
+		dst = c.appendAuth(dst, k, tbp)
 	}
-	return append(dst, end...), nil
+	return append(dst, end...)
+}
+
+// appendAuth appends the authenticator over tbp.
+func (c *Channel) appendAuth(dst []byte, k *trafficKey, tbp []byte) []byte {
+	dst = append(dst, "<auth>"...)
+	if k.suite.form() == formGMAC {
+		c.box = k.nonce(c.box[:0])
+		dst = base64.StdEncoding.AppendEncode(append(dst, "<nonce>"...), c.box)
+		dst = append(dst, "</nonce>"...)
+	}
+	dst = append(append(append(dst, "<algorithm>"...), c.icvAlgXML...), "</algorithm><icv>"...)
+	c.box = k.icv(c.box[:0], tbp)
+	dst = base64.StdEncoding.AppendEncode(dst, c.box)
+	return append(dst, "</icv></auth>"...)
 }
