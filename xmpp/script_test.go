@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/cryptotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,7 +29,9 @@ var update = flag.Bool("update", false, "rewrite the scripts in testdata from wh
 // the end that it plays, and goes on with what that end meets; what it does
 // stands in between, and is rewritten by -update:
 //
-//	client JID | server DOMAIN
+//	client JID [password | unbound] | server DOMAIN [passwords]
+//	                 by certificate, or by password, with channel binding or
+//	                 even without; the server has one for ied1
 //	< OCTETS         the peer sends
 //	tls [JID…]       the handshake succeeds; a client's verified certificate has these names
 //	tls none         it succeeds, and the client has no valid certificate
@@ -115,26 +119,52 @@ type script struct {
 	out     strings.Builder
 	pending []byte
 	closing bool
+	server  ServerConfig
+}
+
+// pencils has the account ied1 with the password pencil, as RFC 7677 salts it.
+func pencils() *sasl.Passwords {
+	octets := func(s string) []byte {
+		b, err := base64.StdEncoding.DecodeString(s)
+		if err != nil {
+			panic(err)
+		}
+		return b
+	}
+	p := new(sasl.Passwords)
+	p.Set([]byte("secret"), map[jid.JID]sasl.Verifier{jid.MustParse("ied1@" + domain): {
+		Salt: octets("W22ZaJ0SNY7soEsUEjb6gQ=="), Iterations: 4096,
+		StoredKey: octets("WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="),
+		ServerKey: octets("wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="),
+	}})
+	return p
 }
 
 func (sc *script) shell(t *testing.T) *shell {
-	who, what, _ := strings.Cut(sc.take(), " ")
+	// Nonces are the same each time.
+	cryptotest.SetGlobalRandom(t, 1)
+	how := append(strings.Fields(sc.take()), "", "", "")[:3]
 	c := newConn(sc, settings{audit: sc, trace: traceOf(nil)}.withDefaults())
 	s := &shell{Conn: c}
-	switch who {
+	switch how[0] {
 	case "client":
-		account := jid.MustParse(what)
+		account := jid.MustParse(how[1])
 		s.m = newMachine(account.Domain())
 		s.m.initiator = true
 		s.m.account, s.m.resource = account.Bare(), account.Resource()
 		s.m.clients = []sasl.Client{sasl.External(jid.JID{})}
+		if how[2] != "" {
+			s.m.clients = sasl.SCRAM{Username: account.Local(), Password: func() (string, error) { return "pencil", nil }, AllowUnbound: how[2] == "unbound"}.Clients()
+		}
 	case "server":
-		s.m = newMachine(what)
-		s.m.servers = []sasl.Server{sasl.ExternalServer(nil)}
+		s.m = newMachine(how[1])
+		if how[2] != "" {
+			sc.server.Passwords = pencils()
+		}
 	default:
-		t.Fatalf("a script begins with client or server, not %q", who)
+		t.Fatalf("a script begins with client or server, not %q", how[0])
 	}
-	sc.log("%s %s", who, what)
+	sc.log("%s", strings.TrimSpace(strings.Join(how, " ")))
 	s.m.limits = c.limits
 	ids := 0
 	s.m.newID = func() string { ids++; return fmt.Sprintf("id%d", ids) }
@@ -147,15 +177,21 @@ func (sc *script) shell(t *testing.T) *shell {
 
 func (sc *script) handshake(m *machine) (sasl.Channel, error) {
 	names, ok := sc.command("tls")
-	switch {
-	case !ok:
+	if !ok {
 		return sasl.Channel{}, errors.New("the script has no TLS handshake here")
-	case m.initiator:
-		return sasl.Channel{}, nil
-	case len(names) == 1 && names[0] == "none":
-		return sasl.Channel{Domain: m.domain}, nil
 	}
-	return sasl.Channel{Domain: m.domain, Certified: true, Addresses: names}, nil
+	ch := sasl.Channel{Bindings: []sasl.Binding{
+		{Type: sasl.BindingExporter, Data: []byte("exported")}, {Type: sasl.BindingEndPoint, Data: []byte("hash")},
+	}}
+	if m.initiator {
+		return ch, nil
+	}
+	ch.Domain, ch.Source = m.domain, "192.0.2.1"
+	if len(names) != 1 || names[0] != "none" {
+		ch.Certified, ch.Addresses = true, names
+	}
+	m.servers = sc.server.mechanisms(ch)
+	return ch, nil
 }
 
 func (sc *script) bind(c *Conn, resource string) error {

@@ -65,10 +65,11 @@ func TestSCRAMGuessing(t *testing.T) {
 			}
 			return ""
 		}
-		for i := range maxStrikes {
-			if got := try("192.0.2.1", "guess"); got != NotAuthorized {
-				t.Fatalf("guess %d: %q", i, got)
-			}
+		for range maxStrikes - 1 { // as many guesses would do
+			p.refused("192.0.2.1")
+		}
+		if got := try("192.0.2.1", "guess"); got != NotAuthorized {
+			t.Fatalf("the last guess: %q", got)
 		}
 		for _, password := range []string{"guess", "pencil"} {
 			if got := try("192.0.2.1", password); got != TemporaryAuthFailure {
@@ -111,7 +112,7 @@ func TestPasswordsStand(t *testing.T) {
 	if !p.Any() || !p.Stands(who) || !p.Stands(Login{Account: ied1}) {
 		t.Error("what has just been done does not stand")
 	}
-	v, err := NewVerifier("pencil")
+	v, err := newVerifier("pencil", []byte("another salt now"), minIterations)
 	if err != nil {
 		t.Fatal(err)
 	}

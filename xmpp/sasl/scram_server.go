@@ -83,7 +83,7 @@ func (x *scramServer) challenge(in, nonce string) ([]byte, error) {
 	x.account, err = jid.New(m.username, domain, "")
 	if m.authzid != "" {
 		if id, ok := account(m.authzid, domain); !ok || err != nil || id != x.account {
-			return nil, refuse(InvalidAuthzid, "%q asks to act as %q", m.username, m.authzid)
+			return nil, refuse(InvalidAuthzid, "%.64q asks to act as %.64q", m.username, m.authzid)
 		}
 	}
 	if !x.passwords.mayTry(x.offer.Channel.Source) {
@@ -133,11 +133,11 @@ func (x *scramServer) verify(in string) ([]byte, error) {
 	}
 	switch {
 	case m.nonce != x.answer.nonce:
-		err = refuse(NotAuthorized, "%s: another exchange's nonce", x.first.username)
+		err = refuse(NotAuthorized, "%.64q: another exchange's nonce", x.first.username)
 	case !hmac.Equal(m.binding, append([]byte(x.first.header), x.binding.Data...)):
-		err = downgrade("%q: the client's end is of another channel, or its first message was changed", x.first.username)
+		err = downgrade("%.64q: the client's end is of another channel, or its first message was changed", x.first.username)
 	case !x.known:
-		err = refuse(NotAuthorized, "no password is set for %q", x.first.username)
+		err = refuse(NotAuthorized, "no password is set for %.64q", x.first.username)
 	case !proven:
 		err = refuse(NotAuthorized, "wrong password for %s", x.account)
 	default:

@@ -3,6 +3,7 @@ package sasl
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,15 +31,19 @@ func offerOf(bindings ...Binding) Offer {
 	return o
 }
 
+var pencilVerifier = sync.OnceValues(func() (Verifier, error) {
+	return newVerifier("pencil", []byte("0123456789abcdef"), minIterations)
+})
+
 // passwordsOf are accounts with the password pencil.
 func passwordsOf(t testing.TB, accounts ...jid.JID) *Passwords {
 	t.Helper()
+	v, err := pencilVerifier()
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := map[jid.JID]Verifier{}
 	for _, a := range accounts {
-		v, err := newVerifier("pencil", []byte(a.String() + strings.Repeat(".", saltSize))[:saltSize], minIterations)
-		if err != nil {
-			t.Fatal(err)
-		}
 		all[a] = v
 	}
 	p := new(Passwords)
@@ -153,7 +158,7 @@ func TestSCRAMAgainstAnotherImplementation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v, err := NewVerifier(secret)
+			v, err := newVerifier(secret, []byte("0123456789abcdef"), minIterations)
 			if err != nil {
 				t.Fatal(err)
 			}
