@@ -40,6 +40,8 @@ type Association struct {
 	offer     asked   // the asked side until its answer
 	first     mms.PDU // the PDU that came in the handshake, until Recv
 	subject   rbac.Subject
+	sealed    []byte // what Send uses again and again
+	wrapped   []byte
 	request   []byte               // our initiate request, until it is answered
 	initiate  *mms.InitiateRequest // the same
 	retries   int                  // of the request, with other halves of an id

@@ -21,6 +21,13 @@ const (
 
 const associationElement, idAttribute = "association", "assoID"
 
+// How an envelope is spelled here, but for the id and the PDU.
+const (
+	envelopeStart = "<" + associationElement + " xmlns='" + envNamespace + "' " + idAttribute + "='"
+	envelopeEnd   = "</" + associationElement + ">"
+	envelopeHints = "<no-store xmlns='" + hintsNS + "'/><no-copy xmlns='" + hintsNS + "'/>"
+)
+
 // envelope is what a stanza carries for an association.
 type envelope struct {
 	id        string // as it stands in the element: "17" or "17:934"
@@ -54,8 +61,16 @@ func newOpener() *opener {
 // SecPDU or PDU. The octets are copied, and stand alone: declarations that a server moved further out are
 // written in.
 func (o *opener) open(st stanza.Stanza) (envelope, error) {
+	if env, ok := plainEnvelope(st.Payload); ok {
+		return env, o.look(&env)
+	}
+	return o.search(st.Payload)
+}
+
+// search opens an envelope of any spelling.
+func (o *opener) search(payload []byte) (envelope, error) {
 	s := o.outer
-	s.ResetBytes(st.Payload)
+	s.ResetBytes(payload)
 	s.SetDefaultNamespace(clientNS)
 	env, found := envelope{}, false
 	for {
@@ -86,6 +101,26 @@ func (o *opener) open(st stanza.Stanza) (envelope, error) {
 	}
 }
 
+// plainEnvelope opens an envelope that is spelled as appendEnvelope does, as most are, without a look at what it
+// holds. The session has checked the syntax: where an association element begins the payload and the one end tag of
+// that name ends it, but for the hints, it is the only child, and has no declarations but its own.
+func plainEnvelope(payload []byte) (env envelope, ok bool) {
+	rest, ok := bytes.CutPrefix(payload, []byte(envelopeStart))
+	if !ok {
+		return envelope{}, false
+	}
+	rest = bytes.TrimSuffix(rest, []byte(envelopeHints))
+	rest, ok = bytes.CutSuffix(rest, []byte(envelopeEnd))
+	if !ok || bytes.Contains(rest, []byte(envelopeEnd[:len(envelopeEnd)-1])) {
+		return envelope{}, false
+	}
+	id, content, ok := bytes.Cut(rest, []byte("'>"))
+	if !ok || !validID(string(id)) || !bytes.HasPrefix(content, []byte("<")) || bytes.Contains(content, []byte("<!")) {
+		return envelope{}, false
+	}
+	return envelope{id: string(id), content: bytes.Clone(content)}, true
+}
+
 // look checks the id, and that a SecPDU or a PDU begins the content of an association element, and notes its
 // name. What follows it is for those to judge who read it.
 func (o *opener) look(env *envelope) error {
@@ -113,13 +148,13 @@ func (o *opener) look(env *envelope) error {
 // appendEnvelope wraps a SecPDU, or a PDU that is not protected. A message asks not to be stored or copied on the way: a
 // command or a value that arrives late is worse than one that does not arrive (XEP-0334).
 func appendEnvelope(dst []byte, kind stanza.Kind, id string, content []byte) []byte {
-	dst = append(dst, "<"+associationElement+" xmlns='"+envNamespace+"' "+idAttribute+"='"...)
+	dst = append(dst, envelopeStart...)
 	dst = append(dst, id...)
 	dst = append(dst, "'>"...)
 	dst = append(dst, content...)
-	dst = append(dst, "</"+associationElement+">"...)
+	dst = append(dst, envelopeEnd...)
 	if kind == stanza.Message {
-		dst = append(dst, "<no-store xmlns='"+hintsNS+"'/><no-copy xmlns='"+hintsNS+"'/>"...)
+		dst = append(dst, envelopeHints...)
 	}
 	return dst
 }

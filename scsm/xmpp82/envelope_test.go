@@ -115,6 +115,10 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add(envelopes["as we write it"] + envelopes["prefixes"])
 	f.Add("<association xmlns='" + envNamespace + "' assoID='1'>" + transfer + transfer + "</association>")
 	f.Add("<association xmlns='" + envNamespace + "' assoID='1'><!-- x -->" + transfer)
+	for _, content := range []string{"<association/>" + transfer, "<![CDATA[<]]>", transfer + "<x/>", "<x:y/>", "<x xmlns:a='urn:a'><a:b/></x>" + transfer} {
+		f.Add(envelopeStart + "1'>" + content + envelopeEnd)
+		f.Add(envelopeStart + "1:2'>" + content + envelopeEnd + envelopeHints)
+	}
 	reused := newOpener()
 	f.Fuzz(func(t *testing.T, in string) {
 		reused.open(stanza.Stanza{Payload: []byte(in)}) // must only not panic: no session lets all of it through
@@ -126,6 +130,13 @@ func FuzzEnvelope(f *testing.F) {
 		fresh, freshErr := newOpener().open(stanza.Stanza{Payload: payload})
 		if (err == nil) != (freshErr == nil) || err == nil && !cmp.Equal(env, fresh, cmp.AllowUnexported(envelope{})) {
 			t.Fatalf("an opener that is used again gives %+v, %v; a new one %+v, %v", env, err, fresh, freshErr)
+		}
+		if plain, ok := plainEnvelope(payload); ok {
+			plainErr := reused.look(&plain)
+			any, anyErr := reused.search(payload)
+			if (plainErr == nil) != (anyErr == nil) || plainErr == nil && (plain.id != any.id || plain.name != any.name || plain.protected != any.protected || !sameElement(plain.content, any.content)) {
+				t.Errorf("the short way gives %+v, %v; the long one %+v, %v", plain, plainErr, any, anyErr)
+			}
 		}
 		if err != nil {
 			return
@@ -142,6 +153,28 @@ func FuzzEnvelope(f *testing.F) {
 			t.Errorf("wrapped again it is %+v, %v, not %+v", again, err, env)
 		}
 	})
+}
+
+// sameElement reports whether a and b have one canonical form, or neither is one element.
+func sameElement(a, b []byte) bool {
+	one := func(octets []byte) []byte {
+		c, err := xmltok.Canonicalize(nil, octets, "", xmltok.Limits{})
+		if err != nil {
+			return nil
+		}
+		s := xmltok.NewBytesScanner(c, xmltok.Limits{})
+		if _, err := s.Next(); err != nil {
+			return nil
+		}
+		if _, err := s.Inner(); err != nil {
+			return nil
+		}
+		if _, err := s.Next(); err == nil {
+			return nil // more follows: whoever reads it refuses it
+		}
+		return c
+	}
+	return bytes.Equal(one(a), one(b))
 }
 
 func space(env envelope) string {

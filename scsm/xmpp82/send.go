@@ -1,6 +1,7 @@
 package xmpp82
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,10 +19,13 @@ func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	octets, err := mms.AppendXER(nil, pdu)
+	encoded := encodings.Get().(*encoding)
+	defer encoded.free()
+	octets, err := mms.AppendXER(encoded.octets[:0], pdu)
 	if err != nil {
 		return fmt.Errorf("encode %T: %w", pdu, err)
 	}
+	encoded.octets = octets
 	if err := a.awaitPeer(ctx); err != nil {
 		return err
 	}
@@ -39,12 +43,12 @@ func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
 	if a.ctx.Err() != nil {
 		return context.Cause(a.ctx)
 	}
-	either, release := a.both(ctx)
-	defer release()
+	both := &either{Context: ctx, other: a.ctx}
+	defer both.release()
 	if a.security() == nil {
-		err = a.sendHandshake(either, pdu, octets)
+		err = a.sendHandshake(both, pdu, octets)
 	} else {
-		err = a.sendData(either, want, octets)
+		err = a.sendData(both, want, octets)
 	}
 	if err != nil {
 		a.window.leave(a.ledger.settle(want))
@@ -99,16 +103,6 @@ func (a *Association) awaitPeer(ctx context.Context) error {
 	}
 }
 
-// both is a context that ends with ctx and with the association.
-func (a *Association) both(ctx context.Context) (context.Context, func()) {
-	if ctx.Done() == nil {
-		return a.ctx, func() {}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(a.ctx, cancel)
-	return ctx, func() { stop(); cancel() }
-}
-
 // sendHandshake puts the first PDU of either side into the handshake.
 func (a *Association) sendHandshake(ctx context.Context, pdu mms.PDU, octets []byte) error {
 	now := a.endpoint.cfg.Now()
@@ -117,7 +111,7 @@ func (a *Association) sendHandshake(ctx context.Context, pdu mms.PDU, octets []b
 		if a.initiator == nil {
 			return errors.New("send: the peer asked for this association")
 		}
-		a.request, a.initiate = octets, p
+		a.request, a.initiate = bytes.Clone(octets), p
 		return a.sendRequest(ctx)
 	case *mms.InitiateResponse:
 		if a.offer == nil {
@@ -190,7 +184,10 @@ func (a *Association) establish(s security, p *mms.InitiateResponse) {
 
 func (a *Association) sendData(ctx context.Context, want *expected, octets []byte) error {
 	s, now := a.security(), a.endpoint.cfg.Now()
-	sec, err := s.Seal(nil, now, octets)
+	sec, err := s.Seal(a.sealed[:0], now, octets)
+	if cap(sec) <= keepBuffer {
+		a.sealed = sec
+	}
 	if err != nil && !s.Expire(now) {
 		return &mms.ValueError{Msg: err.Error()} // nothing was sealed: in clear, mixed content has no form
 	}
@@ -251,7 +248,7 @@ func (a *Association) answerAwaited(ctx context.Context, pdu mms.PDU, sec []byte
 
 // askPeer sends an iq whose reply is for the inbox, in order with everything else.
 func (a *Association) askPeer(ctx context.Context, c carriage, id string, sec []byte, want *expected) error {
-	iq := stanza.Stanza{Kind: c.kind, Type: c.typ, To: a.peer, Payload: appendEnvelope(nil, c.kind, id, sec)}
+	iq := stanza.Stanza{Kind: c.kind, Type: c.typ, To: a.peer, Payload: a.envelope(c.kind, id, sec)}
 	if a.endpoint.traces() {
 		iq.ID = a.endpoint.session.NewID() // it may be answered before SendIQ gives it
 		a.endpoint.traceSent(iq, id, want.what, sec)
@@ -291,9 +288,18 @@ func (a *Association) replied(reply stanza.Stanza, want *expected) {
 	a.deliver(in)
 }
 
+// envelope wraps what is sent at once; the octets are valid until it is called again.
+func (a *Association) envelope(kind stanza.Kind, id string, content []byte) []byte {
+	octets := appendEnvelope(a.wrapped[:0], kind, id, content)
+	if cap(octets) <= keepBuffer {
+		a.wrapped = octets
+	}
+	return octets
+}
+
 // answer answers an iq of the peer with a SecPDU, and the PDU that is in it, if any.
 func (a *Association) answer(ctx context.Context, iq stanza.Stanza, pdu mms.PDU, sec []byte) error {
-	reply := iq.Reply(appendEnvelope(nil, stanza.IQ, a.id, sec))
+	reply := iq.Reply(a.envelope(stanza.IQ, a.id, sec))
 	a.endpoint.traceSent(reply, a.id, pdu, sec)
 	return a.endpoint.session.Send(ctx, reply)
 }

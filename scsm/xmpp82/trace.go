@@ -48,6 +48,7 @@ func (e *Endpoint) traceSent(st stanza.Stanza, id string, pdu mms.PDU, content [
 	if !e.traces() {
 		return
 	}
+	st.Payload = bytes.Clone(st.Payload) // its memory is used again
 	c := Carried{Sent: true, Stanza: st, ID: id, Element: elementName(content), Octets: len(content), PDU: pdu}
 	if pdu != nil {
 		c.XER, _ = mms.AppendXER(nil, pdu) // it had an encoding before
