@@ -21,9 +21,9 @@ const (
 // escape appends s with references for the five predefined characters. Where it reports bad, dst is of no use.
 func escape[T string | []byte](dst []byte, s T, how escaping) (_ []byte, bad bool) {
 	from := 0
-	for i := 0; i < len(s); {
+	for i := verbatimRun(s, 0); i < len(s); i = verbatimRun(s, i) {
 		c := s[i]
-		if class[c]&verbatim != 0 || how == canonicalText && (c == '\n' || c == '\t') {
+		if how == canonicalText && (c == '\n' || c == '\t') {
 			i++
 			continue
 		}
@@ -47,6 +47,27 @@ func escape[T string | []byte](dst []byte, s T, how escaping) (_ []byte, bad boo
 		from = i
 	}
 	return append(dst, s[from:]...), bad && how != anywhere
+}
+
+// verbatimRun returns the end of the octets from s[i:] on that stand for themselves in whatever is written.
+func verbatimRun[T string | []byte](s T, i int) int {
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(s); i += 8 {
+		// As in plainRun, and for both quotes, too.
+		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		tag := (w | 2*low) ^ '>'*low
+		apos := (w | low) ^ '\''*low // '&' differs from '\'' in this bit
+		quot := w ^ '"'*low
+		bad := (w - ' '*low) | (tag - low) | (apos - low) | (quot - low) | w
+		if bad&high != 0 {
+			break
+		}
+	}
+	for i < len(s) && class[s[i]]&verbatim != 0 {
+		i++
+	}
+	return i
 }
 
 // reference returns the reference for a character of ASCII that cannot always stand for itself, "" for any other.

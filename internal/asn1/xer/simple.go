@@ -1,6 +1,7 @@
 package xer
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"reflect"
@@ -127,10 +128,8 @@ func octets(t *asn1.Type, b []byte) ([]byte, bool) {
 	if !t.Base64 {
 		return unhex(make([]byte, 0, len(b)/2), b)
 	}
-	for _, c := range b {
-		if c == '\n' || c == '\r' { // which encoding/base64 skips
-			return nil, false
-		}
+	if bytes.IndexByte(b, '\n') >= 0 || bytes.IndexByte(b, '\r') >= 0 { // which encoding/base64 skips
+		return nil, false
 	}
 	x, err := base64.StdEncoding.Strict().AppendDecode(make([]byte, 0, base64.StdEncoding.DecodedLen(len(b))), b)
 	return x, err == nil
