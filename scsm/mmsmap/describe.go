@@ -133,16 +133,19 @@ func describeResponse(r mms.ConfirmedServiceResponse) Meaning {
 	return Meaning{Service: strings.TrimSuffix(goName(r), "Response")}
 }
 
-// describeResults sums up the results of n objects: a single one is told, of several how many failed and why.
+// fewResults are told one by one.
+const fewResults = 3
+
+// describeResults sums up the results of n objects: a few values are told, of more how many; and how many failed and why.
 func describeResults(service string, n int, result func(int) (string, mms.DataAccessError, bool)) Meaning {
 	m := Meaning{Service: service}
-	var reasons []string
+	var reasons, texts []string
 	failed := 0
 	for i := range n {
 		text, code, ok := result(i)
 		switch {
-		case ok && n == 1:
-			m.Outcome = text
+		case ok && n <= fewResults:
+			texts = append(texts, text)
 		case !ok:
 			m.Failed = true
 			failed++
@@ -156,7 +159,9 @@ func describeResults(service string, n int, result func(int) (string, mms.DataAc
 		m.Outcome = reasons[0]
 	case failed > 0:
 		m.Outcome = fmt.Sprintf("%d of %d refused: %s", failed, n, strings.Join(reasons, ", "))
-	case n != 1:
+	case n <= fewResults:
+		m.Outcome = strings.Join(texts, ", ")
+	default:
 		m.Outcome = count(n, "result")
 	}
 	return m

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +75,8 @@ var described = []struct {
 	{"definition", &mms.ConfirmedRequest{Service: &mms.GetVariableAccessAttributesRequest{Name: mms.DomainSpecific{DomainID: "LD", ItemID: "LLN0"}}}, "GetDataDefinition LD/LLN0", false},
 
 	{"a value", respond(&mms.ReadResponse{ListOfAccessResult: []mms.AccessResult{&mms.Success{Value: value.Float(61.4)}}}), "GetDataValues: 61.4", false},
-	{"several values", respond(&mms.ReadResponse{ListOfAccessResult: []mms.AccessResult{&mms.Success{Value: value.Int(1)}, &mms.Success{Value: value.Int(2)}}}), "GetDataValues: 2 results", false},
+	{"several values", respond(&mms.ReadResponse{ListOfAccessResult: []mms.AccessResult{&mms.Success{Value: value.Int(1)}, &mms.Success{Value: value.Int(2)}}}), "GetDataValues: 1, 2", false},
+	{"many values", respond(&mms.ReadResponse{ListOfAccessResult: slices.Repeat([]mms.AccessResult{&mms.Success{Value: value.Int(1)}}, 4)}), "GetDataValues: 4 results", false},
 	{"no value", respond(&mms.ReadResponse{ListOfAccessResult: []mms.AccessResult{mms.ObjectNonExistent}}), "GetDataValues: object-non-existent", true},
 	{"some values", respond(&mms.ReadResponse{ListOfAccessResult: []mms.AccessResult{mms.ObjectNonExistent, &mms.Success{Value: value.Int(2)}, mms.ObjectNonExistent, mms.HardwareFault}}),
 		"GetDataValues: 3 of 4 refused: object-non-existent, hardware-fault", true},
