@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -26,6 +27,8 @@ type Party struct {
 	E2E     E2E          // how its associations are protected; default: as the site says
 	Logger  *slog.Logger // nil is silent
 	Audit   audit.Sink
+	Stream  *xmpp.Trace   // optional hooks
+	Carried *xmpp82.Trace // optional hooks
 }
 
 // silent is the logger where none is given.
@@ -46,8 +49,9 @@ func (s *Site) endpoint(ctx context.Context, p Party, endTrust *pki.Trust, serve
 	}
 	cfg := xmpp82.Config{
 		XMPP: xmpp.Config{JID: p.JID, Identity: wire, Trust: wireTrust,
-			Logger: p.Logger, Audit: p.Audit, Trace: steps(p.Logger)},
+			Logger: p.Logger, Audit: p.Audit, Trace: cmp.Or(p.Stream, steps(p.Logger))},
 		Serve: serve,
+		Trace: p.Carried,
 	}
 	if err := s.protection(&cfg, p, endTrust); err != nil {
 		return nil, err

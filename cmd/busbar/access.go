@@ -53,7 +53,7 @@ func (g *global) access(c *cobra.Command) *access {
 const leaveTime = 2 * time.Second
 
 // with runs do on an association with the IED, which it then releases.
-func (a *access) with(ctx context.Context, do func(context.Context, *session) error) error {
+func (a *access) with(ctx context.Context, do func(context.Context, *session) error) (err error) {
 	switch {
 	case a.to == "":
 		return usagef("say with --to JID which IED is meant")
@@ -86,7 +86,17 @@ func (a *access) with(ctx context.Context, do func(context.Context, *session) er
 	a.g.warnOfMode(how, "")
 	limited, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	peer, err := s.Dial(limited, site.Party{JID: j, Connect: a.connect, E2E: how, Logger: a.g.logger(), Audit: events}, a.to)
+	party := site.Party{JID: j, Connect: a.connect, E2E: how, Logger: a.g.logger(), Audit: events}
+	ied, err := s.Account(a.to)
+	if err != nil {
+		return err
+	}
+	if ied, err = site.IED(ied); err != nil {
+		return err
+	}
+	end := a.g.traced(&party, ied.String(), a.json)
+	defer func() { end(err) }()
+	peer, err := s.Dial(limited, party, a.to)
 	if err != nil {
 		return err
 	}

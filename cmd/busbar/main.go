@@ -97,6 +97,7 @@ func oneLine(s string) string {
 // global is what every command shares: where it prints, and the flags before its own.
 type global struct {
 	stdout, stderr io.Writer
+	tracing        *tracing // not nil below `trace`
 	dir            string
 	verbose        bool
 }
@@ -127,7 +128,7 @@ secured hop by hop and end to end. See all of it at once with: busbar demo`,
 	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "tell the protocol steps on standard error")
 	addGrouped(root, groupSite, "Make and check", g.initCommand(), g.pkiCommand(), g.sclCommand())
 	addGrouped(root, groupServe, "Serve", g.brokerCommand(), g.iedCommand(), g.demoCommand())
-	addGrouped(root, groupClient, "Use an IED", g.clientCommands()...)
+	addGrouped(root, groupClient, "Use an IED", append(g.clientCommands(), g.traceCommand())...)
 	addGrouped(root, groupMore, "More", g.versionCommand())
 	root.SetUsageTemplate(usageTemplate)
 	root.CompletionOptions.HiddenDefaultCmd = true

@@ -21,6 +21,7 @@ import (
 	"busbar.example/secure/rbac"
 	"busbar.example/xmpp"
 	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/sasl"
 	"busbar.example/xmpp/xmppd"
 )
 
@@ -60,6 +61,8 @@ type Options struct {
 	Stream   xmpp.Limits  // of what parties may send; default the broker's
 	// Tap is shown every stanza that the broker reads.
 	Tap func(from jid.JID, start, payload []byte)
+	// Passwords are the accounts that may log in by password.
+	Passwords *sasl.Passwords
 }
 
 // Start makes a Bed that ends with the test.
@@ -68,7 +71,7 @@ func Start(t TB, o Options) *Bed {
 	b := newBed(t, o)
 	id, err := b.e2m.IssueServer(Domain)
 	must(t, err)
-	b.broker, err = xmppd.New(xmppd.Config{Domain: Domain, Identity: id, Trust: b.e2mTrust, Audit: &b.Audit, Stream: o.Stream, Tap: o.Tap})
+	b.broker, err = xmppd.New(xmppd.Config{Domain: Domain, Identity: id, Trust: b.e2mTrust, Audit: &b.Audit, Stream: o.Stream, Tap: o.Tap, Passwords: o.Passwords})
 	must(t, err)
 	served := make(chan error, 1)
 	go func() { served <- b.broker.Serve(context.Background(), b.listener) }()
