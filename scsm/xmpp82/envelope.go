@@ -31,7 +31,7 @@ const (
 // envelope is what a stanza carries for an association.
 type envelope struct {
 	id        string // as it stands in the element: "17" or "17:934"
-	content   []byte // a SecPDU, or a PDU that is not protected: octets of its own
+	content   []byte // a SecPDU, or a PDU that is not protected; it stands alone
 	name      string // of its first element
 	protected bool   // that element is of IEC 62351-4
 }
@@ -58,8 +58,8 @@ func newOpener() *opener {
 }
 
 // open finds the one association element among the children of a stanza and takes out of it the one
-// SecPDU or PDU. The octets are copied, and stand alone: declarations that a server moved further out are
-// written in.
+// SecPDU or PDU, which may share the payload's memory. It stands alone: declarations that a server moved
+// further out are written in.
 func (o *opener) open(st stanza.Stanza) (envelope, error) {
 	if env, ok := plainEnvelope(st.Payload); ok {
 		return env, o.look(&env)
@@ -118,7 +118,7 @@ func plainEnvelope(payload []byte) (env envelope, ok bool) {
 	if !ok || !validID(string(id)) || !bytes.HasPrefix(content, []byte("<")) || bytes.Contains(content, []byte("<!")) {
 		return envelope{}, false
 	}
-	return envelope{id: string(id), content: bytes.Clone(content)}, true
+	return envelope{id: string(id), content: content}, true
 }
 
 // look checks the id, and that a SecPDU or a PDU begins the content of an association element, and notes its

@@ -87,33 +87,37 @@ func TestReadAndWriteThroughTheBroker(t *testing.T) {
 
 // IEC 62351-8: what a role does not allow is refused, and recorded.
 func TestR2ViewerDoesNotWrite(t *testing.T) {
-	bed := testbed.Start(t, testbed.Options{})
-	bed.IED("pv1", pv(t))
-	c := bed.Associate("guest", "pv1", rbac.Viewer)
-	errs, err := c.SetDataValues(timeout(t), []acsi.Assignment{{Ref: setting, Value: value.Float(0)}})
-	if err != nil || !errors.Is(errs[0], &acsi.Error{Code: acsi.ObjectAccessDenied}) {
-		t.Errorf("got %v %v, want object-access-denied", errs, err)
-	}
-	if got := read(t, c, setting); got.Equal(value.Float(0)) {
-		t.Error("the value was written all the same")
-	}
-	if !recorded(bed, audit.AccessDenied, "guest@"+testbed.Domain) {
-		t.Errorf("no event %s for guest in %v", audit.AccessDenied, bed.Audit.Events())
-	}
+	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
+		bed := testbed.Start(t, o)
+		bed.IED("pv1", pv(t))
+		c := bed.Associate("guest", "pv1", rbac.Viewer)
+		errs, err := c.SetDataValues(timeout(t), []acsi.Assignment{{Ref: setting, Value: value.Float(0)}})
+		if err != nil || !errors.Is(errs[0], &acsi.Error{Code: acsi.ObjectAccessDenied}) {
+			t.Errorf("got %v %v, want object-access-denied", errs, err)
+		}
+		if got := read(t, c, setting); got.Equal(value.Float(0)) {
+			t.Error("the value was written all the same")
+		}
+		if !recorded(bed, audit.AccessDenied, "guest@"+testbed.Domain) {
+			t.Errorf("no event %s for guest in %v", audit.AccessDenied, bed.Audit.Events())
+		}
+	})
 }
 
 func TestClientWithoutARoleSeesNothing(t *testing.T) {
-	bed := testbed.Start(t, testbed.Options{})
-	bed.IED("pv1", pv(t))
-	c := bed.Associate("nobody", "pv1")
-	lds, err := c.GetServerDirectory(timeout(t))
-	if len(lds) > 0 {
-		t.Errorf("sees %v %v", lds, err)
-	}
-	got, err := c.GetDataValues(timeout(t), []acsi.Ref{power})
-	if err != nil || !errors.Is(got[0].Err, &acsi.Error{Code: acsi.ObjectAccessDenied}) {
-		t.Errorf("read: %v %v, want object-access-denied", got, err)
-	}
+	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
+		bed := testbed.Start(t, o)
+		bed.IED("pv1", pv(t))
+		c := bed.Associate("nobody", "pv1")
+		lds, err := c.GetServerDirectory(timeout(t))
+		if len(lds) > 0 {
+			t.Errorf("sees %v %v", lds, err)
+		}
+		got, err := c.GetDataValues(timeout(t), []acsi.Ref{power})
+		if err != nil || !errors.Is(got[0].Err, &acsi.Error{Code: acsi.ObjectAccessDenied}) {
+			t.Errorf("read: %v %v, want object-access-denied", got, err)
+		}
+	})
 }
 
 func recorded(bed *testbed.Bed, id audit.ID, subject string) bool {
@@ -161,20 +165,22 @@ func TestManyCallsOnSeveralAssociations(t *testing.T) {
 
 // An account is client and server at once, with the same peer.
 func TestBothSidesServeAndAsk(t *testing.T) {
-	bed := testbed.Start(t, testbed.Options{})
-	model := pv(t)
-	_, a := bed.IED("a", model)
-	_, b := bed.IED("b", model)
-	for _, pair := range []struct {
-		from *xmpp82.Endpoint
-		to   string
-	}{{a, "b"}, {b, "a"}} {
-		c := bed.AssociateOn(pair.from, pair.to)
-		// An IED has no role: that it is refused shows that it has been understood.
-		if _, err := c.GetServerDirectory(timeout(t)); !errors.Is(err, &acsi.Error{Code: acsi.ObjectAccessDenied}) {
-			t.Errorf("to %s: %v", pair.to, err)
+	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
+		bed := testbed.Start(t, o)
+		model := pv(t)
+		_, a := bed.IED("a", model)
+		_, b := bed.IED("b", model)
+		for _, pair := range []struct {
+			from *xmpp82.Endpoint
+			to   string
+		}{{a, "b"}, {b, "a"}} {
+			c := bed.AssociateOn(pair.from, pair.to)
+			// An IED has no role: that it is refused shows that it has been understood.
+			if _, err := c.GetServerDirectory(timeout(t)); !errors.Is(err, &acsi.Error{Code: acsi.ObjectAccessDenied}) {
+				t.Errorf("to %s: %v", pair.to, err)
+			}
 		}
-	}
+	})
 }
 
 func TestPeerThatIsNotThere(t *testing.T) {
@@ -201,17 +207,19 @@ func TestPeerThatIsNotThere(t *testing.T) {
 }
 
 func TestPDUsOverTheAgreedSizeAreRefused(t *testing.T) {
-	bed := testbed.Start(t, testbed.Options{})
-	bed.IED("pv1", pv(t))
-	c := bed.Associate("ems", "pv1", rbac.Engineer)
-	var refs []acsi.Ref
-	for range 600 { // some 120 kB in one request, in an association for 65,000 octets
-		refs = append(refs, setting)
-	}
-	got, err := c.GetDataValues(timeout(t), refs)
-	if err != nil || len(got) != len(refs) {
-		t.Fatalf("a long read is not split: %d results, %v", len(got), err)
-	}
+	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
+		bed := testbed.Start(t, o)
+		bed.IED("pv1", pv(t))
+		c := bed.Associate("ems", "pv1", rbac.Engineer)
+		var refs []acsi.Ref
+		for range 600 { // some 120 kB in one request, in an association for 65,000 octets
+			refs = append(refs, setting)
+		}
+		got, err := c.GetDataValues(timeout(t), refs)
+		if err != nil || len(got) != len(refs) {
+			t.Fatalf("a long read is not split: %d results, %v", len(got), err)
+		}
+	})
 }
 
 // An id is not used again for the same peer for 20 minutes.
