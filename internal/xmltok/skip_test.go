@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // skipLimits are limits that a few octets exceed.
@@ -74,7 +72,7 @@ func TestSkipGoesOnBehindTheChild(t *testing.T) {
 					got, err := children(NewScanner(r, skipLimits), content)
 					got = append(got, fmt.Sprint(err))
 					want := []string{"d one", "skipped", "d two", "skipped", "skipped", "d three", "<nil>"}
-					if d := cmp.Diff(want, got); d != "" {
+					if d := different(want, got); d != "" {
 						t.Errorf("%s, Inner %v (-want +got):\n%s%s", name, content, d, doc)
 					}
 					r = strings.NewReader(doc)
@@ -171,7 +169,7 @@ func FuzzSkip(f *testing.F) {
 					got[i] = want[i]
 				}
 			}
-			if d := cmp.Diff(want, got); d != "" {
+			if d := different(want, got); d != "" {
 				t.Fatalf("Inner %v (-want +got):\n%s%q", content, d, doc)
 			}
 		}
