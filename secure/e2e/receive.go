@@ -74,6 +74,9 @@ func (c *Channel) open(now time.Time, assoID string, secPDU []byte) (Received, *
 	if assoID != c.assoID {
 		return Received{}, alarm(audit.E2EAssociationID, "the association id in the context is %q, not %q", assoID, c.assoID)
 	}
+	if x, ok := readEncrTransfer(secPDU); ok && len(secPDU) <= maxTransferSize {
+		return c.openTransfer(now, &x)
+	}
 	r, err := receive(c.canonical[:0], secPDU, maxTransferSize)
 	if err != nil {
 		return Received{}, tell(DtProtocolError, audit.E2ECanonical, "what came is not a SecPDU").because(err)
