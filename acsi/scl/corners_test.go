@@ -1,6 +1,7 @@
 package scl
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,7 +11,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func corners(t testing.TB) *Document { return load(t, filepath.Join("testdata", "corners.scd")) }
+func corners(t testing.TB) *Document {
+	t.Helper()
+	f, err := os.Open(filepath.Join("testdata", "corners.scd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	d, err := Parse(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
 
 func TestIEDsListsServersAndAddresses(t *testing.T) {
 	want := []IED{

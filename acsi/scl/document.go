@@ -230,15 +230,15 @@ func (t *tally) String() string {
 // checkEnd makes sure that nothing but white space and comments follows the top element.
 func checkEnd(rd *reader) error {
 	for {
-		rd.at, _ = rd.dec.InputPos()
-		tok, err := rd.dec.Token()
+		tok, err := rd.next()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return rd.broken(err)
 		}
-		if _, more := tok.(xml.StartElement); more {
+		switch tok.(type) {
+		case xml.StartElement, xml.Directive:
 			return rd.errorf(ruleMalformed, "something follows </SCL>")
 		}
 	}

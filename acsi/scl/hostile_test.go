@@ -190,16 +190,21 @@ func (e *endless) Read(p []byte) (int, error) {
 }
 
 func TestEndlessFilesEndWithinBounds(t *testing.T) {
-	small := limits{octets: 1 << 16, token: 1 << 16, elements: 1000, depth: 100}
+	small := limits{octets: 1 << 16, token: 1 << 12, tag: 1 << 10, elements: 1000, depth: 100}
 	for name, tc := range map[string]struct {
 		in   io.Reader
 		want string
 	}{
 		"elements":   {strings.NewReader("<SCL><IED>" + strings.Repeat("<a/>", 1001)), "the file has more than 1000 elements"},
 		"anything":   {&endless{head: "<SCL><IED>", body: "<a/>"}, "the file is larger than 65536 octets"},
-		"text":       {&endless{head: "<SCL><IED>", body: "no end "}, "the file is larger than 65536 octets"},
-		"attributes": {&endless{head: "<SCL ", body: "a='' "}, "the file is larger than 65536 octets"},
 		"comments":   {&endless{head: "<SCL>", body: "<!-- -->"}, "the file is larger than 65536 octets"},
+		"text":       {strings.NewReader("<SCL><IED>" + strings.Repeat("no end ", 1000)), "longer than 4096 octets"},
+		"comment":    {strings.NewReader("<SCL><!--" + strings.Repeat("<!- ", 2000)), "longer than 4096 octets"},
+		"directive":  {strings.NewReader("<!DOCTYPE " + strings.Repeat("[]", 4000)), "longer than 4096 octets"},
+		"attributes": {strings.NewReader("<SCL " + strings.Repeat("a='' ", 500)), "longer than 1024 octets"},
+		"attribute":  {strings.NewReader("<SCL a='" + strings.Repeat("x", 2000)), "longer than 1024 octets"},
+		"name":       {strings.NewReader("<SCL><" + strings.Repeat("x", 2000)), "longer than 1024 octets"},
+		"nesting":    {strings.NewReader("<SCL>" + strings.Repeat("<a>", 200)), "nested deeper than 100"},
 	} {
 		_, err := parse(tc.in, small)
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -208,29 +213,44 @@ func TestEndlessFilesEndWithinBounds(t *testing.T) {
 	}
 }
 
-// The largest of the real files is read within the memory that a small machine has.
-func TestLargeFileTakesLittleMemory(t *testing.T) {
-	for _, file := range sharedFiles(t) {
-		if filepath.Base(file) != "autogen-substation-demo.scd" {
-			continue
-		}
+// What would take much room is refused before it does.
+func TestHundredMegabytesAreRefused(t *testing.T) {
+	const octets = 100 << 20
+	for name, in := range map[string]*endless{
+		"one text": {head: "<SCL><IED>", body: strings.Repeat("no end ", 1<<16)},
+		"one tag":  {head: "<SCL ", body: strings.Repeat("a='' ", 1<<16)},
+	} {
 		var before, after runtime.MemStats
-		runtime.GC()
 		runtime.ReadMemStats(&before)
-		d := load(t, file)
-		m, _, err := d.Model("AA2__E01Q01A1", "")
+		_, err := Parse(io.LimitReader(in, octets))
 		runtime.ReadMemStats(&after)
-		if got := (after.TotalAlloc - before.TotalAlloc) >> 20; err != nil || got > 150 {
-			t.Errorf("%d MiB allocated, want at most 150; %v", got, err)
+		var refused *Error
+		if !errors.As(err, &refused) || refused.Rule != "scl.xml.limit" || refused.Line != 1 {
+			t.Errorf("%s: got %v", name, err)
 		}
-		runtime.KeepAlive(m)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 6*octets {
+			t.Errorf("%s: %d MiB allocated", name, got>>20)
+		}
+	}
+}
+
+// failing is a reader of a disk that does.
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errors.New("input/output error") }
+
+func TestReaderThatFails(t *testing.T) {
+	_, err := Parse(failing{})
+	var e *Error
+	if !errors.As(err, &e) || e.Finding().Rule != "scl.file.unreadable" || !strings.Contains(e.Msg, "input/output error") {
+		t.Errorf("got %v", err)
 	}
 }
 
 func FuzzSCL(f *testing.F) {
 	f.Add([]byte(file(oneLN, beh)))
 	f.Add([]byte("<!DOCTYPE a><SCL/>"))
-	for _, name := range []string{"corners.scd"} {
+	for _, name := range []string{"corners.scd", "sound.cid"} {
 		text, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)
@@ -242,6 +262,7 @@ func FuzzSCL(f *testing.F) {
 		if err != nil {
 			return
 		}
+		d.Check("")
 		for _, ied := range d.IEDs() {
 			for _, ap := range ied.AccessPoints {
 				m, _, err := d.Model(ied.Name, ap.Name)

@@ -13,19 +13,21 @@ import (
 // limits bound a file.
 type limits struct {
 	octets   int64
-	token    int // octets of one text, comment or tag
+	token    int // octets of one text or comment
+	tag      int // octets of one tag
 	elements int
 	depth    int
 }
 
 // largest is far above what the largest substations need, and keeps a hostile file from taking the machine.
-var largest = limits{octets: 128 << 20, token: 8 << 20, elements: 2_000_000, depth: 100}
+var largest = limits{octets: 128 << 20, token: 8 << 20, tag: 1 << 20, elements: 2_000_000, depth: 100}
 
 const namespace = "http://www.iec.ch/61850/2003/SCL"
 
 // reader walks the elements of a file. Elements of other namespaces and processing instructions are passed over.
 type reader struct {
 	limits   limits
+	in       *tokenReader
 	dec      *xml.Decoder
 	file     string
 	text     []byte // the whole file in UTF-8
@@ -55,14 +57,8 @@ func newReader(r io.Reader, l limits) (*reader, string, error) {
 		return nil, "", rd.broken(err)
 	}
 	rd.text = text
-	if at, by, found := unfit(text, l.token); found {
-		rd.at = 1 + bytes.Count(text[:at], []byte("\n"))
-		if by == ruleDoctype {
-			return nil, "", rd.errorf(by, "a document type declaration is refused")
-		}
-		return nil, "", rd.errorf(by, "a text, comment or tag is longer than %d octets", l.token)
-	}
-	rd.dec = xml.NewDecoder(bytes.NewReader(text))
+	rd.in = &tokenReader{text: text}
+	rd.dec = xml.NewDecoder(rd.in)
 	rd.dec.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // it is UTF-8 now
 	return rd, wrong, nil
 }
@@ -71,64 +67,82 @@ var errTooLarge = errors.New("the file is too large")
 
 // readAll reads at most so many octets; it makes room beforehand where r is a file.
 func readAll(r io.Reader, most int64) ([]byte, error) {
-	var b bytes.Buffer
+	room := int64(0)
 	if f, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			b.Grow(int(min(info.Size(), most)) + bytes.MinRead)
+			room = min(info.Size(), most)
 		}
 	}
-	n, err := b.ReadFrom(io.LimitReader(r, most+1))
-	if err == nil && n > most {
-		err = errTooLarge
-	}
-	return b.Bytes(), err
-}
-
-// unfit finds what is refused unread: a document type declaration, and what would make the decoder hold more than most
-// octets at once.
-func unfit(text []byte, most int) (at int, by rule, found bool) {
-	for at < len(text) {
-		rest := text[at:]
-		end := len(rest)
+	text := make([]byte, 0, room+bytes.MinRead)
+	for {
+		if len(text) == cap(text) {
+			text = append(text, 0)[:len(text)]
+		}
+		n, err := r.Read(text[len(text):cap(text)])
+		text = text[:len(text)+n]
 		switch {
-		case bytes.HasPrefix(rest, []byte("<!--")):
-			end = after(rest, "-->")
-		case bytes.HasPrefix(rest, []byte("<![CDATA[")):
-			end = after(rest, "]]>")
-		case bytes.HasPrefix(rest, []byte("<?")):
-			end = after(rest, "?>")
-		case bytes.HasPrefix(rest, []byte("<!")):
-			return at, ruleDoctype, true
-		default:
-			if i := bytes.IndexByte(rest[1:], '<'); i >= 0 {
-				end = 1 + i
-			}
+		case int64(len(text)) > most:
+			return nil, errTooLarge
+		case err == io.EOF:
+			return text, nil
+		case err != nil:
+			return nil, err
 		}
-		if end > most {
-			return at, ruleLimit, true
-		}
-		at += end
 	}
-	return 0, 0, false
 }
 
-func after(text []byte, mark string) int {
-	if i := bytes.Index(text, []byte(mark)); i >= 0 {
-		return i + len(mark)
+var errLongToken = errors.New("a token is too long")
+
+// tokenReader gives the decoder a text, but no more than most octets for one token: the decoder holds as much in memory.
+type tokenReader struct {
+	text []byte
+	at   int
+	from int // where the token starts
+	most int
+}
+
+func (t *tokenReader) ReadByte() (byte, error) {
+	switch {
+	case t.at >= len(t.text):
+		return 0, io.EOF
+	case t.at-t.from >= t.most:
+		return 0, errLongToken
 	}
-	return len(text)
+	t.at++
+	return t.text[t.at-1], nil
+}
+
+func (t *tokenReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	c, err := t.ReadByte()
+	if err != nil {
+		return 0, err
+	}
+	p[0] = c
+	return 1, nil
 }
 
 func (r *reader) errorf(by rule, format string, args ...any) error {
 	return &Error{File: r.file, Line: r.at, Rule: rules[by].ID, Msg: fmt.Sprintf(format, args...), Hint: rules[by].Hint}
 }
 
+// next is the next token of any kind, as the decoder has it.
+func (r *reader) next() (xml.Token, error) {
+	r.at, _ = r.dec.InputPos()
+	r.offset = int(r.dec.InputOffset())
+	r.in.from, r.in.most = r.offset, r.limits.token
+	if rest := r.text[r.offset:]; len(rest) > 1 && rest[0] == '<' && rest[1] != '!' && rest[1] != '?' {
+		r.in.most = r.limits.tag
+	}
+	return r.dec.Token()
+}
+
 // token is the next start, end or text, checked against the bounds.
 func (r *reader) token() (xml.Token, error) {
 	for {
-		r.at, _ = r.dec.InputPos()
-		r.offset = int(r.dec.InputOffset())
-		tok, err := r.dec.Token()
+		tok, err := r.next()
 		if err != nil {
 			return nil, r.broken(err)
 		}
@@ -142,6 +156,8 @@ func (r *reader) token() (xml.Token, error) {
 			return tok, nil
 		case xml.CharData:
 			return tok, nil
+		case xml.Directive:
+			return nil, r.errorf(ruleDoctype, "a document type declaration is refused")
 		}
 	}
 }
@@ -175,6 +191,8 @@ func (r *reader) broken(err error) error {
 		return own
 	case errors.Is(err, errTooLarge):
 		return r.errorf(ruleLimit, "the file is larger than %d octets", r.limits.octets)
+	case errors.Is(err, errLongToken):
+		return r.errorf(ruleLimit, "a text, comment or tag is longer than %d octets", r.in.most)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && syntax.Msg == "unexpected EOF":
 		return &Error{File: r.file, Line: r.at, Rule: rules[ruleMalformed].ID, Msg: "it ends before </SCL>", Hint: "the file may be cut off, or empty: export it again"}
 	case errors.As(err, &syntax):

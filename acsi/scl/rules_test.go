@@ -44,7 +44,7 @@ func TestEveryRuleFindsWhatItIsFor(t *testing.T) {
 		{"scl.file.kind", "another file", `<SCL xmlns="http://www.iec.ch/61850/2003/SCL"`, `<SCL xmlns="urn:x"`, "", "this is no SCL file"},
 		{"scl.xml.malformed", "a tag that is not closed", "</LNodeType>\n    <LNodeType id=\"GGIO_1\"", "\n    <LNodeType id=\"GGIO_1\"", "  </DataTypeTemplates>", "not well-formed XML"},
 		{"scl.xml.doctype", "document type", "<SCL", "<!DOCTYPE SCL>\n<SCL", "", "document type declaration"},
-		{"scl.xml.limit", "a long text", "sound\"/>", "sound\"/><!--" + strings.Repeat(" ", largest.token) + "-->", "", "longer than"},
+		{"scl.xml.limit", "deep nesting", "sound\"/>", "sound\"/>" + strings.Repeat("<a>", largest.depth), "", "nested deeper than 100"},
 		{"scl.xml.encoding", "ISO 8859-1", `encoding="UTF-8"`, `encoding="ISO-8859-1"`, "", "it is ISO-8859-1"},
 		{"scl.xml.namespace", "none", ` xmlns="http://www.iec.ch/61850/2003/SCL"`, "", "<SCL", `its namespace is ""`},
 		{"scl.xml.namespace", "a draft's", `61850/2003/SCL"`, `61850/2006/SCL"`, "", "2006/SCL"},

@@ -37,7 +37,7 @@ func files(t *testing.T) []string {
 	return all
 }
 
-func parseFile(t *testing.T, file string) *scl.Document {
+func parseFile(t testing.TB, file string) *scl.Document {
 	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {
