@@ -16,6 +16,7 @@ type Document struct {
 	text     []byte // all of it, in UTF-8
 	edition  string
 	ieds     []*ied
+	doubles  []*ied // of a name that is taken
 	conns    []*connectedAP
 	types    templates
 	findings findings // that hold for every IED of the file
@@ -57,6 +58,7 @@ type accessPoint struct {
 	serverAt string // the access point whose server this one shares, or ""
 	server   bool
 	lds      []*lDevice
+	clients  []string // the types of the logical nodes beside the server
 	line     int
 }
 

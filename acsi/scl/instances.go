@@ -87,7 +87,10 @@ func (d *Document) readIED(rd *reader, e xml.StartElement) error {
 		}
 	}
 	if twice {
-		return rd.skip()
+		d.doubles = append(d.doubles, dev)
+		err := rd.skip()
+		dev.extent.to = int(rd.dec.InputOffset())
+		return err
 	}
 	d.ieds = append(d.ieds, dev)
 	err := rd.children(func(e xml.StartElement) error {
@@ -111,6 +114,8 @@ func (d *Document) readAccessPoint(rd *reader, e xml.StartElement, dev *ied) err
 	dev.aps = append(dev.aps, ap)
 	return rd.children(func(e xml.StartElement) error {
 		switch e.Name.Local {
+		case "LN":
+			ap.clients = append(ap.clients, rd.attr(e, "lnType"))
 		case "ServerAt":
 			ap.serverAt = rd.attr(e, "apName")
 		case "Server":

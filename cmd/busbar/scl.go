@@ -13,16 +13,17 @@ import (
 
 	"busbar.example/acsi"
 	"busbar.example/acsi/scl"
+	"busbar.example/app/site"
 )
 
 func (g *global) sclCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "scl",
-		Short: "check SCL files, and say what of them is served",
+		Short: "check SCL files, and take one IED out of them",
 		Args:  exactly(),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(g.sclCheckCommand())
+	c.AddCommand(g.sclCheckCommand(), g.sclExtractCommand())
 	return c
 }
 
@@ -52,6 +53,35 @@ standard input.`,
 	c.Flags().BoolVar(&k.json, "json", false, "a JSON object a line")
 	c.Flags().BoolVar(&k.all, "all", false, "show every finding")
 	c.Flags().StringVar(&k.ied, "ied", "", "check the IED of this `name` only")
+	return c
+}
+
+func (g *global) sclExtractCommand() *cobra.Command {
+	var ied string
+	c := &cobra.Command{
+		Use:   "extract FILE --ied NAME",
+		Short: "write an SCL file with one IED of a larger one",
+		Long: `extract writes the file to standard output without the other IEDs, their addresses and the types that only they use.
+All else stays as it is, what Busbar does not understand too: Private elements, other namespaces, comments.`,
+		Example: "  busbar scl extract plant.scd --ied PV1 > pv1.cid",
+		Args:    exactly("FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if ied == "" {
+				return usagef("scl extract needs --ied NAME")
+			}
+			in, err := os.Open(args[0])
+			if err != nil {
+				return site.Hint(err, "give the path of an SCL file")
+			}
+			defer in.Close()
+			doc, err := scl.Parse(in)
+			if err != nil {
+				return err
+			}
+			return doc.Extract(g.stdout, ied)
+		},
+	}
+	c.Flags().StringVar(&ied, "ied", "", "`name` of the IED")
 	return c
 }
 

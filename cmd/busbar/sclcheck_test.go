@@ -118,6 +118,35 @@ func TestShapeOfCheckInJSON(t *testing.T) {
 	}
 }
 
+func TestExtractWritesOneIED(t *testing.T) {
+	extract := func(args ...string) result {
+		var stdout, stderr bytes.Buffer
+		status := run(context.Background(), append([]string{"scl", "extract"}, args...), &stdout, &stderr)
+		return result{stdout.String(), stderr.String(), status}
+	}
+	two := variant(t, "two.scd", `  <DataTypeTemplates>`, `  <IED name="OTH"/>`+"\n"+`  <DataTypeTemplates>`)
+	want, err := os.ReadFile(soundFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := extract(two, "--ied", "SND"); r.status != exitDone || r.stdout != string(want) {
+		t.Errorf("status %d (-want +got):\n%s", r.status, cmp.Diff(string(want), r.stdout))
+	}
+	for _, c := range []struct {
+		args   []string
+		status int
+		stderr string
+	}{
+		{[]string{two}, exitUsage, "--ied NAME"},
+		{[]string{two, "--ied", "NIX"}, exitFailed, "choose one of SND, OTH"},
+		{[]string{filepath.Join(t.TempDir(), "absent"), "--ied", "NIX"}, exitFailed, "hint: give the path"},
+	} {
+		if r := extract(c.args...); r.status != c.status || r.stdout != "" || !strings.Contains(r.stderr, c.stderr) {
+			t.Errorf("%q: status %d, want %d; %q, %q", c.args, r.status, c.status, r.stdout, r.stderr)
+		}
+	}
+}
+
 func TestIEDTellsItsFindingsWithoutAFlood(t *testing.T) {
 	many := ""
 	for i := range 25 {
