@@ -40,7 +40,8 @@ type Association struct {
 	offer     asked   // the asked side until its answer
 	first     mms.PDU // the PDU that came in the handshake, until Recv
 	subject   rbac.Subject
-	sealed    []byte // what Send uses again and again
+	both      either // what Send uses again and again
+	sealed    []byte
 	wrapped   []byte
 	request   []byte               // our initiate request, until it is answered
 	initiate  *mms.InitiateRequest // the same
@@ -112,10 +113,7 @@ func (a *Association) watchLife(s security) {
 
 // fail ends the association because of an error that the peer has not caused by ending it, and tells the peer.
 func (a *Association) fail(cause error) {
-	if s := a.security(); s != nil && cause != io.EOF {
-		a.abort(s, a.wholeID())
-	}
-	a.end(cause)
+	a.ending.Do(func() { a.finish(cause, cause != io.EOF) })
 }
 
 // wholeID is the id that the association has in Endpoint.links, for those who may hold a.mu.
@@ -136,22 +134,28 @@ func (a *Association) abort(s security, id string) {
 
 // end closes the association once, for one reason: io.EOF after an orderly release.
 func (a *Association) end(cause error) {
-	a.ending.Do(func() {
-		a.cancel(cause)
-		a.traceEnded(cause)
-		if s := a.security(); s != nil {
-			s.Close(a.endpoint.cfg.Now(), cause.Error())
+	a.ending.Do(func() { a.finish(cause, false) })
+}
+
+// finish says why first, then tells the peer, before the peer learns it from the errors that its calls get.
+func (a *Association) finish(cause error, tell bool) {
+	a.cancel(cause)
+	if s := a.security(); s != nil {
+		if tell {
+			a.abort(s, a.wholeID())
 		}
-		open := a.ledger.end()
-		a.window.leave(a.ledger.takeHeld())
-		a.endpoint.forget(a)
-		for _, iq := range open {
-			a.endpoint.reply(iq, stanza.UndefinedCondition)
-		}
-		for _, id := range a.ledger.abandoned() {
-			a.endpoint.session.Abandon(a.peer, id)
-		}
-	})
+		s.Close(a.endpoint.cfg.Now(), cause.Error())
+	}
+	a.traceEnded(cause)
+	open := a.ledger.end()
+	a.window.leave(a.ledger.takeHeld())
+	a.endpoint.forget(a)
+	for _, iq := range open {
+		a.endpoint.reply(iq, stanza.UndefinedCondition)
+	}
+	for _, id := range a.ledger.abandoned() {
+		a.endpoint.session.Abandon(a.peer, id)
+	}
 }
 
 // Close ends the association: with a release where a conclude has been agreed, else with an abort.

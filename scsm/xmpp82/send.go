@@ -32,8 +32,9 @@ func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
 	if limit := int(a.limit.Load()); len(octets) > limit {
 		return &assoc.SizeError{Size: len(octets), Limit: limit}
 	}
-	want := &expected{what: pdu}
+	var want *expected // of a request, which the window counts
 	if _, request := pdu.(*mms.ConfirmedRequest); request {
+		want = &expected{what: pdu}
 		if err := a.makeRoom(ctx, want, len(octets)); err != nil {
 			return err
 		}
@@ -43,19 +44,23 @@ func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
 	if a.ctx.Err() != nil {
 		return context.Cause(a.ctx)
 	}
-	both := &either{Context: ctx, other: a.ctx}
+	a.both = either{Context: ctx, other: a.ctx}
+	both := &a.both
 	defer both.release()
 	if a.security() == nil {
 		err = a.sendHandshake(both, pdu, octets)
 	} else {
-		err = a.sendData(both, want, octets)
+		err = a.sendData(both, pdu, want, octets)
 	}
-	if err != nil {
+	if err == nil {
+		return nil // before anything escapes to the heap
+	}
+	if want != nil {
 		a.window.leave(a.ledger.settle(want))
 	}
 	var value *mms.ValueError
 	switch {
-	case err == nil, errors.As(err, &value):
+	case errors.As(err, &value):
 		return err
 	case a.ctx.Err() != nil:
 		return context.Cause(a.ctx)
@@ -182,7 +187,8 @@ func (a *Association) establish(s security, p *mms.InitiateResponse) {
 	a.ledger.agree(int(p.NegotiatedMaxServOutstandingCalling)+int(p.NegotiatedMaxServOutstandingCalled), a.takes)
 }
 
-func (a *Association) sendData(ctx context.Context, want *expected, octets []byte) error {
+// sendData protects a PDU. want is what a request waits for; nil for any other PDU.
+func (a *Association) sendData(ctx context.Context, pdu mms.PDU, want *expected, octets []byte) error {
 	s, now := a.security(), a.endpoint.cfg.Now()
 	sec, err := s.Seal(a.sealed[:0], now, octets)
 	if cap(sec) <= keepBuffer {
@@ -194,12 +200,12 @@ func (a *Association) sendData(ctx context.Context, want *expected, octets []byt
 	if err != nil {
 		return err
 	}
-	switch p := want.what.(type) {
+	switch p := pdu.(type) {
 	case *mms.ConfirmedRequest:
 		a.ledger.call(p.InvokeID, want)
 		return a.askPeer(ctx, carriageOf(p), a.id, sec, want)
 	case *mms.ConcludeRequest:
-		return a.askPeer(ctx, iqSet, a.id, sec, want)
+		return a.askPeer(ctx, iqSet, a.id, sec, &expected{what: p})
 	case *mms.ConfirmedResponse:
 		return a.answerCall(ctx, p, p.InvokeID, sec)
 	case *mms.ConfirmedError:
@@ -212,7 +218,7 @@ func (a *Association) sendData(ctx context.Context, want *expected, octets []byt
 	case *mms.Reject:
 		return a.sendReject(ctx, p, sec)
 	}
-	return fmt.Errorf("send %T: it has no place in an established association", want.what)
+	return fmt.Errorf("send %T: it has no place in an established association", pdu)
 }
 
 // sendReject says why in a message; the iq that holds the refused request then gets its one answer.
