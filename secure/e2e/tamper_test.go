@@ -227,6 +227,9 @@ func testE3(t *testing.T, newWorld func(testing.TB) *world) {
 			}
 			octets := bytes.Clone(g.octets)
 			for at := range octets {
+				if raceEnabled && (alg != AES256GCM || g.name != "HandshakeReq") && at%16 != 0 && inCertificate(octets, at) {
+					continue // whose octets are the same in all that is signed
+				}
 				octets[at] ^= 0x01
 				try(octets, "^ 0x01", at)
 				octets[at] ^= 0x01
@@ -238,6 +241,13 @@ func testE3(t *testing.T, newWorld func(testing.TB) *world) {
 			try(append(bytes.Clone(octets), "<x/>"...), "and something more", len(octets))
 		})
 	}
+}
+
+// inCertificate reports whether an octet of a PDU is one of a certificate.
+func inCertificate(octets []byte, at int) bool {
+	begin := bytes.Index(octets, []byte("<pkCert>"))
+	end := max(bytes.LastIndex(octets, []byte("</pkCert>")), bytes.LastIndex(octets, []byte("</OCTET_STRING>")))
+	return begin >= 0 && at > begin+len("<pkCert>") && at < end
 }
 
 // style is how a server on the way may write XML that means the same.
