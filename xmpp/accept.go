@@ -49,6 +49,7 @@ func Accept(ctx context.Context, nc net.Conn, cfg ServerConfig) (*Conn, error) {
 		c.setJID(id)
 		return nil
 	}
+	c.pace = cfg.Pace
 	c.ping = func() {
 		ping := pingRequest(c.JID(), rand.Text())
 		ping.From = domain

@@ -82,6 +82,10 @@ type ServerConfig struct {
 	// other error ends the stream. What is pushed to c from now on goes out
 	// behind the answer. If Accept fails after Bind has succeeded, c has ended.
 	Bind func(ctx context.Context, c *Conn, resource string) (jid.JID, error)
+	// Pace, if set, is told how many octets have come, from the time when the
+	// stream is set up. It runs on the reading goroutine, and holds it up as long
+	// as it does not return. That is no silence of the client's.
+	Pace func(octets int)
 
 	NegotiationTimeout time.Duration // to set up the stream; default 10 s
 	WriteTimeout       time.Duration // for one write to make its way; default 10 s

@@ -43,6 +43,7 @@ type Conn struct {
 	pass   func(error) error // gets over a stanza that the scanner refuses, or says why not; may be nil
 	alive  keepAlive         // of the reading goroutine
 	ping   func()            // sends one
+	pace   func(octets int)  // holds the reading goroutine up; may be nil
 
 	mu    sync.Mutex
 	id    jid.JID
@@ -276,6 +277,10 @@ func (c *Conn) Err() error {
 	return c.cause
 }
 
+// Ending returns a channel that is closed once Err is not nil any more. It is for
+// a connection that has begun to bind.
+func (c *Conn) Ending() <-chan struct{} { return c.w.ended }
+
 // Close ends the connection in the regular way and waits until it has ended.
 func (c *Conn) Close() error {
 	c.End(nil)
@@ -335,6 +340,9 @@ func (s source) Read(p []byte) (int, error) {
 	for {
 		n, err := c.stream.Read(p)
 		if n > 0 && c.live {
+			if c.pace != nil {
+				c.pace(n)
+			}
 			c.alive.hear(time.Now())
 		}
 		if n > 0 || !c.live || !errors.Is(err, os.ErrDeadlineExceeded) {
