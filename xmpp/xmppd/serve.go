@@ -124,6 +124,7 @@ func (s *Server) handle(nc net.Conn, seat *seat) {
 			}
 			return ses.jid, nil
 		},
+		Pace:               func(octets int) { ses.pace(octets) },
 		NegotiationTimeout: s.cfg.NegotiationTimeout,
 		WriteTimeout:       s.cfg.WriteTimeout,
 		QueueSize:          s.cfg.QueueSize,

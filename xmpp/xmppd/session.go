@@ -42,7 +42,7 @@ type session struct {
 
 	// Used by the reading goroutine only.
 	last      pair   // whom it sent something to last
-	credit    int    // octets that it has paid for
+	credit    int    // octets that it has paid for and not sent yet
 	tags      []byte // buffer for start and end tags
 	rewritten []byte // buffer for payloads that had to be rewritten
 
@@ -131,6 +131,7 @@ func (ses *session) run() error {
 		if err != nil {
 			return err
 		}
+		ses.credit -= overhead
 		head, headErr := stanza.ParseHead(&token)
 		var start []byte
 		if tap != nil {
@@ -152,7 +153,6 @@ func (ses *session) run() error {
 		}
 		head.Payload = payload
 		ses.route(head)
-		ses.pace(len(payload))
 		if cap(ses.rewritten) > keptBuffer {
 			ses.rewritten = nil
 		}

@@ -104,8 +104,8 @@ type bucket struct {
 
 const (
 	burst    = 250 * time.Millisecond // what may be sent at once, by the time that it takes at the bounded rate
-	instal   = 64 << 10               // octets that a stream pays for at once
-	overhead = 256                    // octets that a stanza counts for besides its payload
+	instal   = 64 << 10               // octets that a stream pays for at once, or half a burst of a low rate
+	overhead = 256                    // octets that a stanza counts for besides its own
 )
 
 // pay takes n octets out of the bucket and returns how long to wait before anything more is read.
@@ -119,17 +119,17 @@ func (b *bucket) pay(n, rate int, now time.Time) time.Duration {
 	return b.paid.Sub(now)
 }
 
-// pace holds this session up after a stanza with a payload of that many octets, if its account sends more than it may.
-func (ses *session) pace(payload int) {
+// pace holds this session up after it has sent that many octets, if its account sends more than it may.
+func (ses *session) pace(octets int) {
 	rate := ses.server.cfg.Limits.Rate
 	if rate < 0 {
 		return
 	}
-	ses.credit -= payload + overhead
+	ses.credit -= octets
 	if ses.credit >= 0 {
 		return
 	}
-	n := max(instal, -ses.credit)
+	n := max(min(instal, rate/8), -ses.credit)
 	ses.credit += n
 	wait := ses.account.sent.pay(n, rate, time.Now())
 	if wait <= 0 {
@@ -139,6 +139,7 @@ func (ses *session) pace(payload int) {
 	defer held.Stop()
 	select {
 	case <-held.C:
+	case <-ses.conn.Ending():
 	case <-ses.server.live.Done():
 	}
 }

@@ -217,7 +217,8 @@ func TestSlowReaderOfItsOwnAnswers(t *testing.T) {
 // another account does not notice.
 func TestX5FastSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const rate, messages = 64 << 10, 400
+		const rate, messages = 64 << 10, 360
+		message := "<message to='pv1@dso.example/IEC'>" + body + "</message>"
 		s := newSite(t, func(c *xmppd.Config) { c.Limits.Rate = rate })
 		defer s.close()
 		pv1, bat1, ems := s.connect("pv1@dso.example", "IEC"), s.connect("bat1@dso.example", "IEC"), s.connect("ems@dso.example", "1")
@@ -227,7 +228,7 @@ func TestX5FastSender(t *testing.T) {
 		for _, c := range fast {
 			sending.Go(func() {
 				for range messages / len(fast) {
-					if err := c.send("<message to='pv1@dso.example/IEC'>" + body + "</message>"); err != nil {
+					if err := c.send(message); err != nil {
 						t.Error(err)
 					}
 				}
@@ -242,7 +243,7 @@ func TestX5FastSender(t *testing.T) {
 		}
 		sending.Wait()
 		synctest.Wait()
-		want := time.Duration(messages*(len(body)+256)) * time.Second / rate
+		want := time.Duration(messages*(len(message)+256)) * time.Second / rate
 		if took := time.Since(began); took < want-2*time.Second || took > want+time.Second {
 			t.Errorf("%d messages took %v, want about %v", messages, took, want)
 		}
@@ -251,6 +252,80 @@ func TestX5FastSender(t *testing.T) {
 		}
 		if got := s.eventIDs(); len(got) != 0 {
 			t.Errorf("events %v, want none", got)
+		}
+	})
+}
+
+// TestX5FastSenderOfAnything lets a stream send what is no payload, and much of it: all octets count.
+func TestX5FastSenderOfAnything(t *testing.T) {
+	const rate, much = 64 << 10, 640 << 10
+	for name, octets := range map[string]string{
+		"start tags":         "<message to='hmi@dso.example' type='error' a='" + strings.Repeat("x", 15<<10) + "' b='" + strings.Repeat("x", 15<<10) + "'/>",
+		"white space":        "<message to='hmi@dso.example' type='error'/>" + strings.Repeat(" ", 32<<10),
+		"stanzas with no id": "<iq type='get' to='dso.example'>" + body + "</iq>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, func(c *xmppd.Config) { c.Limits.Rate = rate })
+				defer s.close()
+				hmi := s.connect("hmi@dso.example", "1")
+				began := time.Now()
+				for range much / len(octets) {
+					if err := hmi.send(octets); err != nil {
+						t.Fatalf("%v: %q", err, hmi.take())
+					}
+				}
+				if took := time.Since(began); took < 8*time.Second {
+					t.Errorf("%d octets took %v, want about 10 s", much, took)
+				}
+			})
+		})
+	}
+}
+
+// TestX5SlowRate holds clients to a rate that is far below what one stanza may have. Who sends little is not held up; who
+// is held up is not taken for silent, and its stream can be ended meanwhile.
+func TestX5SlowRate(t *testing.T) {
+	const rate = 4 << 10
+	run := func(name string, test func(t *testing.T, s *site, hmi *rawClient)) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, func(c *xmppd.Config) { c.Limits.Rate = rate })
+				defer s.close()
+				test(t, s, s.connect("hmi@dso.example", "1"))
+			})
+		})
+	}
+	const ping = "<iq type='get' id='p' to='dso.example'><ping xmlns='urn:xmpp:ping'/></iq>"
+	large := "<message to='dso.example'>" + strings.Repeat(body, 200) + "</message>"
+	run("little", func(t *testing.T, s *site, hmi *rawClient) {
+		hmi.send(ping)
+		hmi.send(" ")
+		time.Sleep(300 * time.Millisecond)
+		if got := hmi.take(); len(got) != 1 {
+			t.Errorf("after one ping %q arrived within 300 ms, want its answer", got)
+		}
+	})
+	run("much", func(t *testing.T, s *site, hmi *rawClient) {
+		began := time.Now()
+		hmi.send(large)
+		if err := hmi.send(ping); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if got := hmi.take(); !strings.Contains(strings.Join(got, ""), "<iq type='result' id='p'") {
+			t.Errorf("%v after a large message %q arrived, want the answer to a ping", time.Since(began), got)
+		}
+	})
+	run("shutdown", func(t *testing.T, s *site, hmi *rawClient) {
+		go hmi.send(large)
+		time.Sleep(time.Second)
+		began := time.Now()
+		if err := s.server.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("shutdown took %v, want it not to wait until a client may send again", took)
 		}
 	})
 }
