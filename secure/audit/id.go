@@ -191,7 +191,7 @@ var table = map[ID]entry{
 	StreamLimit:     {"stream limit exceeded", Error},
 	StreamEncoding:  {"stream not in UTF-8", Error},
 	StreamMalformed: {"stream not well-formed", Error},
-	StreamFlood:     {"connection limit exceeded", Warning},
+	StreamFlood:     {"limit of connections, time or traffic exceeded", Warning},
 	ReplySpoofed:    {"reply from a wrong address", Alarm},
 
 	E2EReplay:         {"SecPDU replayed", Alarm},
