@@ -14,7 +14,7 @@
 //   - in Data, floating-point with a leading octet that tells the width of the exponent.
 //
 // Control characters in an mMSString are elements amid its text. Such mixed content has no canonical form, so a PDU that
-// holds one cannot be protected end to end.
+// holds one can be encrypted, but not be sent in clear under a check of its integrity.
 package xer
 
 import (
