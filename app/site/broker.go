@@ -49,7 +49,11 @@ func (s *Site) RunBroker(ctx context.Context, o BrokerOptions) error {
 	if err != nil {
 		return err
 	}
-	server, err := xmppd.New(xmppd.Config{Domain: s.Domain, Identity: id, Trust: trust, Groups: groups,
+	passwords := &livePasswords{site: s}
+	if err := passwords.Refresh(); err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	server, err := xmppd.New(xmppd.Config{Domain: s.Domain, Identity: id, Trust: trust, Passwords: &passwords.Passwords, Groups: groups,
 		Logger: o.Logger, Audit: o.Audit, Tap: o.Tap})
 	if err != nil {
 		return err
@@ -69,7 +73,7 @@ func (s *Site) RunBroker(ctx context.Context, o BrokerOptions) error {
 	}
 	watch, stop := context.WithCancel(ctx)
 	var watching sync.WaitGroup
-	watching.Go(func() { watchRevocation(watch, o.Refresh, cmp.Or(o.Logger, silent), server.Recheck, trust) })
+	watching.Go(func() { watchRevocation(watch, o.Refresh, cmp.Or(o.Logger, silent), server.Recheck, trust, passwords) })
 	defer watching.Wait()
 	defer stop()
 	served := make(chan error, 1)
@@ -109,18 +113,7 @@ func (s *Site) noteBroker(a net.Addr) error {
 	if err := os.MkdirAll(s.Path("run"), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(s.Path("run"), ".broker-")
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(a.String() + "\n")
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), s.brokerFile())
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return replaceFile(s.brokerFile(), []byte(a.String()+"\n"))
 }
 
 // forgetBroker removes the note, unless another broker has overwritten it.

@@ -22,13 +22,16 @@ import (
 
 // Party says how one account of the site goes on line.
 type Party struct {
-	JID     jid.JID      // full
-	Connect string       // HOST:PORT of the broker; default: where the site says
-	E2E     E2E          // how its associations are protected; default: as the site says
-	Logger  *slog.Logger // nil is silent
-	Audit   audit.Sink
-	Stream  *xmpp.Trace   // optional hooks
-	Carried *xmpp82.Trace // optional hooks
+	JID     jid.JID // full
+	Connect string  // HOST:PORT of the broker; default: where the site says
+	E2E     E2E     // how its associations are protected; default: as the site says
+	// PasswordFile holds the password to log in with, in place of the TLS certificate. Default: pki/JID/password, where
+	// that is there and the certificate is not.
+	PasswordFile string
+	Logger       *slog.Logger // nil is silent
+	Audit        audit.Sink
+	Stream       *xmpp.Trace   // optional hooks
+	Carried      *xmpp82.Trace // optional hooks
 }
 
 // silent is the logger where none is given.
@@ -36,22 +39,30 @@ var silent = slog.New(slog.DiscardHandler)
 
 // endpoint connects a party to the broker. endTrust verifies its peers.
 func (s *Site) endpoint(ctx context.Context, p Party, endTrust *pki.Trust, serve bool) (*xmpp82.Endpoint, error) {
-	wire, err := s.identity(p.JID, "tls")
-	if err != nil {
-		return nil, err
-	}
 	wireTrust, err := s.trust(pki.E2M)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkOwn(p, "TLS", wire, wireTrust.VerifyClient); err != nil {
-		return nil, err
-	}
 	cfg := xmpp82.Config{
-		XMPP: xmpp.Config{JID: p.JID, Identity: wire, Trust: wireTrust,
+		XMPP: xmpp.Config{JID: p.JID, Trust: wireTrust, AllowUnbound: s.Config.AllowUnbound,
 			Logger: p.Logger, Audit: p.Audit, Trace: cmp.Or(p.Stream, steps(p.Logger))},
 		Serve: serve,
 		Trace: p.Carried,
+	}
+	if file := s.passwordOf(p); file != "" {
+		cfg.XMPP.Password = func() (string, error) { return readPassword(file) }
+		if _, err := readPassword(file); err != nil {
+			return nil, err
+		}
+	} else {
+		wire, err := s.identity(p.JID, "tls")
+		if err != nil {
+			return nil, err
+		}
+		if err := checkOwn(p, "TLS", wire, wireTrust.VerifyClient); err != nil {
+			return nil, err
+		}
+		cfg.XMPP.Identity = wire
 	}
 	if err := s.protection(&cfg, p, endTrust); err != nil {
 		return nil, err
@@ -83,7 +94,7 @@ func steps(log *slog.Logger) *xmpp.Trace {
 			log.Debug("TLS is up", "version", tls.VersionName(info.TLS.Version), "suite", tls.CipherSuiteName(info.TLS.CipherSuite), "peer", name)
 		},
 		Authenticated: func(account jid.JID, info xmpp.Info) {
-			log.Debug("authenticated", "mechanism", info.Mechanism, "account", account)
+			log.Debug("authenticated", "mechanism", info.Mechanism, "binding", info.ChannelBinding, "account", account)
 		},
 		Bound: func(full jid.JID) { log.Debug("bound", "jid", full) },
 		Ended: func(err error) { log.Debug("stream ended", "err", err) },

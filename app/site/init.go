@@ -131,6 +131,9 @@ domain: %s
 # Where the broker is, if it does not run in this folder; default: as the SRV record of the domain says.
 # connect: 127.0.0.1:5222
 
+# Log in by password even where that broker cannot tie the login to the TLS connection (Prosody 0.12, ejabberd 23.01).
+# allow_unbound: true
+
 # The largest PDU that an IED or a client here takes, in octets; default 65000.
 # max_pdu: 65000
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/big"
 	"os"
+	"slices"
 	"time"
 
 	"busbar.example/secure/pki"
@@ -17,8 +18,8 @@ import (
 // defaultRefresh is how often a running party reads the revocation lists again.
 const defaultRefresh = time.Minute
 
-// Revoke puts the certificates that j has now on the revocation lists of both issuing authorities. Who
-// runs in this folder acts on it within a minute; copies of the site need the new lists.
+// Revoke puts the certificates that j has now on the revocation lists of both issuing authorities, and takes away its
+// password, if it has one. Who runs in this folder acts on it within a minute; copies of the site need the new lists.
 func (s *Site) Revoke(j jid.JID) error {
 	j = j.Bare()
 	if j.Domain() != s.Domain {
@@ -40,7 +41,10 @@ func (s *Site) Revoke(j jid.JID) error {
 			return err
 		}
 	}
-	return nil
+	if named, err := s.PasswordAccounts(); err != nil || !slices.Contains(named, j.String()) {
+		return err
+	}
+	return s.RemovePassword(j)
 }
 
 // serial is the serial number of a certificate of j.
@@ -60,9 +64,12 @@ func (s *Site) serial(j jid.JID, name string) (*big.Int, error) {
 	return c.SerialNumber, nil
 }
 
-// watchRevocation reads the revocation lists of each trust again from time to time, and then has those
-// that stand rechecked. A list that cannot be read leaves the last one in force.
-func watchRevocation(ctx context.Context, every time.Duration, log *slog.Logger, recheck func(), trusts ...*pki.Trust) {
+// refresher is a revocation list, or another file that says who may log in, and can be read again.
+type refresher interface{ Refresh() error }
+
+// watchRevocation reads the lists again from time to time, and then has those that stand rechecked. A list that
+// cannot be read leaves the last one in force.
+func watchRevocation(ctx context.Context, every time.Duration, log *slog.Logger, recheck func(), lists ...refresher) {
 	if every <= 0 {
 		every = defaultRefresh
 	}
@@ -74,9 +81,9 @@ func watchRevocation(ctx context.Context, every time.Duration, log *slog.Logger,
 			return
 		case <-tick.C:
 		}
-		for _, trust := range trusts {
-			if err := trust.Refresh(); err != nil {
-				log.Warn("revocation lists not read again", "err", err)
+		for _, list := range lists {
+			if err := list.Refresh(); err != nil {
+				log.Warn("who may log in, and who no longer, is not read again", "err", err)
 			}
 		}
 		recheck()

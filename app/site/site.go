@@ -39,7 +39,9 @@ type Config struct {
 	Domain  string `yaml:"domain"`
 	Client  string `yaml:"client,omitempty"`  // the JID that client commands use, where --jid is not given
 	Connect string `yaml:"connect,omitempty"` // HOST:PORT of the broker, where it does not run in this folder
-	MaxPDU  int    `yaml:"max_pdu,omitempty"` // octets of the largest PDU that is taken; default 65000
+	// AllowUnbound lets parties log in by password at a broker that offers no channel binding that they know.
+	AllowUnbound bool `yaml:"allow_unbound,omitempty"`
+	MaxPDU       int  `yaml:"max_pdu,omitempty"` // octets of the largest PDU that is taken; default 65000
 
 	E2E         Protection  `yaml:"e2e,omitempty"`
 	Unprotected Unprotected `yaml:"unprotected,omitempty"`
@@ -110,7 +112,7 @@ func Open(dir string) (*Site, error) {
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {
-		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, max_pdu, e2e with mode and algorithms, unprotected with roles, and broker with listen and groups; the comments that `busbar init` writes into it show them")
+		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, and broker with listen and groups; the comments that `busbar init` writes into it show them")
 	}
 	domain, err := jid.New("", cfg.Domain, "")
 	if err != nil {

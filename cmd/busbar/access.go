@@ -21,6 +21,7 @@ type access struct {
 	g           *global
 	to, account string
 	connect     string
+	password    string // file
 	e2e         protection
 	json, utc   bool
 	timeout     time.Duration
@@ -36,12 +37,16 @@ type session struct {
 // connectUsage is what --connect is for.
 const connectUsage = "`HOST:PORT` of the broker (default: where the broker of this folder listens, else connect in busbar.yaml, else SRV)"
 
+// passwordUsage is what --password-file is for.
+const passwordUsage = "`file` with the password to log in to the broker with, in place of the TLS certificate (default: pki/JID/password, where there is no certificate)"
+
 func (g *global) access(c *cobra.Command) *access {
 	a := &access{g: g}
 	f := c.Flags()
 	f.StringVar(&a.to, "to", "", "`JID` of the IED")
 	f.StringVar(&a.account, "jid", "", "`JID` of the client (default: client in busbar.yaml, else the only client issued here)")
 	f.StringVar(&a.connect, "connect", "", connectUsage)
+	f.StringVar(&a.password, "password-file", "", passwordUsage)
 	a.e2e.flags(c)
 	f.BoolVar(&a.json, "json", false, "print JSON lines, one object a result")
 	f.BoolVar(&a.utc, "utc", false, "print times in UTC, not in the local zone")
@@ -86,7 +91,7 @@ func (a *access) with(ctx context.Context, do func(context.Context, *session) er
 	a.g.warnOfMode(how, "")
 	limited, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	party := site.Party{JID: j, Connect: a.connect, E2E: how, Logger: a.g.logger(), Audit: events}
+	party := site.Party{JID: j, Connect: a.connect, PasswordFile: a.password, E2E: how, Logger: a.g.logger(), Audit: events}
 	ied, err := s.Account(a.to)
 	if err != nil {
 		return err

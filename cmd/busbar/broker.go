@@ -15,9 +15,9 @@ func (g *global) brokerCommand() *cobra.Command {
 		Use:   "broker",
 		Short: "run the XMPP server of the site",
 		Long: `broker serves the site's domain until it is interrupted, and then takes leave of
-its clients. Certificates of the E2M authority name the accounts. It uses no key
-of the E2E authority, and cannot read what it routes unless clients and IEDs
-agree on --e2e clear or off.`,
+its clients. They show certificates of the E2M authority, or give passwords that
+busbar account has set. It uses no key of the E2E authority, and cannot read
+what it routes unless clients and IEDs agree on --e2e clear or off.`,
 		Example: `  busbar broker
   busbar broker --listen 0.0.0.0:5222`,
 		Args: exactly(),

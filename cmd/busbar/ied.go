@@ -67,6 +67,7 @@ of a plant would.`,
 	f.BoolVar(&o.Sim, "sim", false, "move the values plausibly")
 	e2e.flags(c)
 	f.StringVar(&o.Connect, "connect", "", connectUsage)
+	f.StringVar(&o.PasswordFile, "password-file", "", passwordUsage)
 	return c
 }
 

@@ -126,7 +126,7 @@ secured hop by hop and end to end. See all of it at once with: busbar demo`,
 	})
 	root.PersistentFlags().StringVar(&g.dir, "site", "", "site `folder` (default: the nearest one upward that holds busbar.yaml)")
 	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "tell the protocol steps on standard error")
-	addGrouped(root, groupSite, "Make and check", g.initCommand(), g.pkiCommand(), g.sclCommand())
+	addGrouped(root, groupSite, "Make and check", g.initCommand(), g.pkiCommand(), g.accountCommand(), g.sclCommand())
 	addGrouped(root, groupServe, "Serve", g.brokerCommand(), g.iedCommand(), g.demoCommand())
 	addGrouped(root, groupClient, "Use an IED", append(g.clientCommands(), g.traceCommand())...)
 	addGrouped(root, groupMore, "More", g.versionCommand())
