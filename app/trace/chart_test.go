@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -268,6 +269,15 @@ func TestDurationsAreShort(t *testing.T) {
 	}
 }
 
+func TestTimesFitTheirColumn(t *testing.T) {
+	for at, want := range map[time.Duration]string{0: "0.0", 1234567 * time.Microsecond: "1234.6", 99999 * time.Millisecond: "99999.0",
+		100 * time.Second: "100.0s", 9999 * time.Second: "9999.0s", 24 * time.Hour: "86400s"} {
+		if got := stampOf(millis(at)); got != want || len(got) >= timeWidth {
+			t.Errorf("%v: got %s, want %s", at, got, want)
+		}
+	}
+}
+
 // A peer may send answers that nobody asked for, in any number.
 func TestWhatIsRememberedIsBounded(t *testing.T) {
 	tr := New(io.Discard, Options{})
@@ -307,5 +317,19 @@ func TestAnErrorIsToldOnce(t *testing.T) {
 		if got := strings.Count(out.String(), "no way"); got != tt.want {
 			t.Errorf("%s: told %d times, want %d:\n%s", tt.name, got, tt.want, out.String())
 		}
+	}
+}
+
+func TestColoursChangeNothingElse(t *testing.T) {
+	var plain, coloured bytes.Buffer
+	for out, o := range map[*bytes.Buffer]Options{&plain: {Unicode: true}, &coloured: {Unicode: true, Color: true}} {
+		c := newChart(out, o)
+		for _, e := range filled("text of a peer") {
+			c.event(e)
+		}
+	}
+	text := regexp.MustCompile("\x1b\\[[0-9;]+m").ReplaceAllString(coloured.String(), "")
+	if d := cmp.Diff(plain.String(), text); d != "" || coloured.Len() == plain.Len() {
+		t.Errorf("without its colours the chart differs (-plain +coloured):\n%s", d)
 	}
 }

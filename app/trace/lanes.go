@@ -68,7 +68,7 @@ const (
 
 // styled is s in a style, on a terminal that has colours.
 func (l *lanes) styled(style, s string) string {
-	if !l.color || s == "" {
+	if !l.color || s == "" || style == "" {
 		return s
 	}
 	return "\x1b[" + style + "m" + s + "\x1b[0m"
@@ -96,7 +96,7 @@ func (c *chart) print(r row) {
 	for i, line := range text {
 		stamp, lanes := "", c.arrow(0, 0, false, false)
 		if i == 0 {
-			stamp, lanes = fmt.Sprintf("%.1f", r.at.ms()), c.arrow(r.from, r.to, r.both, r.bad)
+			stamp, lanes = stampOf(r.at), c.arrow(r.from, r.to, r.both, r.bad)
 		}
 		c.line(&b, stamp, lanes, c.styled(style, line))
 	}
@@ -110,6 +110,18 @@ func (c *chart) print(r row) {
 		c.block(&b, x)
 	}
 	io.WriteString(c.out, b.String())
+}
+
+// stampOf is a time in milliseconds, or where that is too long for its column in seconds.
+func stampOf(at millis) string {
+	switch ms := at.ms(); {
+	case ms < 1e5:
+		return fmt.Sprintf("%.1f", ms)
+	case ms < 1e7:
+		return fmt.Sprintf("%.1fs", ms/1e3)
+	default:
+		return fmt.Sprintf("%.0fs", ms/1e3)
+	}
 }
 
 // maxTextLines bounds what is told of one step; all of it is in the XML.

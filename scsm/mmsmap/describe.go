@@ -177,9 +177,9 @@ func refused(service string, e mms.ServiceError) Meaning {
 
 func proposed(size *int32, calls int16) string {
 	if size == nil {
-		return fmt.Sprintf("PDUs of any size, %d calls at once", calls)
+		return fmt.Sprintf("PDUs of any size, %d open calls", calls)
 	}
-	return fmt.Sprintf("PDUs up to %d octets, %d calls at once", *size, calls)
+	return fmt.Sprintf("PDUs up to %d octets, %d open calls", *size, calls)
 }
 
 // describeNames tells the directory services apart, which are one in MMS.

@@ -89,8 +89,8 @@ var described = []struct {
 
 	{"service error", &mms.ConfirmedError{ServiceError: mms.ServiceError{ErrorClass: mms.AccessObjectAccessDenied}}, "access: object-access-denied", true},
 	{"reject", &mms.Reject{RejectReason: mms.RejectUnrecognizedService}, "Reject: unrecognized-service", true},
-	{"associate", &mms.InitiateRequest{LocalDetailCalling: new(int32(65000)), ProposedMaxServOutstandingCalling: 16}, "Associate: PDUs up to 65000 octets, 16 calls at once", false},
-	{"associated", &mms.InitiateResponse{NegotiatedMaxServOutstandingCalling: 8}, "Associate: PDUs of any size, 8 calls at once", false},
+	{"associate", &mms.InitiateRequest{LocalDetailCalling: new(int32(65000)), ProposedMaxServOutstandingCalling: 16}, "Associate: PDUs up to 65000 octets, 16 open calls", false},
+	{"associated", &mms.InitiateResponse{NegotiatedMaxServOutstandingCalling: 8}, "Associate: PDUs of any size, 8 open calls", false},
 	{"not associated", &mms.InitiateError{ServiceError: mms.ServiceError{ErrorClass: mms.InitiateVersionIncompatible}}, "Associate: initiate: version-incompatible", true},
 	{"release", &mms.ConcludeRequest{}, "Release", false},
 	{"released", &mms.ConcludeResponse{}, "Release: agreed", false},
