@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -397,5 +398,59 @@ func TestX6Spoofing(t *testing.T) {
 				t.Errorf("what arrived (-want +got)\n%s", diff)
 			}
 		})
+	})
+}
+
+// TestX5FloodFromEverywhere takes all connections, and lets ever new addresses ask for more: that is one event until half
+// of the connections have gone, and not one for each that is refused.
+func TestX5FloodFromEverywhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 6
+		s := newSite(t, func(c *xmppd.Config) { c.Limits.Connections = most })
+		defer s.close()
+		address := 0
+		open := func() net.Conn {
+			address++
+			nc, err := s.net.dial(fmt.Sprintf("192.0.2.%d:40000", address))
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			return nc
+		}
+		flood := func(when string, events int) {
+			t.Helper()
+			for range 10 {
+				if _, err := open().Read(make([]byte, 1)); err != io.EOF {
+					t.Errorf("%s: one more connection: %v, want it closed", when, err)
+				}
+			}
+			want := slices.Repeat([]audit.ID{audit.StreamFlood}, events)
+			if diff := cmp.Diff(want, s.eventIDs()); diff != "" {
+				t.Errorf("%s: events (-want +got)\n%s", when, diff)
+			}
+		}
+		var held []net.Conn
+		fill := func() {
+			for len(held) < most {
+				held = append(held, open())
+			}
+		}
+		leave := func(n int) {
+			for _, nc := range held[:n] {
+				nc.Close()
+			}
+			held = held[n:]
+			synctest.Wait()
+		}
+		fill()
+		flood("full", 1)
+		leave(1)
+		fill()
+		flood("one has left and another has come", 1)
+		leave(most / 2)
+		fill()
+		flood("half have left and others have come", 2)
+		leave(most)
 	})
 }

@@ -12,6 +12,7 @@ type gate struct {
 	limits Limits
 	mu     sync.Mutex
 	total  int
+	full   bool // it was reported that there are all that may be; until half of them have gone
 	from   map[string]*source
 }
 
@@ -31,23 +32,25 @@ type seat struct {
 func newGate(l Limits) gate { return gate{limits: l, from: map[string]*source{}} }
 
 // admit counts a new connection. If a limit is reached it returns nil, and why; the reason is empty where it has been
-// given for that address before and nothing has changed since: a flood must not flood the audit log too.
+// given before and not much has changed since: a flood must not flood the audit log too.
 func (g *gate) admit(addr net.Addr) (*seat, string) {
 	key := sourceOf(addr)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.total >= g.limits.Connections {
+		if g.full {
+			return nil, ""
+		}
+		g.full = true
+		return nil, fmt.Sprintf("%d connections are open", g.total)
+	}
 	src := g.from[key]
 	if src == nil {
-		if g.total >= g.limits.Connections {
-			return nil, fmt.Sprintf("%d connections are open", g.total)
-		}
 		src = &source{}
 		g.from[key] = src
 	}
 	var why string
 	switch {
-	case g.total >= g.limits.Connections:
-		why = fmt.Sprintf("%d connections are open", g.total)
 	case src.total >= g.limits.ConnectionsPerAddress:
 		why = fmt.Sprintf("%d connections from this address", src.total)
 	case src.pending >= g.limits.UnauthenticatedPerAddress:
@@ -81,6 +84,9 @@ func (t *seat) leave() {
 	defer g.mu.Unlock()
 	src := g.from[t.key]
 	g.total--
+	if g.total <= g.limits.Connections/2 {
+		g.full = false
+	}
 	src.total--
 	if t.pending {
 		src.pending--
