@@ -5,7 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -76,4 +79,42 @@ func TestM7PasswordChanged(t *testing.T) {
 	}
 	certified.raw.Close()
 	c.Close()
+}
+
+// Who has proved an account before it is withdrawn, and binds a resource after that, does not stay.
+func TestM7WithdrawnDuringLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var withdrawn atomic.Bool
+		s := newSite(t, func(c *xmppd.Config) { c.Allowed = func(jid.JID) bool { return !withdrawn.Load() } })
+		defer s.close()
+		nc, err := s.net.dial("192.0.2.7:40000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		c, _, err := s.open(nc, s.clientIdentity("pv1@"+domain))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.send(`<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>`)
+		if answer, err := c.element(); err != nil || !strings.HasPrefix(answer, "<success") {
+			t.Fatalf("%s, %v", answer, err)
+		}
+		if _, err := c.header(); err != nil {
+			t.Fatal(err)
+		}
+		withdrawn.Store(true)
+		s.server.Recheck()
+		if _, err := c.bind("IEC"); err != nil {
+			t.Fatal(err)
+		}
+		c.listen()
+		synctest.Wait()
+		if all := s.server.Sessions(); len(all) != 0 {
+			t.Errorf("%v stands", all[0].JID)
+		}
+		if diff := cmp.Diff([]audit.ID{audit.CredentialWithdrawn}, s.eventIDs()); diff != "" {
+			t.Errorf("events (-want +got)\n%s", diff)
+		}
+	})
 }

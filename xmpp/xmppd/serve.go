@@ -135,6 +135,7 @@ func (s *Server) handle(nc net.Conn, seat *seat) {
 	})
 	if err == nil {
 		seat.authenticated()
+		s.recheck(ses) // for what was withdrawn after it has proved itself and before it was in the table
 		err = ses.run()
 		conn.End(err)
 	}
