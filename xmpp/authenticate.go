@@ -153,7 +153,7 @@ func answerSASL(m *machine, el *element) (step, error) {
 			}
 		}
 		if !m.satisfied {
-			return step{}, errors.New("the server declares success before it has proved itself")
+			return step{}, &sasl.Failure{Condition: sasl.NotAuthorized, Detail: "the server declares success before it has proved itself", Downgrade: true}
 		}
 		p := m.proven
 		p.id = m.account

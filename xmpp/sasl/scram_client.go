@@ -105,7 +105,7 @@ func (c SCRAM) start(o Offer, b Binding, nonce string) ClientStep {
 			got, fault, err := parseServerFinal(string(in))
 			switch {
 			case err != nil:
-				return nil, false, fmt.Errorf("sasl: the server's last message: %w", err)
+				return nil, false, downgrade("the server's last message: %v", err)
 			case fault != "":
 				return nil, false, &Failure{Condition: NotAuthorized, Detail: fault, Remote: true}
 			case !hmac.Equal(got, signature):
