@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"slices"
 	"time"
 
 	"busbar.example/secure/audit"
@@ -60,7 +61,11 @@ func Accept(ctx context.Context, nc net.Conn, cfg ServerConfig) (*Conn, error) {
 		return nil, err
 	}
 	c.trace.Bound(c.JID())
-	c.record(audit.StreamOpened, c.info.Mechanism+" over "+tls.VersionName(c.info.TLS.Version), nil)
+	how := c.info.Mechanism
+	if c.info.ChannelBinding != "" {
+		how += " by " + c.info.ChannelBinding
+	}
+	c.record(audit.StreamOpened, how+" over "+tls.VersionName(c.info.TLS.Version), nil)
 	go c.run()
 	return c, nil
 }
@@ -75,6 +80,9 @@ func (cfg *ServerConfig) mechanisms(ch sasl.Channel) []sasl.Server {
 		return external
 	}
 	scram := sasl.SCRAMServers(cfg.Passwords, cfg.Allowed)
+	if len(ch.Bindings) == 0 {
+		scram = slices.DeleteFunc(scram, func(s sasl.Server) bool { return s.Name == sasl.NameSCRAMPlus })
+	}
 	if !ch.Certified {
 		return scram
 	}

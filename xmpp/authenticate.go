@@ -115,7 +115,7 @@ func beginSASL(m *machine, offer *element) (step, error) {
 		return step{}, &NegotiationError{Step: StepSASL, Event: audit.ChannelBinding,
 			Err: fmt.Errorf("no channel binding in common with the server, which offers the mechanisms %s and the bindings %s", printable(o.Mechanisms), printable(o.Bindings)),
 			Hint: "somebody between here and the server may have removed the offer; if the server is known to have neither tls-exporter nor tls-server-end-point, " +
-				"as Prosody 0.12 and ejabberd 23.01, log in with a certificate, or allow passwords without channel binding"}
+				"as Prosody 0.12 and ejabberd 23.01, log in with a certificate, or set allow_unbound"}
 	}
 	hint := "the server must offer EXTERNAL: check that it asks for client certificates"
 	if len(m.clients) > 0 && sasl.ByPassword(m.clients[0].Name) {

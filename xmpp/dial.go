@@ -162,6 +162,10 @@ func (s *shell) hint(err error) string {
 		if auth.Condition == sasl.TemporaryAuthFailure {
 			return "the server takes no passwords from here for now: wait a minute, and look into its audit log"
 		}
+		if s.m.login.Binding != "" && s.m.bindings == nil {
+			return fmt.Sprintf("is the password right? If so the server, which does not say what bindings it knows, may know no %s, as ejabberd 23.01: "+
+				"log in with a certificate, or set allow_unbound", s.m.login.Binding)
+		}
 		return fmt.Sprintf("has the server a password for %s, and is it this one? The server's audit log says why it refuses", s.m.account)
 	case errors.As(err, &auth):
 		switch auth.Condition {
