@@ -212,3 +212,17 @@ func (r *raw) next() string {
 	}
 	return string(b[:n])
 }
+
+// Where a server knows no channel binding, as over TLS 1.2 without the extended
+// master secret and with a certificate whose signature has no hash, it does not
+// offer one: a client that has none either would be taken for deceived.
+//
+// RFC 5802, Section 6.
+func TestNoBindingNoPLUS(t *testing.T) {
+	cfg := ServerConfig{Passwords: pencils()}
+	ch := sasl.Channel{Domain: domain}
+	m := machine{learned: learned{proven: proven{channel: ch}}, servers: cfg.mechanisms(ch)}
+	if d := cmp.Diff([]string{sasl.NameSCRAM}, m.announced().Mechanisms); d != "" {
+		t.Errorf("mechanisms (-want +got):\n%s", d)
+	}
+}
