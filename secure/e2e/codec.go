@@ -17,6 +17,10 @@ var (
 	algorithmType = asn1.Compile[AlgorithmIdentifier](module)
 )
 
+// maxApplDepth bounds how many elements of a PDU of the protected protocol are open: with the three
+// of the SecPDU around it, it is what a receiver takes.
+const maxApplDepth = 64 - 3
+
 // maxItems bounds the lists of one SecPDU all together: certificates and algorithms.
 const maxItems = 64
 
@@ -164,7 +168,7 @@ var (
 // appendApplData appends the canonical form of a PDU of the protected protocol that will be signed
 // or authenticated as part of a SecPDU. The form is no longer than maxSize.
 func appendApplData(dst, applData []byte, maxSize int) (asn1.Open, error) {
-	all, err := xmltok.Canonicalize(dst, applData, Namespace, xmltok.Limits{MaxDocument: int64(maxSize)})
+	all, err := xmltok.Canonicalize(dst, applData, Namespace, xmltok.Limits{MaxDocument: int64(maxSize), Depth: maxApplDepth})
 	if err != nil {
 		return nil, fmt.Errorf("bringing the PDU of the protected protocol into the form that is protected: %w", err)
 	}

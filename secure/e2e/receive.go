@@ -74,7 +74,7 @@ func (c *Channel) open(now time.Time, assoID string, secPDU []byte) (Received, *
 	if assoID != c.assoID {
 		return Received{}, alarm(audit.E2EAssociationID, "the association id in the context is %q, not %q", assoID, c.assoID)
 	}
-	if x, ok := readEncrTransfer(secPDU); ok && len(secPDU) <= maxTransferSize {
+	if x, ok := c.readTransfer(secPDU); ok {
 		return c.openTransfer(now, &x)
 	}
 	r, err := receive(c.canonical[:0], secPDU, maxTransferSize)
