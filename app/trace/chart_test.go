@@ -282,12 +282,12 @@ func TestTimesFitTheirColumn(t *testing.T) {
 func TestWhatIsRememberedIsBounded(t *testing.T) {
 	tr := New(io.Discard, Options{})
 	_, link := tr.Hooks()
-	for i := range uint32(3 * maxCalls) {
+	for i := range uint32(maxCalls + 9) {
 		link.Carried(xmpp82.Carried{Sent: true, PDU: &mms.ConfirmedRequest{InvokeID: i, Service: &mms.ReadRequest{}}})
 	}
 	tr.Close(nil)
 	stream, _ := tr.Hooks()
-	for i := range 3 * maxArrived {
+	for i := range maxArrived + 9 {
 		stream.Received(stanza.Stanza{Kind: stanza.IQ, Type: stanza.Result, ID: fmt.Sprint(i), Payload: []byte("<association xmlns='x'/>")}, 1)
 	}
 	if len(tr.calls) > maxCalls || len(tr.arrived) > maxArrived {
