@@ -125,3 +125,26 @@ func TestPasswordsAreKept(t *testing.T) {
 	_, _, err = s.verifiers()
 	wantError(t, err, "open to others", "")
 }
+
+// Who logs in by password needs no TLS certificate, nor does its revocation. What cannot be done in full takes the
+// password away all the same.
+func TestRevokeTakesThePasswordFirst(t *testing.T) {
+	s := newSite(t)
+	s.mustIssue(t, "ems", "VIEWER")
+	ems, hmi := jid.MustParse("ems@"+domain), jid.MustParse("hmi@"+domain)
+	if err := os.Remove(s.partyFile(ems, "tls", "crt")); err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range []jid.JID{ems, hmi} {
+		if err := s.SetPassword(j, "correct horse battery"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Revoke(ems); err != nil {
+		t.Errorf("an account with a password in place of its TLS certificate: %v", err)
+	}
+	wantError(t, s.Revoke(hmi), "hmi@"+domain+" has no e2e", "issued in this folder")
+	if left, err := s.PasswordAccounts(); len(left) > 0 || err != nil {
+		t.Errorf("%v may log in by password, %v", left, err)
+	}
+}

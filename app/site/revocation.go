@@ -18,18 +18,32 @@ import (
 // defaultRefresh is how often a running party reads the revocation lists again.
 const defaultRefresh = time.Minute
 
-// Revoke puts the certificates that j has now on the revocation lists of both issuing authorities, and takes away its
-// password, if it has one. Who runs in this folder acts on it within a minute; copies of the site need the new lists.
+// Revoke takes away the password of j, if it has one, and puts the certificates that it has now on the revocation lists
+// of both issuing authorities. Who runs in this folder acts on it within a minute; copies of the site need the new lists.
 func (s *Site) Revoke(j jid.JID) error {
 	j = j.Bare()
 	if j.Domain() != s.Domain {
 		return s.otherDomain(j)
 	}
+	named, err := s.PasswordAccounts()
+	byPassword := slices.Contains(named, j.String())
+	if byPassword {
+		err = s.RemovePassword(j)
+	}
+	return errors.Join(err, s.revokeCertificates(j, byPassword))
+}
+
+// revokeCertificates is Revoke for the certificates of j, of which that for TLS may be missing where a password was in its
+// place.
+func (s *Site) revokeCertificates(j jid.JID, byPassword bool) error {
 	for _, layer := range []struct {
 		hierarchy pki.Hierarchy
 		name      string
 	}{{pki.E2E, "e2e"}, {pki.E2M, "tls"}} {
 		serial, err := s.serial(j, layer.name)
+		if byPassword && layer.name == "tls" && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -41,10 +55,7 @@ func (s *Site) Revoke(j jid.JID) error {
 			return err
 		}
 	}
-	if named, err := s.PasswordAccounts(); err != nil || !slices.Contains(named, j.String()) {
-		return err
-	}
-	return s.RemovePassword(j)
+	return nil
 }
 
 // serial is the serial number of a certificate of j.
@@ -52,7 +63,7 @@ func (s *Site) serial(j jid.JID, name string) (*big.Int, error) {
 	file := s.partyFile(j, name, "crt")
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, Hint(fmt.Errorf("%v has no %s certificate here", j, name), "only what was issued in this folder can be revoked here")
+		return nil, Hint(fmt.Errorf("%v has no %s certificate here: %w", j, name, err), "only what was issued in this folder can be revoked here")
 	}
 	if err != nil {
 		return nil, err

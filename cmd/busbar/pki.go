@@ -109,8 +109,8 @@ func (g *global) pkiRevoke() *cobra.Command {
 		Use:   "revoke JID",
 		Short: "put the certificates of an account on the revocation lists",
 		Long: `revoke puts the certificates that JID has now on the revocation lists
-pki/*.crl. A broker or IED that runs in this folder acts on it within a minute;
-copies of the site need the new lists.`,
+pki/*.crl, and takes its password away. A broker or IED that runs in this folder
+acts on it within a minute; copies of the site need the new lists.`,
 		Example: "  busbar pki revoke guest",
 		Args:    exactly("JID"),
 		RunE: func(_ *cobra.Command, args []string) error {
