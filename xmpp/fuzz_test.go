@@ -87,9 +87,13 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
-// useStream reads a stream to its end, as a session or as a server.
+// useStream reads a stream to its end, as a session or as a server, and then writes what that has queued: one after the
+// other, since fuzzing is guided by what an input does each time alike.
 func useStream(t *testing.T, c *Conn, initiator bool) {
-	go c.run()
+	go func() {
+		<-c.Ending()
+		c.run()
+	}()
 	if initiator {
 		session := newSession(c, func(st stanza.Stanza) { checkPayload(t, st.Payload) })
 		session.read()
