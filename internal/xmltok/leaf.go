@@ -27,6 +27,9 @@ func (s *Scanner) TakeText() (text []byte, ok bool) {
 // Else it reads nothing and returns false.
 func (s *Scanner) TakeStart(name Name) bool {
 	depth := len(s.stack)
+	if s.stream && depth == 1 { // what counts for its limit begins here
+		return false
+	}
 	if s.err != nil || s.empty || depth == 0 || depth >= s.lim.Depth || depth == cap(s.stack) || s.def != name.Space {
 		return false
 	}

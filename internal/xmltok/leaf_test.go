@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -118,5 +119,38 @@ func TestTakingLeavesWhatIsNotPlain(t *testing.T) {
 	}
 	if s.TakeEnd() {
 		t.Error("an end tag behind the last one")
+	}
+}
+
+// What a child of the root element may have counts from its own start, whichever way that was read.
+func TestTakingAStanzaGivesItItsOwnLimit(t *testing.T) {
+	l := Limits{MaxDocument: 24}
+	s := NewScanner(strings.NewReader("<r><a>0</a><a>123456789abcde</a></r>"), l)
+	name := Name{Local: "a"}
+	for _, text := range []string{"0", "123456789abcde"} {
+		if s.Depth() == 0 {
+			if _, err := s.Next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !s.TakeStart(name) {
+			if _, err := s.Next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, ok := s.TakeText()
+		if !ok {
+			token, err := s.Next()
+			if err != nil {
+				t.Fatalf("before %q: %v", text, err)
+			}
+			got = token.Data
+			if _, err := s.Next(); err != nil {
+				t.Fatalf("behind %q: %v", text, err)
+			}
+		}
+		if string(got) != text {
+			t.Errorf("got %q, want %q", got, text)
+		}
 	}
 }
