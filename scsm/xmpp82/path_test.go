@@ -146,7 +146,7 @@ func TestManyCallsOnSeveralAssociations(t *testing.T) {
 			ids[link.ID()] = true
 			for range 4 {
 				calls.Go(func() {
-					for range 10 {
+					for range 4 {
 						got, err := c.GetDataValues(timeout(t), []acsi.Ref{power, setting})
 						if err != nil || got[0].Err != nil || got[0].Value.Kind() != value.Structure || got[1].Value.Kind() != value.Float32 {
 							t.Errorf("got %v %v", got, err)
