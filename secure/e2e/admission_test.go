@@ -37,6 +37,29 @@ func TestD1(t *testing.T) {
 		}
 		w.associate()
 	})
+	t.Run("strangers do not make who signs with RSA sign without end", func(t *testing.T) {
+		w, p := newWorld(t), rsaPeers()
+		server := w.server
+		server.Identity = p.f.identityOf(p.client.Key, serverJID)
+		responder, err := NewResponder(server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad, signed := w.wrongSignature("17"), 0
+		for n := range 500 {
+			_, err := responder.Open(w.now, fmt.Sprintf("stranger%d@dso.example/1", n), "17", bad)
+			if r := w.refusal(err, audit.E2EHandshakeAddress); r.SecPDU != nil {
+				signed++
+			}
+		}
+		if signed != refusalsBurst {
+			t.Errorf("%d of 500 refusals at once are signed, want %d", signed, refusalsBurst)
+		}
+		w.now = w.now.Add(responder.admission.refusing)
+		if _, err := responder.Open(w.now, "stranger@dso.example/1", "17", bad); w.refusal(err, audit.E2EHandshakeAddress).SecPDU == nil {
+			t.Error("no refusal is signed later")
+		}
+	})
 	t.Run("a budget fills again", func(t *testing.T) {
 		w := newWorld(t)
 		bad := w.wrongSignature("17")

@@ -21,7 +21,7 @@ func NewResponder(cfg Config) (*Responder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Responder{endpoint: e}, nil
+	return &Responder{endpoint: e, admission: admission{refusing: refusingFor(e.Identity.Key.Public())}}, nil
 }
 
 // Open reads a HandshakeReq that came from the full JID from, as its router has stamped it, in an
@@ -29,7 +29,8 @@ func NewResponder(cfg Config) (*Responder, error) {
 // HandshakeSecReject to answer with.
 //
 // A peer that is over its budget, eight failures and two more each second, or that has four
-// half-open associations, is refused before its PDU is looked at.
+// half-open associations, is refused before its PDU is looked at. Where signing takes long, not every
+// refusal gets a HandshakeSecReject.
 //
 // IEC 62351-4, 13.1.3 and 14.3.
 func (r *Responder) Open(now time.Time, from, assoID string, secPDU []byte) (*Offer, error) {
@@ -46,6 +47,9 @@ func (r *Responder) Open(now time.Time, from, assoID string, secPDU []byte) (*Of
 		return o, nil
 	}
 	r.recordFault(now, from, f)
+	if !r.admission.signs(now) {
+		return nil, f.refusal(nil)
+	}
 	if !isHalf(assoID) {
 		assoID = ""
 	}
