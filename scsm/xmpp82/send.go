@@ -182,9 +182,13 @@ func (a *Association) establish(s security, p *mms.InitiateResponse) {
 	if p.LocalDetailCalled != nil && int(*p.LocalDetailCalled) > 0 {
 		agreed := int(*p.LocalDetailCalled)
 		a.limit.Store(min(a.limit.Load(), int64(agreed)))
-		a.takes = agreed
+		a.takes = min(a.takes, agreed)
 	}
-	a.ledger.agree(int(p.NegotiatedMaxServOutstandingCalling)+int(p.NegotiatedMaxServOutstandingCalled), a.takes)
+	calls := int(p.NegotiatedMaxServOutstandingCalling) + int(p.NegotiatedMaxServOutstandingCalled)
+	if a.initiate != nil { // the answer is the peer's, and nobody has held it against our request yet
+		calls = min(calls, int(a.initiate.ProposedMaxServOutstandingCalling)+int(a.initiate.ProposedMaxServOutstandingCalled))
+	}
+	a.ledger.agree(max(calls, 0), a.takes)
 }
 
 // sendData protects a PDU. want is what a request waits for; nil for any other PDU.
