@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"busbar.example/internal/xmltok"
 	"busbar.example/secure/audit"
+	"busbar.example/secure/pki"
 )
 
 // A target is a PDU on its way and what its receiver makes of it. open may be called any number of
@@ -23,6 +25,18 @@ type target struct {
 	octets []byte
 	trail  func() *audit.Memory
 	open   func(octets []byte) (got string, err error)
+}
+
+// An idleSigner saves the time of signatures that nobody verifies: those of refusals, one for each changed octet.
+type idleSigner struct{ crypto.Signer }
+
+func (idleSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return make([]byte, 70), nil
+}
+
+// idle returns the identity without its signatures.
+func idle(id *pki.Identity) *pki.Identity {
+	return &pki.Identity{Chain: id.Chain, Key: idleSigner{id.Key}}
 }
 
 // targets makes one PDU of every kind.
@@ -42,7 +56,7 @@ func targets(w *world) []target {
 		now, asked := w.now, *i
 		return func(octets []byte) (string, error) {
 			i, e := asked, *asked.endpoint
-			e.Replay = new(ReplayCache)
+			e.Replay, e.Identity = new(ReplayCache), idle(e.Identity)
 			i.endpoint = &e
 			c, data, err := i.Answer(now, serverFull, assoID, octets)
 			var rejected *Rejected
@@ -62,6 +76,7 @@ func targets(w *world) []target {
 		now := w.now
 		return func(octets []byte) (string, error) {
 			d := clone(c)
+			d.Identity = idle(d.Identity)
 			got, err := d.Open(now, d.peer.address, d.assoID, octets)
 			if err != nil {
 				return "", err
@@ -74,7 +89,7 @@ func targets(w *world) []target {
 	i, req := w.request("17")
 	add("HandshakeReq", req, func(octets []byte) (string, error) {
 		cfg := w.server
-		cfg.Replay = new(ReplayCache)
+		cfg.Replay, cfg.Identity = new(ReplayCache), idle(cfg.Identity)
 		r, err := NewResponder(cfg)
 		if err != nil {
 			return "", err
@@ -227,8 +242,10 @@ func testE3(t *testing.T, newWorld func(testing.TB) *world) {
 			}
 			octets := bytes.Clone(g.octets)
 			for at := range octets {
-				if raceEnabled && (alg != AES256GCM || g.name != "HandshakeReq") && at%16 != 0 && inCertificate(octets, at) {
-					continue // whose octets are the same in all that is signed
+				// The race detector finds nothing in one octet that it does not find in the next. Algorithms of
+				// a kind leave out different octets; certificates are the same in all that is signed.
+				if raceEnabled && (alg != AES256GCM && at%4 != int(alg)%4 || at%16 != 0 && inCertificate(octets, at)) {
+					continue
 				}
 				octets[at] ^= 0x01
 				try(octets, "^ 0x01", at)
@@ -398,7 +415,11 @@ func testE12(t *testing.T, newWorld func(testing.TB) *world) {
 func TestE13(t *testing.T) { eachAlgorithm(t, testE13) }
 
 func testE13(t *testing.T, newWorld func(testing.TB) *world) {
-	for seed := range uint64(50) {
+	seeds := uint64(50)
+	if raceEnabled {
+		seeds = 10
+	}
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 13))
 		w := newWorld(t)
 		client, server := w.associate()
