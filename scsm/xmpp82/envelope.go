@@ -111,14 +111,28 @@ func plainEnvelope(payload []byte) (env envelope, ok bool) {
 	}
 	rest = bytes.TrimSuffix(rest, []byte(envelopeHints))
 	rest, ok = bytes.CutSuffix(rest, []byte(envelopeEnd))
-	if !ok || bytes.Contains(rest, []byte(envelopeEnd[:len(envelopeEnd)-1])) {
+	if !ok {
 		return envelope{}, false
 	}
 	id, content, ok := bytes.Cut(rest, []byte("'>"))
-	if !ok || !validID(string(id)) || !bytes.HasPrefix(content, []byte("<")) || bytes.Contains(content, []byte("<!")) {
+	if !ok || !validID(string(id)) || !bytes.HasPrefix(content, []byte("<")) || !withinEnvelope(content) {
 		return envelope{}, false
 	}
 	return envelope{id: string(id), content: content}, true
+}
+
+// withinEnvelope reports whether no markup in content ends an envelope, or begins what is not an element.
+func withinEnvelope(content []byte) bool {
+	for {
+		at := bytes.IndexByte(content, '<')
+		if at < 0 {
+			return true
+		}
+		content = content[at+1:]
+		if bytes.HasPrefix(content, []byte("!")) || bytes.HasPrefix(content, []byte(envelopeEnd[1:len(envelopeEnd)-1])) {
+			return false
+		}
+	}
 }
 
 // look checks the id, and that a SecPDU or a PDU begins the content of an association element, and notes its
