@@ -16,7 +16,9 @@ import (
 func TestRememberedPathIsCheckedAnew(t *testing.T) {
 	h := newHierarchy(t, E2E)
 	chain := mint(t, h.issuing, forE2E, func(*draft) {})
-	verify := func(chain []*x509.Certificate, now time.Time) (*Verified, error) { return h.trust.VerifyE2E(chain, now) }
+	verify := func(chain []*x509.Certificate, now time.Time) (*Verified, error) {
+		return h.trust.VerifyE2E(chain, now)
+	}
 	known := func(t *testing.T) {
 		t.Helper()
 		must(verify(chain, time.Now()))(t)
