@@ -13,16 +13,20 @@ import (
 const (
 	maxPoints = 1_000_000
 	maxBuilt  = 250_000
+	maxNested = 64 // types in one another: no reference is so long that it had room for the names of as many
 )
 
 // part is a list of nodes made of one type, and what a user of the type needs to know of it.
 type part struct {
 	nodes    []*acsi.Node
-	defaults []preset // the values that the type gives
-	points   int      // nodes, counted out
-	longest  int      // octets of the longest path below, each name with a point before it
-	varies   bool     // the length of an array depends on a value, which an instance may set
+	defaults []preset           // the values that the type gives
+	points   int                // nodes, counted out
+	longest  int                // octets of the longest path below, each name with a point before it
+	varies   bool               // the length of an array depends on a value, which an instance may set
+	taken    map[string]acsi.FC // while it is built: the names of nodes, with the functional constraint of the last
 }
+
+func newPart() *part { return &part{taken: map[string]acsi.FC{}} }
 
 // preset is a value that a type gives, by its path below what has the type: .mag.f
 type preset struct {
@@ -39,6 +43,7 @@ type builder struct {
 	lns, dos map[string]*part
 	das      map[daKey]*part
 	building map[*typeDef]bool
+	members  map[*typeDef]map[string]*member // of types that were asked for one
 	built    int
 	device   acsi.Ref // any: a place to try names at
 }
@@ -50,7 +55,7 @@ type daKey struct {
 
 func newBuilder(d *Document, most int) *builder {
 	return &builder{doc: d, findings: newFindings(most), lns: map[string]*part{}, dos: map[string]*part{}, das: map[daKey]*part{},
-		building: map[*typeDef]bool{}, device: acsi.MustRef("LD")}
+		building: map[*typeDef]bool{}, members: map[*typeDef]map[string]*member{}, device: acsi.MustRef("LD")}
 }
 
 // finding is of the file or of its types, whichever IED uses them.
@@ -95,6 +100,7 @@ func (b *builder) add(p *part, m *member, node *acsi.Node, below *part) error {
 		return b.tooLarge(m)
 	}
 	p.nodes = append(p.nodes, node)
+	p.taken[node.Name] = node.FC
 	p.points += points * times
 	p.longest = max(p.longest, 1+len(node.Name)+digits+longest)
 	if p.points > maxPoints {
@@ -107,6 +113,10 @@ func (b *builder) tooLarge(m *member) error {
 	return b.errorf(ruleTooLarge, m.line, m.String(), "the model would have more than %d nodes", maxPoints)
 }
 
+func (b *builder) tooDeep(m *member) error {
+	return b.errorf(ruleTooLarge, m.line, m.String(), "more than %d types are in one another", maxNested)
+}
+
 // usable reports whether m has a name that is well formed and not taken in p. Active and edited values of a setting
 // share theirs.
 func (b *builder) usable(t *typeDef, m *member, p *part) bool {
@@ -114,29 +124,28 @@ func (b *builder) usable(t *typeDef, m *member, p *part) bool {
 		b.finding(ruleMemberName, m.line, m.String(), "it is left out: a name has letters and digits, at most %d", acsi.MaxItemLen)
 		return false
 	}
-	for _, n := range p.nodes {
-		if n.Name == m.name && !(n.FC == acsi.SG && m.fc == acsi.SE.String()) {
-			b.finding(ruleMemberTwice, m.line, m.String(), "it is left out: %s has another of that name", t)
-			return false
-		}
+	if fc, twice := p.taken[m.name]; twice && !(fc == acsi.SG && m.fc == acsi.SE.String()) {
+		b.finding(ruleMemberTwice, m.line, m.String(), "it is left out: %s has another of that name", t)
+		return false
 	}
 	return true
 }
 
 // ln makes the data objects of a logical node. dois are the instance's, which may tell the length of arrays.
-func (b *builder) ln(t *typeDef, dois []*instance) (*part, error) {
+func (b *builder) ln(t *typeDef, dois *named[*instance]) (*part, error) {
 	if p := b.lns[t.id]; p != nil {
 		return p, nil
 	}
-	p := &part{}
+	p := newPart()
 	for _, m := range t.members {
 		if m.element != "DO" || !b.usable(t, m, p) {
 			continue
 		}
-		if err := b.dataObject(p, m, acsi.DataObjectNode, 0, find(dois, m.name)); err != nil {
+		if err := b.dataObject(p, m, acsi.DataObjectNode, 0, m.in(dois)); err != nil {
 			return nil, err
 		}
 	}
+	p.taken = nil
 	if !p.varies {
 		b.lns[t.id] = p
 	}
@@ -152,6 +161,9 @@ func (b *builder) dataObject(p *part, m *member, kind acsi.NodeKind, count int, 
 	}
 	if b.closes(m, t) {
 		return nil
+	}
+	if len(b.building) >= maxNested {
+		return b.tooDeep(m)
 	}
 	below, err := b.doType(t, in)
 	if err != nil {
@@ -170,7 +182,7 @@ func (b *builder) doType(t *typeDef, in *instance) (*part, error) {
 	}
 	b.building[t] = true
 	defer delete(b.building, t)
-	p := &part{}
+	p := newPart()
 	for _, m := range t.members {
 		if (m.element != "SDO" && m.element != "DA") || !b.usable(t, m, p) {
 			continue
@@ -179,6 +191,7 @@ func (b *builder) doType(t *typeDef, in *instance) (*part, error) {
 			return nil, err
 		}
 	}
+	p.taken = nil
 	if !p.varies {
 		b.dos[t.id] = p
 	}
@@ -192,7 +205,7 @@ func (b *builder) inDataObject(p *part, t *typeDef, m *member, in *instance) err
 		return err
 	}
 	if m.element == "SDO" {
-		return b.dataObject(p, m, acsi.SubDataObjectNode, count, find(in.parts(), m.name))
+		return b.dataObject(p, m, acsi.SubDataObjectNode, count, m.in(in.parts()))
 	}
 	fc, err := acsi.ParseFC(m.fc)
 	if err != nil {
@@ -224,6 +237,9 @@ func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, fc acsi.FC, 
 		if b.closes(m, t) {
 			return nil
 		}
+		if len(b.building) >= maxNested {
+			return b.tooDeep(m)
+		}
 		below, err := b.daType(t, fc)
 		if err != nil {
 			return err
@@ -239,6 +255,9 @@ func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, fc acsi.FC, 
 	}
 	if err := b.add(p, m, node, nil); err != nil {
 		return err
+	}
+	if p.points += len(m.vals); p.points > maxPoints {
+		return b.tooLarge(m)
 	}
 	for _, v := range m.vals {
 		if count > 0 {
@@ -267,7 +286,7 @@ func (b *builder) basic(node *acsi.Node, m *member) bool {
 		return true
 	}
 	node.Enum = &def.Enum
-	node.Type.Size = enumSize(node.Enum)
+	node.Type.Size = def.size
 	return true
 }
 
@@ -278,7 +297,7 @@ func (b *builder) daType(t *typeDef, fc acsi.FC) (*part, error) {
 	}
 	b.building[t] = true
 	defer delete(b.building, t)
-	p := &part{}
+	p := newPart()
 	for _, m := range t.members {
 		if m.element != "BDA" || !b.usable(t, m, p) {
 			continue
@@ -294,6 +313,7 @@ func (b *builder) daType(t *typeDef, fc acsi.FC) (*part, error) {
 			return nil, err
 		}
 	}
+	p.taken = nil
 	b.das[key] = p
 	return p, nil
 }
@@ -311,40 +331,47 @@ func (b *builder) count(p *part, t *typeDef, m *member, in *instance) (int, erro
 	} else if errors.Is(err, strconv.ErrRange) {
 		return 0, b.tooLarge(m)
 	}
-	for _, beside := range t.members {
-		if beside.name != m.count {
-			continue
-		}
+	if beside := b.member(t, m.count); beside != nil {
 		p.varies = true
 		vals := beside.vals
-		if dai := find(in.parts(), m.count); dai != nil && len(dai.vals) > 0 {
+		if dai := beside.in(in.parts()); dai != nil && len(dai.vals) > 0 {
 			vals = dai.vals
 		}
-		if len(vals) == 0 {
-			break
-		}
-		if n, err := strconv.ParseUint(vals[len(vals)-1].text, 10, 31); err == nil && n > 0 {
-			return int(n), nil
+		if len(vals) > 0 {
+			if n, err := strconv.ParseUint(vals[len(vals)-1].text, 10, 31); err == nil && n > 0 {
+				return int(n), nil
+			}
 		}
 	}
 	b.finding(ruleArrayLength, m.line, m.String(), "it is left out: count=%s is neither a number nor an attribute beside it that has one", quote(m.count))
 	return -1, nil
 }
 
-// parts are what in holds; nothing where in is nil.
-func (in *instance) parts() []*instance {
-	if in == nil {
-		return nil
+// member is the first member of t called name, or nil.
+func (b *builder) member(t *typeDef, name string) *member {
+	index := b.members[t]
+	if index == nil {
+		index = make(map[string]*member)
+		for _, m := range t.members {
+			if index[m.name] == nil {
+				index[m.name] = m
+			}
+		}
+		b.members[t] = index
 	}
-	return in.children
+	return index[name]
 }
 
-// find is the instance called name, or nil.
-func find(list []*instance, name string) *instance {
-	for _, in := range list {
-		if in.name == name {
-			return in
-		}
+// parts are what in holds; nothing where in is nil.
+func (in *instance) parts() *named[*instance] {
+	if in == nil {
+		return &named[*instance]{}
 	}
-	return nil
+	return &in.children
+}
+
+// in is the instance of m among those of a list, or nil.
+func (m *member) in(list *named[*instance]) *instance {
+	in, _ := list.get(m.name)
+	return in
 }

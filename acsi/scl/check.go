@@ -23,9 +23,13 @@ type Server struct {
 	Counts           acsi.Counts
 }
 
+// maxChecked bounds the nodes and values of all servers that are looked at in one check: the largest substations have a
+// fraction of it.
+const maxChecked = 20_000_000
+
 // Check tries all rules on the IED called name, or on every IED of the file where name is "".
 func (d *Document) Check(name string) Report {
-	c := &checker{modeller: &modeller{builder: newBuilder(d, maxFileFindings)}}
+	c := &checker{modeller: &modeller{builder: newBuilder(d, maxFileFindings)}, left: maxChecked}
 	for _, f := range d.findings.list {
 		c.findings.add(f)
 	}
@@ -41,8 +45,14 @@ func (d *Document) Check(name string) Report {
 // checker tries the rules that a model is not hurt by.
 type checker struct {
 	*modeller
+	left  int                      // nodes and values that may still be looked at
+	line  int                      // of the IED that was checked last
+	full  bool                     // whether something was left out as there are too many
 	ids   map[string]*controlBlock // the rptIDs of the IED at hand
-	tried bool                     // whether there was any server to check
+	lns   map[[2]string]*acsi.Node // of its server; nil until they are asked for
+	fcs   map[*acsi.Node][]acsi.FC // of its nodes that were asked for them
+	logs  map[*lDevice]map[string]bool
+	tried bool // whether there was any server to check
 }
 
 func (c *checker) failed(err error) {
@@ -54,12 +64,12 @@ func (c *checker) failed(err error) {
 func (c *checker) checkIEDs(name string) []Server {
 	var served []Server
 	listed := c.doc.IEDs()
-	for i, dev := range c.doc.ieds {
+	for i, dev := range c.doc.ieds.list {
 		if name != "" && dev.name != name {
 			continue
 		}
 		counts := map[*accessPoint]acsi.Counts{}
-		for j, ap := range dev.aps {
+		for j, ap := range dev.aps.list {
 			at := dev.serverOf(ap)
 			if at == nil {
 				if ap.serverAt != "" {
@@ -87,12 +97,22 @@ func (c *checker) checkIEDs(name string) []Server {
 // checkServer makes the model of a server, and checks what refers to it.
 func (c *checker) checkServer(dev *ied, server *accessPoint) *acsi.Model {
 	c.tried = true
+	if c.left <= 0 {
+		if !c.full {
+			c.finding(ruleTooLarge, c.line, "", "the servers up to here have more than %d nodes: the servers after it are not checked", maxChecked)
+		}
+		c.full = true
+		return nil
+	}
+	c.line = dev.line
 	model, err := c.build(dev, server)
+	c.left -= c.points + c.built
 	if err != nil {
+		c.left -= maxPoints // it may have come so far
 		c.failed(err)
 		return nil
 	}
-	c.ids = map[string]*controlBlock{}
+	c.ids, c.lns, c.fcs, c.logs = map[string]*controlBlock{}, nil, map[*acsi.Node][]acsi.FC{}, map[*lDevice]map[string]bool{}
 	physical := false
 	for _, ld := range server.lds {
 		c.checkLD(ld)
@@ -146,8 +166,8 @@ func (c *checker) checkName(ln *lNode, el string) {
 // IEC 61850-6, 9.4 and IEC 61850-8-2, the address by JID.
 func (d *Document) checkCommunication() {
 	there := map[[2]string]bool{}
-	for _, dev := range d.ieds {
-		for _, ap := range dev.aps {
+	for _, dev := range d.ieds.list {
+		for _, ap := range dev.aps.list {
 			there[[2]string{dev.name, ap.name}] = true
 		}
 	}

@@ -2,6 +2,7 @@ package scl
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,14 +63,7 @@ func (c *checker) missing(own *lDevice, m *fcda) string {
 	if inst == "" {
 		inst = own.inst
 	}
-	var node *acsi.Node
-	for _, ld := range c.model.LDs {
-		if ld.Inst == inst {
-			if ln := ld.LN(m.prefix + m.class + m.inst); ln != nil {
-				node = ln.Node
-			}
-		}
-	}
+	node := c.logicalNodes()[[2]string{inst, m.prefix + m.class + m.inst}]
 	if node == nil {
 		return "there is no such logical node"
 	}
@@ -82,28 +76,51 @@ func (c *checker) missing(own *lDevice, m *fcda) string {
 			break
 		}
 		name, index, indexed := strings.Cut(name, "(")
-		if node = child(node, name, fc); node == nil {
+		if node = c.child(node, name, fc); node == nil {
 			return "there is no " + quote(name)
 		}
 		if i, err := strconv.Atoi(strings.TrimSuffix(index, ")")); indexed && (err != nil || i < 0 || i >= node.Count) {
 			return fmt.Sprintf("%s has no element %s", quote(name), quote(index))
 		}
 	}
-	if node.Under(fc) == nil && node.Kind != acsi.LogicalNodeNode {
+	if node.Kind != acsi.LogicalNodeNode && !c.holds(node, fc) {
 		return "it holds nothing under that functional constraint"
 	}
 	return ""
 }
 
 // child is n's part called name; of an active and an edited value, which share theirs, the one under fc.
-func child(n *acsi.Node, name string, fc acsi.FC) *acsi.Node {
+func (c *checker) child(n *acsi.Node, name string, fc acsi.FC) *acsi.Node {
 	var found *acsi.Node
-	for _, c := range n.Children {
-		if c.Name == name && (found == nil || c.FC == fc) {
-			found = c
+	for _, child := range c.called(name, n.Children) {
+		if found == nil || child.FC == fc {
+			found = child
 		}
 	}
 	return found
+}
+
+// logicalNodes are those of the model, by the inst of their logical device and their name.
+func (c *checker) logicalNodes() map[[2]string]*acsi.Node {
+	if c.lns == nil {
+		c.lns = map[[2]string]*acsi.Node{}
+		for _, ld := range c.model.LDs {
+			for _, ln := range ld.LNs {
+				c.lns[[2]string{ld.Inst, ln.Node.Name}] = ln.Node
+			}
+		}
+	}
+	return c.lns
+}
+
+// holds reports whether there is anything under fc in n.
+func (c *checker) holds(n *acsi.Node, fc acsi.FC) bool {
+	fcs, known := c.fcs[n]
+	if !known {
+		fcs = n.FCs()
+		c.fcs[n] = fcs
+	}
+	return slices.Contains(fcs, fc)
 }
 
 // checkBlocks checks the control blocks of ln.
@@ -178,12 +195,16 @@ func (c *checker) checkLog(ld *lDevice, b *controlBlock) {
 	if b.log == "" || b.log == ld.inst {
 		return
 	}
-	for _, ln := range ld.lns {
-		for _, name := range ln.logs {
-			if name == b.log || name == "" {
-				return
+	if c.logs[ld] == nil {
+		c.logs[ld] = map[string]bool{}
+		for _, ln := range ld.lns {
+			for _, name := range ln.logs {
+				c.logs[ld][name] = true
 			}
 		}
+	}
+	if c.logs[ld][b.log] || c.logs[ld][""] {
+		return
 	}
 	c.finding(ruleLogMissing, b.line, b.String(), "there is no Log %s in logical device %s", quote(b.log), quote(ld.inst))
 }

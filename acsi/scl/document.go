@@ -15,7 +15,7 @@ type Document struct {
 	file     string
 	text     []byte // all of it, in UTF-8
 	edition  string
-	ieds     []*ied
+	ieds     named[*ied]
 	doubles  []*ied // of a name that is taken
 	conns    []*connectedAP
 	types    templates
@@ -48,10 +48,12 @@ type connectedAP struct {
 
 type ied struct {
 	name   string
-	aps    []*accessPoint
+	aps    named[*accessPoint]
 	line   int
 	extent extent
 }
+
+func (dev *ied) called() string { return dev.name }
 
 type accessPoint struct {
 	name     string
@@ -61,6 +63,8 @@ type accessPoint struct {
 	clients  []string // the types of the logical nodes beside the server
 	line     int
 }
+
+func (ap *accessPoint) called() string { return ap.name }
 
 type lDevice struct {
 	inst, ldName, desc string
@@ -72,7 +76,7 @@ type lDevice struct {
 type lNode struct {
 	element                        string // LN0 or LN
 	prefix, class, inst, typ, desc string
-	dois                           []*instance
+	dois                           named[*instance]
 	sets                           []*dataSet
 	blocks                         []*controlBlock
 	logs                           []string
@@ -84,11 +88,12 @@ type instance struct {
 	element  string
 	name     string
 	ix       string
-	children []*instance
+	children named[*instance]
 	vals     []val
 	line     int
 }
 
+func (in *instance) called() string { return in.name }
 func (in *instance) String() string { return element(in.element, "name", in.name) }
 
 type val struct {
@@ -150,7 +155,7 @@ func (d *Document) readTop(rd *reader, top xml.StartElement) error {
 //
 // IEC 61850-6, 9.1: the attributes came with Edition 2, release with 2.1.
 func edition(version, revision, release string) (name string, known bool) {
-	switch schema := version + revision + release; schema {
+	switch schema := clip(version + revision + release); schema {
 	case "":
 		return "Edition 1", true
 	case "2003", "2003A":
@@ -205,10 +210,10 @@ func (d *Document) watch(rd *reader) *asides {
 
 func (a *asides) report(d *Document) {
 	if a.private.names != nil {
-		d.finding(rulePrivate, a.private.line, "<Private>", "there are %s", a.private.String())
+		d.finding(rulePrivate, a.private.line, "<Private>", "found: %s", a.private.String())
 	}
 	if a.foreign.names != nil {
-		d.finding(ruleForeign, a.foreign.line, "", "there are %s", a.foreign.String())
+		d.finding(ruleForeign, a.foreign.line, "", "found: %s", a.foreign.String())
 	}
 }
 
@@ -273,9 +278,9 @@ func (d *Document) IEDs() []IED {
 		}
 	}
 	var list []IED
-	for _, dev := range d.ieds {
+	for _, dev := range d.ieds.list {
 		out := IED{Name: dev.name}
-		for _, ap := range dev.aps {
+		for _, ap := range dev.aps.list {
 			out.AccessPoints = append(out.AccessPoints, AccessPoint{Name: ap.name, Server: dev.serverOf(ap) != nil,
 				JIDs: jids[[2]string{dev.name, ap.name}]})
 		}
@@ -289,10 +294,8 @@ func (dev *ied) serverOf(ap *accessPoint) *accessPoint {
 	if ap.server {
 		return ap
 	}
-	for _, other := range dev.aps {
-		if ap.serverAt != "" && other.name == ap.serverAt && other.server {
-			return other
-		}
+	if other, ok := dev.aps.get(ap.serverAt); ok && ap.serverAt != "" && other.server {
+		return other
 	}
 	return nil
 }
@@ -317,6 +320,7 @@ func newTemplates() templates {
 // enumDef is an EnumType.
 type enumDef struct {
 	acsi.Enum
+	size   int // bits that a number takes
 	line   int
 	extent extent
 }

@@ -14,7 +14,7 @@ import (
 func (d *Document) Extract(w io.Writer, name string) error {
 	var names []string
 	var kept *ied
-	for _, dev := range d.ieds {
+	for _, dev := range d.ieds.list {
 		names = append(names, dev.name)
 		if dev.name == name {
 			kept = dev
@@ -49,7 +49,7 @@ func (d *Document) Extract(w io.Writer, name string) error {
 // others are what is of IEDs other than kept.
 func (d *Document) others(kept *ied) []extent {
 	var cuts []extent
-	for _, dev := range slices.Concat(d.ieds, d.doubles) {
+	for _, dev := range slices.Concat(d.ieds.list, d.doubles) {
 		if dev != kept {
 			cuts = append(cuts, dev.extent)
 		}
@@ -65,12 +65,26 @@ func (d *Document) others(kept *ied) []extent {
 // typesOf are the types that an IED uses, directly or through others.
 func (d *Document) typesOf(dev *ied) map[extent]bool {
 	used := map[extent]bool{}
-	var use func(t *typeDef)
-	use = func(t *typeDef) {
-		if t == nil || used[t.extent] {
-			return
+	var open []*typeDef
+	use := func(t *typeDef) {
+		if t != nil && !used[t.extent] {
+			used[t.extent] = true
+			open = append(open, t)
 		}
-		used[t.extent] = true
+	}
+	for _, ap := range dev.aps.list {
+		for _, id := range ap.clients {
+			use(d.types.lns[id])
+		}
+		for _, ld := range ap.lds {
+			for _, ln := range ld.lns {
+				use(d.types.lns[ln.typ])
+			}
+		}
+	}
+	for len(open) > 0 {
+		t := open[len(open)-1]
+		open = open[:len(open)-1]
 		for _, m := range t.members {
 			switch m.element {
 			case "DO", "SDO":
@@ -80,16 +94,6 @@ func (d *Document) typesOf(dev *ied) map[extent]bool {
 				if e := d.types.enums[m.typ]; e != nil {
 					used[e.extent] = true
 				}
-			}
-		}
-	}
-	for _, ap := range dev.aps {
-		for _, id := range ap.clients {
-			use(d.types.lns[id])
-		}
-		for _, ld := range ap.lds {
-			for _, ln := range ld.lns {
-				use(d.types.lns[ln.typ])
 			}
 		}
 	}

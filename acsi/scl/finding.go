@@ -75,15 +75,17 @@ func (f Finding) String() string {
 	return b.String()
 }
 
-// findings collects each finding once, up to a number: a file with more is wrong in some general way.
+// findings collects each finding once, up to a number of each severity, so that no lesser one hides an error: a file with
+// more is wrong in some general way.
 type findings struct {
 	list []Finding
 	seen map[Finding]bool
 	most int
+	have [SeverityError + 1]int
 	more int // that are not in list
 }
 
-// The most findings that a model, and a whole file, is reported with.
+// The most findings of one severity that a model, and a whole file, is reported with.
 const (
 	maxFindings     = 200
 	maxFileFindings = 10_000
@@ -94,9 +96,10 @@ func newFindings(most int) findings { return findings{seen: map[Finding]bool{}, 
 func (fs *findings) add(f Finding) {
 	switch {
 	case fs.seen[f]:
-	case len(fs.list) >= fs.most:
+	case fs.have[f.Severity] >= fs.most:
 		fs.more++
 	default:
+		fs.have[f.Severity]++
 		fs.seen[f] = true
 		fs.list = append(fs.list, f)
 	}

@@ -79,20 +79,14 @@ func (d *Document) readConnectedAP(rd *reader, e xml.StartElement) error {
 
 func (d *Document) readIED(rd *reader, e xml.StartElement) error {
 	dev := &ied{name: rd.attr(e, "name"), line: rd.at, extent: extent{from: rd.offset}}
-	twice := false
-	for _, other := range d.ieds {
-		if other.name == dev.name {
-			d.finding(ruleIEDTwice, dev.line, element("IED", "name", dev.name), "it is left out: another is in line %d", other.line)
-			twice = true
-		}
-	}
-	if twice {
+	if other, twice := d.ieds.get(dev.name); twice {
+		d.finding(ruleIEDTwice, dev.line, element("IED", "name", dev.name), "it is left out: another is in line %d", other.line)
 		d.doubles = append(d.doubles, dev)
 		err := rd.skip()
 		dev.extent.to = int(rd.dec.InputOffset())
 		return err
 	}
-	d.ieds = append(d.ieds, dev)
+	d.ieds.add(dev)
 	err := rd.children(func(e xml.StartElement) error {
 		if e.Name.Local != "AccessPoint" {
 			return rd.skip()
@@ -105,13 +99,11 @@ func (d *Document) readIED(rd *reader, e xml.StartElement) error {
 
 func (d *Document) readAccessPoint(rd *reader, e xml.StartElement, dev *ied) error {
 	ap := &accessPoint{name: rd.attr(e, "name"), line: rd.at}
-	for _, other := range dev.aps {
-		if other.name == ap.name {
-			d.findings.note(ruleIEDTwice, ap.line, dev.name, element("AccessPoint", "name", ap.name), "it is left out: another is in line %d", other.line)
-			return rd.skip()
-		}
+	if other, twice := dev.aps.get(ap.name); twice {
+		d.findings.note(ruleIEDTwice, ap.line, dev.name, element("AccessPoint", "name", ap.name), "it is left out: another is in line %d", other.line)
+		return rd.skip()
 	}
-	dev.aps = append(dev.aps, ap)
+	dev.aps.add(ap)
 	return rd.children(func(e xml.StartElement) error {
 		switch e.Name.Local {
 		case "LN":
@@ -150,7 +142,7 @@ func readLN(rd *reader, e xml.StartElement, ld *lDevice) error {
 		switch e.Name.Local {
 		case "DOI":
 			in, err := readInstance(rd, e)
-			ln.dois = append(ln.dois, in)
+			ln.dois.add(in)
 			return err
 		case "DataSet":
 			return readDataSet(rd, e, ln)
@@ -171,7 +163,7 @@ func readInstance(rd *reader, e xml.StartElement) (*instance, error) {
 		switch e.Name.Local {
 		case "SDI", "DAI":
 			child, err := readInstance(rd, e)
-			in.children = append(in.children, child)
+			in.children.add(child)
 			return err
 		case "Val":
 			v, err := readVal(rd, e)

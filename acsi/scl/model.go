@@ -33,7 +33,7 @@ func (d *Document) Model(name, ap string) (*acsi.Model, []Finding, error) {
 func (d *Document) choose(name, apName string) (*ied, *accessPoint, error) {
 	var devs []*ied
 	var names []string
-	for _, dev := range d.ieds {
+	for _, dev := range d.ieds.list {
 		if len(dev.servers()) > 0 {
 			names = append(names, dev.name)
 			if name == "" || name == dev.name {
@@ -72,7 +72,7 @@ func (d *Document) choose(name, apName string) (*ied, *accessPoint, error) {
 
 func (dev *ied) servers() []*accessPoint {
 	var aps []*accessPoint
-	for _, ap := range dev.aps {
+	for _, ap := range dev.aps.list {
 		if dev.serverOf(ap) != nil {
 			aps = append(aps, ap)
 		}
@@ -87,7 +87,11 @@ func list(names []string) string {
 	if len(names) > most {
 		names, more = names[:most], ", …"
 	}
-	return strings.Join(names, ", ") + more
+	clipped := make([]string, len(names))
+	for i, name := range names {
+		clipped[i] = clip(name)
+	}
+	return strings.Join(clipped, ", ") + more
 }
 
 // modeller puts the instances of one server together.
@@ -97,6 +101,8 @@ type modeller struct {
 	settings *settingControl // the first of the server: it is for the logical devices that have none, too
 	groups   int             // of the settings of the logical device at hand; 0 where there is no SettingControl
 	points   int
+	taken    map[string]bool                        // the names of logical devices
+	nodes    map[*acsi.Node]map[string][]*acsi.Node // by name, of long lists; the first stands for its list
 }
 
 // finding is one of this IED.
@@ -106,6 +112,7 @@ func (m *modeller) finding(by rule, line int, element, format string, args ...an
 
 func (m *modeller) build(dev *ied, server *accessPoint) (*acsi.Model, error) {
 	m.model, m.points, m.built, m.settings = &acsi.Model{IED: dev.name}, 0, 0, nil
+	m.taken, m.nodes = map[string]bool{}, map[*acsi.Node]map[string][]*acsi.Node{}
 	for _, ld := range server.lds {
 		if m.settings == nil {
 			m.settings = ld.settings
@@ -129,13 +136,14 @@ func (m *modeller) addLD(dev *ied, ld *lDevice) error {
 		m.finding(ruleLDName, ld.line, el, "it is left out: %v", err)
 		return nil
 	}
-	if m.model.LD(name) != nil {
+	if m.taken[name] {
 		m.finding(ruleLDTwice, ld.line, el, "it is left out: two logical devices are called %s", quote(name))
 		return nil
 	}
 	out := &acsi.LogicalDevice{Name: name, Inst: ld.inst, Desc: ld.desc}
 	out.ActiveGroup, m.groups = m.settingGroups(ld)
 	m.model.LDs = append(m.model.LDs, out)
+	m.taken[name] = true
 	names := map[string]bool{}
 	for _, ln := range ld.lns {
 		lnName := ln.prefix + ln.class + ln.inst
@@ -195,7 +203,7 @@ func (m *modeller) addLN(ld *acsi.LogicalDevice, ln *lNode, name, el string) (bo
 		m.finding(ruleLNType, ln.line, el, "it is left out: there is no LNodeType %s", quote(ln.typ))
 		return false, nil
 	}
-	p, err := m.ln(t, ln.dois)
+	p, err := m.ln(t, &ln.dois)
 	if err != nil {
 		return false, err
 	}
@@ -215,10 +223,32 @@ func (m *modeller) addLN(ld *acsi.LogicalDevice, ln *lNode, name, el string) (bo
 	for _, d := range p.defaults {
 		v.set(ref.Path()+d.path, dataObjectOf(d.path), d.node, d.val, d.of)
 	}
-	for _, doi := range ln.dois {
+	for _, doi := range ln.dois.list {
 		v.walk(ref.Path(), doi.name, out.Node.Children, doi, el)
 	}
 	return true, nil
+}
+
+// called are those of nodes that have the name: two where they are the active and the edited value of a setting.
+func (m *modeller) called(name string, nodes []*acsi.Node) []*acsi.Node {
+	if len(nodes) <= few {
+		var found []*acsi.Node
+		for _, n := range nodes {
+			if n.Name == name {
+				found = append(found, n)
+			}
+		}
+		return found
+	}
+	index := m.nodes[nodes[0]]
+	if index == nil {
+		index = make(map[string][]*acsi.Node, len(nodes))
+		for _, n := range nodes {
+			index[n.Name] = append(index[n.Name], n)
+		}
+		m.nodes[nodes[0]] = index
+	}
+	return index[name]
 }
 
 // dataObjectOf is the first name of a path such as .TotW.units.SIUnit
@@ -241,12 +271,8 @@ type valueKey struct {
 
 // walk takes the values that in gives to a node among nodes, and below it.
 func (v *valuer) walk(path, do string, nodes []*acsi.Node, in *instance, el string) {
-	found := false
-	for _, n := range nodes {
-		if n.Name != in.name {
-			continue
-		}
-		found = true
+	found := v.called(in.name, nodes)
+	for _, n := range found {
 		below, ok := v.path(path, n, in, el)
 		if !ok {
 			continue
@@ -255,7 +281,7 @@ func (v *valuer) walk(path, do string, nodes []*acsi.Node, in *instance, el stri
 			one := *n
 			one.Count, n = 0, &one
 		}
-		for _, child := range in.children {
+		for _, child := range in.children.list {
 			v.walk(below, do, n.Children, child, el)
 		}
 		for _, val := range in.vals {
@@ -266,7 +292,7 @@ func (v *valuer) walk(path, do string, nodes []*acsi.Node, in *instance, el stri
 			v.set(below, do, n, val, nil)
 		}
 	}
-	if !found {
+	if len(found) == 0 {
 		v.finding(ruleValueTarget, in.line, el, "values of %s are left out: the type has no such part", quote(path+"."+in.name))
 	}
 }
@@ -284,7 +310,7 @@ func (v *valuer) path(path string, n *acsi.Node, in *instance, el string) (strin
 	if i, err := strconv.Atoi(in.ix); err == nil && i >= 0 && i < n.Count {
 		return path + "(" + strconv.Itoa(i) + ")", true
 	}
-	if in.ix == "" && len(in.children) == 0 && len(in.vals) == 0 {
+	if in.ix == "" && len(in.children.list) == 0 && len(in.vals) == 0 {
 		return "", false
 	}
 	v.finding(ruleValueIndex, in.line, el, "values of %s are left out: ix=%s is no element of %d", quote(path), quote(in.ix), n.Count)

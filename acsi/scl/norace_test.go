@@ -1,6 +1,6 @@
 //go:build !race
 
-package scl_test
+package scl
 
-// raceEnabled tells the tests that everything takes ten times as long.
-const raceEnabled = false
+// RaceEnabled tells the tests that everything takes ten times as long.
+const RaceEnabled = false

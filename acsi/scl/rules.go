@@ -137,7 +137,7 @@ var rules = [numRules]Rule{
 	ruleLNMandatory: {"scl.ln.mandatory", SeverityWarning, "an LNodeType lacks a data object that IEC 61850-7-4 makes mandatory", "add the data object"},
 	ruleLongItem:    {"scl.name.item-length", SeverityWarning, "a name joined for MMS is longer than 64 characters: some clients will not read it", "shorten prefix, data object or attribute names"},
 	ruleLongRef:     {"scl.name.reference-length", SeverityError, "an object reference would be longer than 129 characters; the logical node is left out", "shorten the names in it"},
-	ruleTooLarge:    {"scl.model.limit", SeverityError, "the model would have more nodes than are served: a count is wrong, or types fan out", "correct the count, or split the IED"},
+	ruleTooLarge:    {"scl.model.limit", SeverityError, "the model, an EnumType or all servers together would have more than is served: a count is wrong, or types fan out", "correct the count, or split the IED"},
 
 	ruleTypeTwice:     {"scl.type.duplicate", SeverityError, "two types of one kind have the same id; the later one is left out", "rename or remove one of them"},
 	ruleTypeMissing:   {"scl.type.missing", SeverityError, "the DOType or DAType of a member is not in the file; the member is left out", "add the type, or correct the reference to it"},

@@ -57,6 +57,9 @@ func readMember(rd *reader, e xml.StartElement) (*member, error) {
 	})
 }
 
+// maxEnumValues is a number of values far above what enumerations have.
+const maxEnumValues = 1000
+
 func (d *Document) readEnum(rd *reader, e xml.StartElement) error {
 	enum := &enumDef{Enum: acsi.Enum{ID: rd.attr(e, "id")}, line: rd.at, extent: extent{from: rd.offset}}
 	el := element("EnumType", "id", enum.ID)
@@ -68,6 +71,10 @@ func (d *Document) readEnum(rd *reader, e xml.StartElement) error {
 	ords, names := map[int]bool{}, map[string]bool{}
 	err := rd.children(func(e xml.StartElement) error {
 		if e.Name.Local != "EnumVal" {
+			return rd.skip()
+		}
+		if len(enum.Values) == maxEnumValues {
+			d.finding(ruleTooLarge, enum.line, el, "it has more than %d values: those from line %d on are left out", maxEnumValues, rd.at)
 			return rd.skip()
 		}
 		line, text := rd.at, rd.attr(e, "ord")
@@ -87,5 +94,6 @@ func (d *Document) readEnum(rd *reader, e xml.StartElement) error {
 		return textErr
 	})
 	enum.extent.to = int(rd.dec.InputOffset())
+	enum.size = enumSize(&enum.Enum)
 	return err
 }
