@@ -36,12 +36,16 @@ func main() {
 
 // run carries out one command line and gives the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	g := &global{stdout: stdout, stderr: stderr}
+	out := &output{Writer: stdout}
+	g := &global{stdout: out, stderr: stderr}
 	root := g.command()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	c, err := root.ExecuteContextC(ctx)
+	if (err == nil || errors.Is(err, errReported)) && out.err != nil {
+		err = out.err // results are lost that nobody has missed yet
+	}
 	switch {
 	case err == nil:
 		return exitDone
@@ -61,6 +65,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// output is where results go. It remembers why one could not be written.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// fileOf is the file that w writes to, if it is one.
+func fileOf(w io.Writer) (*os.File, bool) {
+	if o, ok := w.(*output); ok {
+		w = o.Writer
+	}
+	f, ok := w.(*os.File)
+	return f, ok
 }
 
 // complain says in a line what went wrong, and in another what to do about it.

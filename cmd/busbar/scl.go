@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -22,10 +23,18 @@ func (g *global) sclCommand() *cobra.Command {
 		Short: "check SCL files, and take one IED out of them",
 		Args:  exactly(),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRun: func(*cobra.Command, []string) {
+			if os.Getenv("GOMEMLIMIT") == "" {
+				debug.SetMemoryLimit(sclMemory)
+			}
+		},
 	}
 	c.AddCommand(g.sclCheckCommand(), g.sclExtractCommand())
 	return c
 }
+
+// sclMemory is what the largest files that are read take. The garbage beside it is collected before there is more.
+const sclMemory = 450 << 20
 
 func (g *global) sclCheckCommand() *cobra.Command {
 	k := sclCheck{out: g.stdout}
@@ -61,8 +70,9 @@ func (g *global) sclExtractCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "extract FILE --ied NAME",
 		Short: "write an SCL file with one IED of a larger one",
-		Long: `extract writes the file to standard output without the other IEDs, their addresses and the types that only they use.
-All else stays as it is, what Busbar does not understand too: Private elements, other namespaces, comments.`,
+		Long: `extract writes the file to standard output without the other IEDs, their
+addresses and the types that only they use. All else stays as it is, what Busbar
+does not understand too: Private elements, other namespaces, comments.`,
 		Example: "  busbar scl extract plant.scd --ied PV1 > pv1.cid",
 		Args:    exactly("FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -87,7 +87,7 @@ func (g *global) traced(party *site.Party, to string, json bool) (end func(error
 
 // terminalWidth is the columns of the terminal that w is, if it is one.
 func terminalWidth(w io.Writer) (columns int, ok bool) {
-	f, ok := w.(*os.File)
+	f, ok := fileOf(w)
 	if !ok {
 		return 0, false
 	}

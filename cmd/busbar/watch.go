@@ -196,7 +196,7 @@ func lost(to string, cause error) error {
 
 // isTerminal reports whether what is written to w is seen by a person.
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := fileOf(w)
 	if !ok {
 		return false
 	}
