@@ -119,6 +119,9 @@ func (s *Site) readPasswords() (*passwords, error) {
 	if err := d.Decode(f); err != nil {
 		return f, fmt.Errorf("%s: it is not what `busbar account` writes: %w", name, err)
 	}
+	if f.Accounts == nil { // the last of them was deleted by hand
+		f.Accounts = map[string]verifier{}
+	}
 	return f, nil
 }
 

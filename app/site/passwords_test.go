@@ -16,6 +16,19 @@ import (
 	"busbar.example/xmpp/sasl"
 )
 
+func TestAPasswordIsSetWhereAllWereDeletedByHand(t *testing.T) {
+	s := newSite(t)
+	if err := os.WriteFile(s.passwordFile(), []byte("secret: \"QUJD\"\naccounts:\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetPassword(jid.MustParse("ems@"+domain), "correct horse battery"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.PasswordAccounts(); err != nil || len(got) != 1 || got[0] != "ems@"+domain {
+		t.Errorf("accounts %v, %v", got, err)
+	}
+}
+
 // A broker takes the passwords that are set while it runs, and lets go who has logged in by one that is taken away, be
 // it by itself or because the account is revoked. A file that is damaged changes nothing.
 func TestM7PasswordTakenAwayWhileRunning(t *testing.T) {
