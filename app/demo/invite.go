@@ -12,6 +12,7 @@ const commands = `
   busbar ls --to fdr1 FDR1LD0/XCBR1.Pos
   busbar get --to pv1 'PV1LD0/MMXU1.TotW[MX]'
   busbar get --to bat1 'BAT1LD0/DSTO1.EffWhPct[MX]' --json
+  busbar trace get --to pv1 'PV1LD0/MMXU1.TotW[MX]'
   busbar watch --to bat1 'BAT1LD0/MMXU1[MX]'
   busbar set --to pv1 'PV1LD0/DGEN1.WMax.setMag.f=60'
   busbar set --to pv1 'PV1LD0/DGEN1.WMax.setMag.f=60' --jid guest  # refused: a VIEWER
