@@ -14,7 +14,8 @@
 //	the character strings    string
 //	NULL                     struct{}
 //	SEQUENCE                 a struct; every field is exported and tagged, in the order of the components
-//	SEQUENCE OF              a slice
+//	SET                      the same: Set
+//	SEQUENCE OF, SET OF      a slice
 //	CHOICE                   an interface type: Choice
 //	Data of MMS              the one type that the encodings know by hand: Data
 //	open type                Open
@@ -26,17 +27,18 @@
 //
 // The tag of a field, `asn:"…"`, is the ASN.1 line of the component (vet allows no spaces under the key asn1). The line of an alternative has the same grammar.
 //
-//	line  = [ identifier ] [ "[" number "]" ] [ "IMPLICIT" | "EXPLICIT" ] [ type ] [ "BASE64" ] [ "OPTIONAL" | "DEFAULT" value ]
-//	        { "ALIAS" identifier } | "TRANSPARENT"
+//	line  = [ identifier ] [ "[" [ "APPLICATION" | "UNIVERSAL" ] number "]" ] [ "IMPLICIT" | "EXPLICIT" ] [ type ] [ "BASE64" ] [ "OPTIONAL" | "DEFAULT" value ]
+//	        { "ALIAS" identifier } | "TRANSPARENT" | "..."
 //	type  = "OBJECT IDENTIFIER" | "VisibleString" | "Identifier" | "GraphicString" | "UTF8String" | "GeneralizedTime"
-//	      | "SEQUENCE OF" ( type | "OCTET STRING" | Name )
+//	      | ( "SEQUENCE OF" | "SET OF" ) ( type | "OCTET STRING" | Name )
 //	value = "TRUE" | "FALSE" | number | identifier of a named number
 //
-// Identifiers begin with a lower-case letter, all other words with an upper-case one. The context tag is IMPLICIT unless
+// Identifiers begin with a lower-case letter, all other words with an upper-case one. The tag is IMPLICIT unless
 // EXPLICIT is said or the type is a CHOICE, Data or an open type. A type must be said for a string, and for a slice of
 // strings; else Go tells it, and "SEQUENCE OF Name" names the items. BASE64 is for OCTET STRINGs (of a SEQUENCE OF, too)
 // that are base64 in XML, not hex. ALIAS is another edition's spelling, read in XML and never written. TRANSPARENT is
-// for the one field of a struct that is no SEQUENCE: the struct is the field's type under a Go name of its own.
+// for the one field of a struct that is no SEQUENCE: the struct is the field's type under a Go name of its own. The line of a
+// blank field, "...", says that components which are not declared are passed over, wherever they stand (BER).
 //
 // # XML
 //
@@ -95,8 +97,10 @@ type Type struct {
 	Charset Charset // String
 	Base64  bool    // OctetString: base64 in XML
 
-	Fields []Use // Sequence: components; ChoiceOf: alternatives
-	Item   *Use  // SequenceOf
+	Fields     []Use // Sequence: components; ChoiceOf: alternatives
+	Set        bool  // Sequence: a SET, whose components come in any order (BER)
+	Extensible bool  // Sequence: components that are not declared are passed over (BER)
+	Item       *Use  // SequenceOf
 
 	Attribute *Use // Sequence: the component that is an XML attribute, if there is one
 	Outer     *Use // the outermost place; nil for ChoiceOf, where the alternative is that
@@ -208,6 +212,16 @@ func (t *Type) Starts(tag Tag) bool {
 	return t.Tag == tag
 }
 
+// Component finds the component of a SEQUENCE or SET that an encoding with tag may be, nil if there is none.
+func (t *Type) Component(tag Tag) *Use {
+	for i := range t.Fields {
+		if t.Fields[i].Starts(tag) {
+			return &t.Fields[i]
+		}
+	}
+	return nil
+}
+
 // Alternative finds the alternative of a CHOICE that holds values of type g, nil if there is none.
 func (t *Type) Alternative(g reflect.Type) *Use {
 	for i := range t.Fields {
@@ -246,6 +260,7 @@ type Tag uint32
 
 // The parts of a Tag beside its number.
 const (
+	Application Tag = 1 << 30
 	Context     Tag = 2 << 30
 	Constructed Tag = 1 << 29
 	Number      Tag = Constructed - 1

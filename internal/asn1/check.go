@@ -28,12 +28,21 @@ func (t *Type) checkSequence() {
 			}
 			t.Attribute = u
 		}
+		if t.Set || t.Extensible {
+			continue
+		}
 		// What follows a component that may be absent must differ from it, up to one that must be present.
 		end := i + 1
 		for end < len(t.Fields) && (t.Fields[end-1].Optional || t.Fields[end-1].HasDefault) {
 			end++
 		}
 		t.checkRun(t.Fields[i:end])
+	}
+	if t.Set || t.Extensible { // each component is known by its tag alone
+		t.checkRun(t.Fields)
+	}
+	if t.Set && t.Go.NumField() > 64 {
+		wrong(t.Go, "a SET of more than 64 components")
 	}
 }
 

@@ -15,7 +15,7 @@ func (m *Module) compile(g reflect.Type, l line) *Type {
 	case g.Kind() == reflect.String:
 		k.line = l.typeName
 	case g.Kind() == reflect.Slice && g != openType:
-		k.line = fmt.Sprint(l.typeName, " ", l.itemName, " ", l.base64)
+		k.line = fmt.Sprint(l.typeName, " ", l.itemName, " ", l.base64, " ", l.set)
 	}
 	if t := m.types[k]; t != nil {
 		return t
@@ -64,6 +64,9 @@ func (m *Module) declared(t *Type, d Decl) {
 		}
 	case DataValue:
 		t.data = d.data
+	case Sequence:
+		m.structure(t)
+		t.Tag, t.Set = d.tag|Constructed, d.set
 	case ChoiceOf:
 		if t.Go.Kind() != reflect.Interface {
 			wrong(t.Go, "a CHOICE is an interface")
@@ -90,6 +93,9 @@ func (m *Module) slice(t *Type, l line) {
 		return
 	}
 	t.Kind, t.Tag = SequenceOf, 16|Constructed
+	if l.set {
+		t.Tag = 17 | Constructed
+	}
 	t.Item = &Use{Name: l.itemName}
 	t.Item.settle(m, t.Go.Elem(), line{typeName: l.typeName, base64: l.base64})
 }
@@ -104,6 +110,10 @@ func (m *Module) structure(t *Type) {
 	for i := range g.NumField() {
 		f := g.Field(i)
 		text, ok := f.Tag.Lookup("asn")
+		if f.Name == "_" && text == "..." {
+			t.Extensible = true
+			continue
+		}
 		if !ok || !f.IsExported() {
 			wrong(g, "field "+f.Name+" has no asn tag, or is not exported")
 		}
@@ -116,7 +126,7 @@ func (m *Module) structure(t *Type) {
 // use compiles a component or an alternative: g in its place with its line, inside the type owner.
 func (m *Module) use(g reflect.Type, text string, owner reflect.Type) Use {
 	l, err := parseLine(text)
-	if err != nil || l.transparent {
+	if err != nil || l.transparent || l.extensible {
 		wrong(owner, fmt.Sprintf("%q: %v", text, err))
 	}
 	u := Use{Name: l.identifier, Aliases: l.aliases, Optional: l.optional}
@@ -170,7 +180,7 @@ func transparent(g reflect.Type) bool {
 	return true
 }
 
-// tag settles the outermost tag of u: a context tag replaces the type's own, but goes round what has none of its own.
+// tag settles the outermost tag of u: one that is said replaces the type's own, but goes round what has none of its own.
 func (u *Use) tag(l line) {
 	if !l.tagged {
 		u.Tag = u.Type.Tag
@@ -181,7 +191,7 @@ func (u *Use) tag(l line) {
 	case ChoiceOf, DataValue, OpenType:
 		u.Explicit = true
 	}
-	u.Tag = Context | l.number
+	u.Tag = l.number
 	if u.Explicit || u.Type.Tag&Constructed != 0 {
 		u.Tag |= Constructed
 	}

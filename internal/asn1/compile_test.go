@@ -119,6 +119,22 @@ func TestCompileRefusesWrongDeclarations(t *testing.T) {
 	type badNumber struct {
 		A int8 `asn:"a [x]"`
 	}
+	type badClass struct {
+		A int8 `asn:"a [PRIVATE 1]"`
+	}
+	type extensibleWithTwoAlike struct {
+		A bool     `asn:"a [0]"`
+		B int8     `asn:"b [1]"`
+		C bool     `asn:"c [0]"`
+		_ struct{} `asn:"..."`
+	}
+	type markedField struct {
+		A int8 `asn:"..."`
+	}
+	type setOfTwoAlike struct {
+		A bool `asn:"a"`
+		B bool `asn:"b"`
+	}
 	_ = hidden{}.a
 	cases := map[string]struct {
 		compile func()
@@ -142,6 +158,10 @@ func TestCompileRefusesWrongDeclarations(t *testing.T) {
 		"BASE64 of a number":             {func() { Compile[base64Number](NewModule()) }, "BASE64 is for OCTET STRING"},
 		"TRANSPARENT beside another":     {func() { Compile[transparentOfTwo](NewModule()) }, "has no other"},
 		"TRANSPARENT at the top":         {func() { Compile[wrapped](shapes()) }, "no plan of its own"},
+		"class that is not known":        {func() { Compile[badClass](NewModule()) }, "tag number"},
+		"tag twice, components skipped":  {func() { Compile[extensibleWithTwoAlike](NewModule()) }, "tag [0] is ambiguous"},
+		"extension mark on a component":  {func() { Compile[markedField](NewModule()) }, "..."},
+		"tag twice in a SET":             {func() { Compile[setOfTwoAlike](NewModule(Set[setOfTwoAlike]("S"))) }, "tag [1] is ambiguous"},
 		"tag that is no number":          {func() { Compile[badNumber](NewModule()) }, "tag number"},
 		"CHOICE not declared":            {func() { Compile[shape](NewModule()) }, "no ASN.1 type"},
 		"CHOICE that is no interface":    {func() { Compile[int8](NewModule(Choice[int8]("X"))) }, "a CHOICE is an interface"},
@@ -170,6 +190,8 @@ func TestTagAppendWritesIdentifierOctets(t *testing.T) {
 		Context | 31:                  "9f1f",
 		Context | Constructed | 72:    "bf48",
 		Context | Constructed | 16384: "bf818000",
+		Application | Constructed | 1: "61",
+		8 | Constructed:               "28",
 	}
 	for tag, want := range cases {
 		if got := fmt.Sprintf("%x", tag.Append(nil)); got != want {

@@ -14,10 +14,10 @@ type Module struct {
 // key names a plan: one Go type has several where a tag says more, such as strings of different kinds.
 type key struct {
 	g    reflect.Type
-	line string // type word of a string, "BASE64" or ""
+	line string // what the line says of strings and lists
 }
 
-// Decl is one declaration of a Module, made by Choice, Numbers, Enumerated, NamedBits or Data.
+// Decl is one declaration of a Module, made by Choice, Numbers, Enumerated, NamedBits, Data, Set or Tagged.
 type Decl struct {
 	g       reflect.Type
 	kind    Kind
@@ -28,6 +28,8 @@ type Decl struct {
 	alts    []Alternative
 	choose  func(choice, chosen reflect.Value)
 	data    []Tag
+	tag     Tag
+	set     bool
 }
 
 // Alternative is one line of a CHOICE.
@@ -80,6 +82,16 @@ func NamedBits[T any](name string, size int, names Names) Decl {
 // Data declares T as the Data of MMS, whose alternatives have the context tags given. The encodings know T by hand.
 func Data[T any](name string, tags ...Tag) Decl {
 	return Decl{g: reflect.TypeFor[T](), kind: DataValue, name: name, data: tags}
+}
+
+// Set declares the struct T as a SET.
+func Set[T any](name string) Decl {
+	return Decl{g: reflect.TypeFor[T](), kind: Sequence, name: name, tag: 17, set: true}
+}
+
+// Tagged declares the struct T as a SEQUENCE whose own tag is another than that of a SEQUENCE, as EXTERNAL is.
+func Tagged[T any](name string, tag Tag) Decl {
+	return Decl{g: reflect.TypeFor[T](), kind: Sequence, name: name, tag: tag}
 }
 
 // Compile makes the plan of T. It panics where T is not declared as the package comment says.

@@ -10,7 +10,7 @@ import (
 type line struct {
 	identifier  string
 	tagged      bool
-	number      Tag
+	number      Tag // with its class
 	explicit    bool
 	typeName    string // what Go cannot tell: the kind of a string
 	itemName    string // of a SEQUENCE OF
@@ -19,6 +19,8 @@ type line struct {
 	defaultText string
 	aliases     []string
 	transparent bool
+	extensible  bool
+	set         bool // SET OF, not SEQUENCE OF
 }
 
 // parseLine reads a tag; its grammar is in the package comment.
@@ -29,15 +31,18 @@ func parseLine(s string) (line, error) {
 		l.transparent = true
 		return l, nil
 	}
+	if len(w) == 1 && w[0] == "..." {
+		l.extensible = true
+		return l, nil
+	}
 	if len(w) > 0 && isIdentifier(w[0]) {
 		l.identifier, w = w[0], w[1:]
 	}
 	if len(w) > 0 && w[0][0] == '[' {
-		n, err := strconv.ParseUint(strings.TrimSuffix(w[0][1:], "]"), 10, 16)
-		if err != nil || !strings.HasSuffix(w[0], "]") {
-			return l, fmt.Errorf("tag number %s", w[0])
+		var err error
+		if w, err = l.parseNumber(w); err != nil {
+			return l, err
 		}
-		l.tagged, l.number, w = true, Tag(n), w[1:]
 		if len(w) > 0 && (w[0] == "EXPLICIT" || w[0] == "IMPLICIT") {
 			l.explicit, w = w[0] == "EXPLICIT", w[1:]
 		}
@@ -61,8 +66,26 @@ func parseLine(s string) (line, error) {
 	return l, nil
 }
 
+// parseNumber reads what stands in brackets.
+func (l *line) parseNumber(w []string) ([]string, error) {
+	class, number := Context, w[0][1:]
+	if c, ok := classes[number]; ok && len(w) > 1 {
+		w = w[1:]
+		class, number = c, w[0]
+	}
+	n, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 16)
+	if err != nil || !strings.HasSuffix(number, "]") {
+		return nil, fmt.Errorf("tag number %s", w[0])
+	}
+	l.tagged, l.number = true, class|Tag(n)
+	return w[1:], nil
+}
+
+var classes = map[string]Tag{"UNIVERSAL": 0, "APPLICATION": Application}
+
 func (l *line) parseType(w []string) []string {
-	if len(w) > 2 && w[0] == "SEQUENCE" && w[1] == "OF" {
+	if len(w) > 2 && (w[0] == "SEQUENCE" || w[0] == "SET") && w[1] == "OF" {
+		l.set = w[0] == "SET"
 		w = w[2:]
 		if len(w) > 1 && w[0] == "OCTET" && w[1] == "STRING" {
 			l.itemName = "OCTET_STRING"

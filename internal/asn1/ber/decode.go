@@ -200,6 +200,9 @@ func (d *decoder) inside(u *asn1.Use, v reflect.Value, tag asn1.Tag, end int) er
 func (d *decoder) parts(t *asn1.Type, v reflect.Value, tag asn1.Tag, end int) error {
 	switch t.Kind {
 	case asn1.Sequence:
+		if t.Set {
+			return d.set(t, v, end)
+		}
 		return d.sequence(t, v, end)
 	case asn1.SequenceOf:
 		return d.sequenceOf(t, v, end)
@@ -214,6 +217,10 @@ func (d *decoder) sequence(t *asn1.Type, v reflect.Value, end int) error {
 		if err != nil {
 			return err
 		}
+		if t.Extensible && t.Component(tag) == nil {
+			d.pos = cend
+			continue
+		}
 		for next < len(t.Fields) && !t.Fields[next].Starts(tag) {
 			if err := d.absent(&t.Fields[next], v); err != nil {
 				return d.unexpected(tag, t.Fields[next].Name)
@@ -223,19 +230,61 @@ func (d *decoder) sequence(t *asn1.Type, v reflect.Value, end int) error {
 		if next == len(t.Fields) {
 			return d.unexpected(tag, "nothing")
 		}
-		u := &t.Fields[next]
-		f := v.Field(u.Index)
-		if err := d.use(u, f, tag, cend); err != nil {
-			return asn1.In(err, u.Name)
-		}
-		if u.Optional && f.Kind() == reflect.String && f.Len() == 0 {
-			return asn1.In(d.fail("an optional component that is empty"), u.Name)
+		if err := d.component(&t.Fields[next], v, tag, cend); err != nil {
+			return err
 		}
 		next++
 	}
 	for ; next < len(t.Fields); next++ {
 		if err := d.absent(&t.Fields[next], v); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// component decodes the component u of v.
+func (d *decoder) component(u *asn1.Use, v reflect.Value, tag asn1.Tag, end int) error {
+	f := v.Field(u.Index)
+	if err := d.use(u, f, tag, end); err != nil {
+		return asn1.In(err, u.Name)
+	}
+	if u.Optional && f.Kind() == reflect.String && f.Len() == 0 {
+		return asn1.In(d.fail("an optional component that is empty"), u.Name)
+	}
+	return nil
+}
+
+// set is sequence for components in any order.
+//
+// ITU-T X.690, 8.11.
+func (d *decoder) set(t *asn1.Type, v reflect.Value, end int) error {
+	var found uint64 // bit i: component i
+	for d.pos < end {
+		tag, cend, err := d.header(end)
+		if err != nil {
+			return err
+		}
+		u := t.Component(tag)
+		switch {
+		case u == nil && t.Extensible:
+			d.pos = cend
+			continue
+		case u == nil:
+			return d.unexpected(tag, "a component of "+t.Name)
+		case found>>u.Index&1 != 0:
+			return d.unexpected(tag, "no second "+u.Name)
+		}
+		if err := d.component(u, v, tag, cend); err != nil {
+			return err
+		}
+		found |= 1 << u.Index
+	}
+	for i := range t.Fields {
+		if u := &t.Fields[i]; found>>u.Index&1 == 0 {
+			if err := d.absent(u, v); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
