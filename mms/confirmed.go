@@ -25,17 +25,20 @@ type ConfirmedError struct {
 	ServiceError     ServiceError `asn:"serviceError [2]"`
 }
 
-// ConfirmedServiceRequest is *GetNameListRequest, *ReadRequest, *WriteRequest or *GetVariableAccessAttributesRequest.
+// ConfirmedServiceRequest is *StatusRequest, *GetNameListRequest, *IdentifyRequest, *ReadRequest, *WriteRequest or
+// *GetVariableAccessAttributesRequest.
 //
 // ISO 9506-2, ConfirmedServiceRequest.
 type ConfirmedServiceRequest interface{ request() ServiceKind }
 
-// ConfirmedServiceResponse is *GetNameListResponse, *ReadResponse, *WriteResponse or
-// *GetVariableAccessAttributesResponse.
+// ConfirmedServiceResponse is *StatusResponse, *GetNameListResponse, *IdentifyResponse, *ReadResponse, *WriteResponse
+// or *GetVariableAccessAttributesResponse.
 //
 // ISO 9506-2, ConfirmedServiceResponse.
 type ConfirmedServiceResponse interface{ response() ServiceKind }
 
+func (*StatusRequest) request() ServiceKind      { return ServiceStatus }
+func (*IdentifyRequest) request() ServiceKind    { return ServiceIdentify }
 func (*GetNameListRequest) request() ServiceKind { return ServiceGetNameList }
 func (*ReadRequest) request() ServiceKind        { return ServiceRead }
 func (*WriteRequest) request() ServiceKind       { return ServiceWrite }
@@ -43,6 +46,8 @@ func (*GetVariableAccessAttributesRequest) request() ServiceKind {
 	return ServiceGetVariableAccessAttributes
 }
 
+func (*StatusResponse) response() ServiceKind      { return ServiceStatus }
+func (*IdentifyResponse) response() ServiceKind    { return ServiceIdentify }
 func (*GetNameListResponse) response() ServiceKind { return ServiceGetNameList }
 func (*ReadResponse) response() ServiceKind        { return ServiceRead }
 func (*WriteResponse) response() ServiceKind       { return ServiceWrite }

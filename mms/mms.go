@@ -27,8 +27,8 @@ type SyntaxError = asn1.SyntaxError
 // ValueError is the error of AppendXER and AppendBER: a PDU that has no encoding, such as one with a component missing.
 type ValueError = asn1.ValueError
 
-// PDU is one MMS PDU: *ConfirmedRequest, *ConfirmedResponse, *ConfirmedError, *Reject, *InitiateRequest,
-// *InitiateResponse, *InitiateError, *ConcludeRequest, *ConcludeResponse or *ConcludeError.
+// PDU is one MMS PDU: *ConfirmedRequest, *ConfirmedResponse, *ConfirmedError, *Reject, *CancelRequest, *CancelResponse,
+// *CancelError, *InitiateRequest, *InitiateResponse, *InitiateError, *ConcludeRequest, *ConcludeResponse or *ConcludeError.
 //
 // ISO 9506-2, MMSpdu.
 type PDU interface{ pdu() }
@@ -37,6 +37,9 @@ func (*ConfirmedRequest) pdu()  {}
 func (*ConfirmedResponse) pdu() {}
 func (*ConfirmedError) pdu()    {}
 func (*Reject) pdu()            {}
+func (*CancelRequest) pdu()     {}
+func (*CancelResponse) pdu()    {}
+func (*CancelError) pdu()       {}
 func (*InitiateRequest) pdu()   {}
 func (*InitiateResponse) pdu()  {}
 func (*InitiateError) pdu()     {}
@@ -51,6 +54,9 @@ var module = asn1.NewModule(slices.Concat([]asn1.Decl{
 		asn1.Alt[*ConfirmedResponse]("confirmed-ResponsePDU [1]"),
 		asn1.Alt[*ConfirmedError]("confirmed-ErrorPDU [2]"),
 		asn1.Alt[*Reject]("rejectPDU [4]"),
+		asn1.Alt[*CancelRequest]("cancel-RequestPDU [5]"),
+		asn1.Alt[*CancelResponse]("cancel-ResponsePDU [6]"),
+		asn1.Alt[*CancelError]("cancel-ErrorPDU [7]"),
 		asn1.Alt[*InitiateRequest]("initiate-RequestPDU [8]"),
 		asn1.Alt[*InitiateResponse]("initiate-ResponsePDU [9]"),
 		asn1.Alt[*InitiateError]("initiate-ErrorPDU [10]"),
@@ -59,18 +65,24 @@ var module = asn1.NewModule(slices.Concat([]asn1.Decl{
 		asn1.Alt[*ConcludeError]("conclude-ErrorPDU [13]"),
 	),
 	asn1.Choice[ConfirmedServiceRequest]("ConfirmedServiceRequest",
+		asn1.Alt[*StatusRequest]("status [0]"),
 		asn1.Alt[*GetNameListRequest]("getNameList [1]"),
+		asn1.Alt[*IdentifyRequest]("identify [2]"),
 		asn1.Alt[*ReadRequest]("read [4]"),
 		asn1.Alt[*WriteRequest]("write [5]"),
 		asn1.Alt[*GetVariableAccessAttributesRequest]("getVariableAccessAttributes [6]"),
 	),
 	asn1.Choice[ConfirmedServiceResponse]("ConfirmedServiceResponse",
+		asn1.Alt[*StatusResponse]("status [0]"),
 		asn1.Alt[*GetNameListResponse]("getNameList [1]"),
+		asn1.Alt[*IdentifyResponse]("identify [2]"),
 		asn1.Alt[*ReadResponse]("read [4]"),
 		asn1.Alt[*WriteResponse]("write [5]"),
 		asn1.Alt[*GetVariableAccessAttributesResponse]("getVariableAccessAttributes [6]"),
 	),
 	rejectReasonDecl, errorClassDecl,
+	asn1.Numbers[LogicalStatus]("INTEGER", logicalStatusNames), asn1.Numbers[PhysicalStatus]("INTEGER", physicalStatusNames),
+	asn1.NamedBits[StatusDetail]("BIT STRING", 0, nil),
 	objectNameDecl, objectScopeDecl, asn1.Numbers[ObjectClass]("ObjectClass", objectClassNames),
 	variableAccessSpecificationDecl, variableSpecificationDecl, addressDecl,
 	alternateAccessItemDecl, alternateAccessSelectionDecl, accessSelectionDecl, selectAccessDecl,

@@ -33,11 +33,14 @@ type ServiceKind uint8
 
 // The services that have a PDU in this package.
 const (
+	ServiceStatus                      ServiceKind = 0
 	ServiceGetNameList                 ServiceKind = 1
+	ServiceIdentify                    ServiceKind = 2
 	ServiceRead                        ServiceKind = 4
 	ServiceWrite                       ServiceKind = 5
 	ServiceGetVariableAccessAttributes ServiceKind = 6
 	ServiceConclude                    ServiceKind = 83
+	ServiceCancel                      ServiceKind = 84
 )
 
 // String gives the standard's word for k.
