@@ -85,8 +85,8 @@ func newAssociation(link Link, cfg Config) (*Association, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.MaxPDU = min(cfg.MaxPDU, link.MaxPDU()); cfg.MaxPDU < MinPDU {
-		return nil, fmt.Errorf("association: the carrier brings PDUs of %d octets at most, at least %d are needed", cfg.MaxPDU, MinPDU)
+	if cfg.MaxPDU = min(cfg.MaxPDU, link.MaxPDU()); cfg.MaxPDU < cfg.LeastPDU {
+		return nil, fmt.Errorf("association: the carrier brings PDUs of %d octets at most, at least %d are needed", cfg.MaxPDU, cfg.LeastPDU)
 	}
 	a := &Association{
 		link:    link,
@@ -318,7 +318,7 @@ func (a *Association) read() {
 			err = fmt.Errorf("the peer ended the link without a conclude: %w", net.ErrClosed)
 		}
 		if err != nil {
-			a.cancel(err)
+			a.cancel(a.lost(err))
 			return
 		}
 		a.mu.Lock()
@@ -341,6 +341,16 @@ func (a *Association) read() {
 			return
 		}
 	}
+}
+
+// lost is why the association ends when the Link has.
+func (a *Association) lost(err error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.machine.state == concluding && a.cfg.Lenient.SilentConclude {
+		return errConcluded
+	}
+	return err
 }
 
 // deliver completes a call. The slot is free only now, whether or not the caller still waits: the peer

@@ -3,6 +3,7 @@ package assoc_test
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -100,6 +101,38 @@ func TestAnswerBeatsTheEndOfTheContext(t *testing.T) {
 		}
 		if _, err := client.Call(ctx, read("y")); err != nil {
 			t.Fatalf("got %v, want the answer", err)
+		}
+	}
+}
+
+// Many a server closes the connection where it should answer a conclude.
+func TestConcludeThatTheEndAnswers(t *testing.T) {
+	for _, lenient := range []bool{false, true} {
+		near, far := testbed.Pipe(rbac.Subject{}, rbac.Subject{})
+		server := make(chan error, 1)
+		go func() {
+			_, err := far.Recv(t.Context())
+			detail := int32(assoc.MinPDU)
+			err = errors.Join(err, far.Send(t.Context(), &mms.InitiateResponse{LocalDetailCalled: &detail, NegotiatedMaxServOutstandingCalling: 1,
+				InitResponseDetail: mms.InitResponseDetail{NegotiatedVersionNumber: 1}}))
+			pdu, received := far.Recv(t.Context())
+			if _, ok := pdu.(*mms.ConcludeRequest); !ok {
+				err = errors.Join(err, received, errors.New("no conclude came"))
+			}
+			server <- errors.Join(err, far.Close())
+		}()
+		a, err := assoc.Initiate(t.Context(), near, assoc.Config{Lenient: assoc.Lenient{SilentConclude: lenient}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Conclude(t.Context()); (err == nil) != lenient {
+			t.Errorf("lenient %t: conclude gives %v", lenient, err)
+		}
+		if err := <-server; err != nil {
+			t.Error(err)
+		}
+		if _, err := a.Call(t.Context(), read("x")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a call afterwards: %v", err)
 		}
 	}
 }

@@ -128,6 +128,8 @@ func (m *machine) input(pdu mms.PDU) step {
 		return m.inputAnswer(p.InvokeID, nil, &ServiceError{Class: p.ServiceError.ErrorClass, Remote: true})
 	case *mms.Reject:
 		return m.inputReject(p)
+	case *mms.CancelRequest:
+		return m.inputCancel(p.OriginalInvokeID)
 	case *mms.ConcludeRequest:
 		return m.inputConclude()
 	case *mms.ConcludeResponse:
@@ -215,6 +217,20 @@ func (m *machine) inputReject(p *mms.Reject) step {
 	}
 	m.becomeEnded()
 	return step{ended: &RejectError{Reason: p.RejectReason}}
+}
+
+// inputCancel declines: what waits here is soon done, and what is being done is not stopped halfway.
+//
+// ISO 9506-1, Cancel.
+func (m *machine) inputCancel(invokeID uint32) step {
+	if m.state != established && m.state != concluding {
+		return m.fault("cancel-RequestPDU while %s", m.state)
+	}
+	reason := mms.CancelInvokeIDUnknown
+	if _, open := m.serving[invokeID]; open {
+		reason = mms.CancelCancelNotPossible
+	}
+	return step{send: &mms.CancelError{OriginalInvokeID: invokeID, ServiceError: mms.ServiceError{ErrorClass: reason}}}
 }
 
 func (m *machine) inputConclude() step {

@@ -92,6 +92,9 @@ func TestPDUsOutOfTurn(t *testing.T) {
 		"response":          &mms.ConfirmedResponse{InvokeID: 99, Service: &mms.ReadResponse{}},
 		"error":             &mms.ConfirmedError{InvokeID: 99, ServiceError: mms.ServiceError{ErrorClass: mms.OthersOther}},
 		"reject":            &mms.Reject{RejectReason: mms.PDUErrorInvalidPDU},
+		"cancel request":    &mms.CancelRequest{OriginalInvokeID: 99},
+		"cancel response":   &mms.CancelResponse{OriginalInvokeID: 99},
+		"cancel error":      &mms.CancelError{OriginalInvokeID: 99, ServiceError: mms.ServiceError{ErrorClass: mms.CancelOther}},
 		"conclude request":  &mms.ConcludeRequest{},
 		"conclude response": &mms.ConcludeResponse{},
 		"conclude error":    &mms.ConcludeError{ServiceError: mms.ServiceError{ErrorClass: mms.ConcludeOther}},
@@ -99,8 +102,8 @@ func TestPDUsOutOfTurn(t *testing.T) {
 	allowed := map[state]map[string]bool{
 		idle:        {"initiate request": true},
 		initiating:  {"initiate response": true, "initiate error": true},
-		established: {"request": true, "conclude request": true},
-		concluding:  {"request": true, "conclude response": true, "conclude error": true},
+		established: {"request": true, "cancel request": true, "conclude request": true},
+		concluding:  {"request": true, "cancel request": true, "conclude response": true, "conclude error": true},
 	}
 	for s, good := range allowed {
 		for name, pdu := range all {

@@ -16,6 +16,9 @@ type Config struct {
 	MaxPDU      int // largest PDU that we take, in octets; default 65000, at least MinPDU
 	Outstanding int // calls open at once in each direction; default 16, at most 32767
 	Nesting     int // levels of nested data that we take; default 10, at least 5
+	LeastPDU    int // least PDU that the peer must take, in octets; default and most MinPDU, at least 64
+
+	Lenient Lenient // what is taken of peers that do not keep to the rules; default nothing
 
 	Services mms.ServiceSupportOptions // what Handler serves, announced to the peer
 
@@ -30,10 +33,22 @@ type Config struct {
 	Fault func(error)
 }
 
-// MinPDU is the least PDU size, in octets, that both ends must take. IEC 61850-8-1, Initiate.
+// MinPDU is the PDU size, in octets, that every end of IEC 61850-8-2 takes. In IEC 61850-8-1 there is no such number, and
+// old devices take a few hundred octets: see Config.LeastPDU.
 const MinPDU = 8192
 
+// Lenient names what real devices do in Initiate and Conclude although the standards do not allow it. The zero
+// Lenient takes none of it.
+type Lenient struct {
+	FewBlocks      bool // the peer has less than structures, arrays, alternate access and named variable lists: what it has is agreed on
+	LowNesting     bool // the peer takes less than five levels of nested data
+	NoCalls        bool // the peer proposes, or grants, no call at once: one is agreed on
+	RaisedNumbers  bool // the peer answers with more than was proposed: what was proposed counts
+	SilentConclude bool // the peer ends the connection in place of an answer to Conclude
+}
+
 const (
+	leastPDU           = 64 // in which an error fits
 	defaultMaxPDU      = 65000
 	defaultOutstanding = 16
 	maxOutstanding     = 32767
@@ -45,15 +60,19 @@ const (
 // parameterCBB is what the services that we speak need. IEC 61850-8-1, Table "Conformance building blocks".
 const parameterCBB = mms.ParamSTR1 | mms.ParamSTR2 | mms.ParamVNAM | mms.ParamVALT | mms.ParamVLIS
 
+// leastCBB is that without which nothing can be read.
+const leastCBB = mms.ParamVNAM
+
 // Parameters is what both ends agreed on.
 //
 // ISO 9506-2, Initiate.
 type Parameters struct {
-	MaxPDU   int                       // octets of a PDU, in either direction
-	Ours     int                       // calls that we may have open at once
-	Theirs   int                       // calls that the peer may have open at once
-	Nesting  int                       // levels of nested data
-	Services mms.ServiceSupportOptions // what the peer serves
+	MaxPDU   int                         // octets of a PDU, in either direction
+	Ours     int                         // calls that we may have open at once
+	Theirs   int                         // calls that the peer may have open at once
+	Nesting  int                         // levels of nested data
+	Services mms.ServiceSupportOptions   // what the peer serves
+	CBB      mms.ParameterSupportOptions // what both ends have of what we propose
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -66,6 +85,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"MaxPDU", &c.MaxPDU, defaultMaxPDU, MinPDU, 1 << 30},
 		{"Outstanding", &c.Outstanding, defaultOutstanding, 1, maxOutstanding},
 		{"Nesting", &c.Nesting, defaultNesting, minNesting, 127},
+		{"LeastPDU", &c.LeastPDU, MinPDU, leastPDU, MinPDU},
 	} {
 		if *f.v == 0 {
 			*f.v = f.preset
@@ -99,18 +119,13 @@ func (c Config) request() *mms.InitiateRequest {
 // agree settles a proposal of the peer: each number is the smaller of both ends'.
 func (c Config) agree(p *mms.InitiateRequest) (Parameters, *InitiateError) {
 	d := p.InitRequestDetail
-	if d.ProposedVersionNumber < version {
-		return Parameters{}, &InitiateError{Class: mms.InitiateVersionIncompatible}
-	}
-	if d.ProposedParameterCBB&parameterCBB != parameterCBB {
-		return Parameters{}, &InitiateError{Class: mms.InitiateParameterCBBInsufficient}
-	}
 	agreed := Parameters{
 		MaxPDU:   c.MaxPDU,
 		Ours:     min(c.Outstanding, int(p.ProposedMaxServOutstandingCalled)),
 		Theirs:   min(c.Outstanding, int(p.ProposedMaxServOutstandingCalling)),
 		Nesting:  c.Nesting,
 		Services: d.ServicesSupportedCalling,
+		CBB:      parameterCBB & d.ProposedParameterCBB,
 	}
 	if p.LocalDetailCalling != nil {
 		agreed.MaxPDU = min(agreed.MaxPDU, int(*p.LocalDetailCalling))
@@ -118,17 +133,37 @@ func (c Config) agree(p *mms.InitiateRequest) (Parameters, *InitiateError) {
 	if p.ProposedDataStructureNestingLevel != nil {
 		agreed.Nesting = min(agreed.Nesting, int(*p.ProposedDataStructureNestingLevel))
 	}
+	if c.Lenient.NoCalls && agreed.Theirs == 0 {
+		agreed.Theirs = 1
+	}
+	blocks, nesting := c.least()
 	switch {
-	case agreed.MaxPDU < MinPDU:
+	case d.ProposedVersionNumber < version:
+		return Parameters{}, &InitiateError{Class: mms.InitiateVersionIncompatible}
+	case agreed.CBB&blocks != blocks:
+		return Parameters{}, &InitiateError{Class: mms.InitiateParameterCBBInsufficient}
+	case agreed.MaxPDU < c.LeastPDU:
 		return Parameters{}, &InitiateError{Class: mms.InitiateMaxSegmentInsufficient}
 	case agreed.Theirs < 1:
 		return Parameters{}, &InitiateError{Class: mms.InitiateMaxServicesOutstandingCallingInsufficient}
 	case agreed.Ours < 0:
 		return Parameters{}, &InitiateError{Class: mms.InitiateMaxServicesOutstandingCalledInsufficient}
-	case agreed.Nesting < minNesting:
+	case agreed.Nesting < nesting:
 		return Parameters{}, &InitiateError{Class: mms.InitiateNestingLevelInsufficient}
 	}
 	return agreed, nil
+}
+
+// least is what the peer must have.
+func (c Config) least() (blocks mms.ParameterSupportOptions, nesting int) {
+	blocks, nesting = parameterCBB, minNesting
+	if c.Lenient.FewBlocks {
+		blocks = leastCBB
+	}
+	if c.Lenient.LowNesting {
+		nesting = 0
+	}
+	return blocks, nesting
 }
 
 // response tells the peer what has been agreed.
@@ -141,7 +176,7 @@ func (c Config) response(agreed Parameters) *mms.InitiateResponse {
 		NegotiatedDataStructureNestingLevel: &nesting,
 		InitResponseDetail: mms.InitResponseDetail{
 			NegotiatedVersionNumber: version,
-			NegotiatedParameterCBB:  parameterCBB,
+			NegotiatedParameterCBB:  agreed.CBB,
 			ServicesSupportedCalled: c.Services,
 		},
 	}
@@ -156,6 +191,7 @@ func (c Config) accept(p *mms.InitiateResponse) (Parameters, error) {
 		Theirs:   int(p.NegotiatedMaxServOutstandingCalled),
 		Nesting:  c.Nesting,
 		Services: d.ServicesSupportedCalled,
+		CBB:      parameterCBB & d.NegotiatedParameterCBB,
 	}
 	if p.LocalDetailCalled != nil {
 		agreed.MaxPDU = int(*p.LocalDetailCalled)
@@ -163,18 +199,27 @@ func (c Config) accept(p *mms.InitiateResponse) (Parameters, error) {
 	if p.NegotiatedDataStructureNestingLevel != nil {
 		agreed.Nesting = int(*p.NegotiatedDataStructureNestingLevel)
 	}
+	if c.Lenient.NoCalls && agreed.Ours == 0 {
+		agreed.Ours = 1
+	}
+	negotiated := int(d.NegotiatedVersionNumber)
+	_, nesting := c.least()
 	for _, f := range []struct {
-		name              string
-		got, least, offer int
+		name         string
+		got          *int
+		least, offer int
 	}{
-		{"PDU size", agreed.MaxPDU, MinPDU, c.MaxPDU},
-		{"number of outstanding calls (calling)", agreed.Ours, 1, c.Outstanding},
-		{"number of outstanding calls (called)", agreed.Theirs, 0, c.Outstanding},
-		{"nesting level", agreed.Nesting, minNesting, c.Nesting},
-		{"version", int(d.NegotiatedVersionNumber), version, version},
+		{"PDU size", &agreed.MaxPDU, c.LeastPDU, c.MaxPDU},
+		{"number of outstanding calls (calling)", &agreed.Ours, 1, c.Outstanding},
+		{"number of outstanding calls (called)", &agreed.Theirs, 0, c.Outstanding},
+		{"nesting level", &agreed.Nesting, nesting, c.Nesting},
+		{"version", &negotiated, version, version},
 	} {
-		if f.got < f.least || f.got > f.offer {
-			return Parameters{}, protocolError("its answer to initiate gives the %s as %d, outside %d to %d", f.name, f.got, f.least, f.offer)
+		if c.Lenient.RaisedNumbers {
+			*f.got = min(*f.got, f.offer)
+		}
+		if *f.got < f.least || *f.got > f.offer {
+			return Parameters{}, protocolError("its answer to initiate gives the %s as %d, outside %d to %d", f.name, *f.got, f.least, f.offer)
 		}
 	}
 	return agreed, nil

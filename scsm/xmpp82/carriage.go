@@ -33,6 +33,8 @@ func carriageOf(pdu mms.PDU) carriage {
 			return iqSet
 		}
 		return iqGet
+	case *mms.CancelRequest:
+		return iqGet
 	case *mms.InitiateRequest, *mms.ConcludeRequest:
 		return iqSet
 	case *mms.Reject:

@@ -149,7 +149,7 @@ func take(iq *stanza.Stanza) (stanza.Stanza, bool) {
 	return taken, !taken.From.IsZero()
 }
 
-// await keeps the iq that is being read until its conclude is answered.
+// await keeps the iq that is being read until its conclude or cancel is answered.
 func (l *ledger) await() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

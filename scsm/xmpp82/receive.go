@@ -259,7 +259,7 @@ func (a *Association) takeData(in inbound, octets []byte) (mms.PDU, error) {
 		if !a.ledger.noteAsked(p.InvokeID) {
 			return nil, fmt.Errorf("%v uses invokeID %d for two requests at once", a.peer, p.InvokeID)
 		}
-	case *mms.ConcludeRequest:
+	case *mms.ConcludeRequest, *mms.CancelRequest: // either is answered before the next PDU is read
 		a.ledger.await()
 	case *mms.ConcludeResponse:
 		a.concluded.Store(true)

@@ -217,7 +217,7 @@ func (a *Association) sendData(ctx context.Context, pdu mms.PDU, want *expected,
 	case *mms.ConcludeResponse:
 		a.concluded.Store(true)
 		return a.answerAwaited(ctx, p, sec)
-	case *mms.ConcludeError:
+	case *mms.ConcludeError, *mms.CancelError:
 		return a.answerAwaited(ctx, p, sec)
 	case *mms.Reject:
 		return a.sendReject(ctx, p, sec)
