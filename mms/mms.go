@@ -125,9 +125,14 @@ func AppendBER(dst []byte, p PDU) ([]byte, error) { return ber.Append(dst, pduTy
 // DecodeBER reads a PDU from b, which holds nothing else. Errors are *SyntaxError.
 func DecodeBER(b []byte, l Limits) (PDU, error) { return Lenient{}.DecodeBER(b, l) }
 
-// Lenient says what is read beside the form that DecodeBER reads: AnyLength takes lengths in more octets than they need and
-// indefinite lengths, which BER leaves to the sender.
+// Lenient says what is read beside the form that DecodeBER reads. AnyLength takes lengths in more octets than they need and
+// indefinite lengths, which BER leaves to the sender; the other fields take what devices do beside BER and MMS.
 type Lenient ber.Lenient
+
+// Tolerant is all leniencies together.
+func Tolerant() Lenient {
+	return Lenient{AnyLength: true, AnyInteger: true, PlainUnsigned: true, PlainFloat: true, AnyPadding: true, AnyText: true}
+}
 
 // DecodeBER is the function DecodeBER with what n allows.
 func (n Lenient) DecodeBER(b []byte, l Limits) (PDU, error) {

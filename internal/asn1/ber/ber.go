@@ -44,13 +44,16 @@ func Append(dst []byte, t *asn1.Type, v any) ([]byte, error) {
 // Decode reads b, which is exactly one encoding, into out, a pointer to a value of type t. Everything in the result is a
 // copy. What b has wrong is an *asn1.SyntaxError, and *out is then undefined.
 func Decode(b []byte, t *asn1.Type, out any, l asn1.Limits) error {
+	return decode(b, t, out, l.WithDefaults(), Lenient{})
+}
+
+func decode(b []byte, t *asn1.Type, out any, l asn1.Limits, n Lenient) error {
 	v := reflect.ValueOf(out).Elem()
 	if v.Type() != t.Go {
 		panic(fmt.Sprintf("ber: decoding %v into %v", t.Go, v.Type()))
 	}
 	v.SetZero()
-	l = l.WithDefaults()
-	d := decoder{b: b, depth: l.MaxDepth, items: l.MaxItems}
+	d := decoder{b: b, depth: l.MaxDepth, items: l.MaxItems, lenient: n}
 	if len(b) > l.MaxSize {
 		return d.tooLong(l.MaxSize)
 	}

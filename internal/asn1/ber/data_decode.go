@@ -21,6 +21,9 @@ func (d *decoder) data(tag asn1.Tag, end int) (value.Value, error) {
 		return value.ArrayOf(elems...), in(err, "array")
 	}
 	v, ok := dataContent(id, d.b[d.pos:end])
+	if !ok && d.lenient != (Lenient{}) {
+		v, ok = d.lenient.looseData(id, d.b[d.pos:end])
+	}
 	if !ok && !isData(id) {
 		return v, d.unexpected(tag, "Data")
 	} else if !ok {

@@ -17,6 +17,8 @@ type decoder struct {
 	depth int // levels that are left
 	items int // items that are left
 	slab  value.Slab
+
+	lenient Lenient
 }
 
 func (d *decoder) fail(msg string) error {

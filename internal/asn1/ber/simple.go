@@ -44,7 +44,9 @@ func (d *decoder) simple(t *asn1.Type, v reflect.Value, b []byte) error {
 // bits reads named bits, of any length as long as those that are set have a place.
 func (d *decoder) bits(t *asn1.Type, v reflect.Value, b []byte) error {
 	if _, ok := bitLen(b); !ok {
-		return d.fail("a malformed BIT STRING")
+		if b, ok = d.lenient.padded(b); !ok {
+			return d.fail("a malformed BIT STRING")
+		}
 	}
 	for i, octet := range b[1:] {
 		for ; octet != 0; octet &= octet - 1 {
@@ -59,6 +61,7 @@ func (d *decoder) bits(t *asn1.Type, v reflect.Value, b []byte) error {
 }
 
 func (d *decoder) number(t *asn1.Type, v reflect.Value, b []byte) error {
+	b, _ = d.lenient.integer(b)
 	if v.CanInt() {
 		i, ok := integer(b)
 		switch {
