@@ -17,14 +17,16 @@ const (
 	forServer purpose = iota + 1
 	forClient
 	forE2E
+	forPeerServer // of an IED, without XMPP
+	forPeerClient
 )
 
 // event returns the ID of what has none of its own in this purpose.
 func (p purpose) event() audit.ID {
 	switch p {
-	case forServer:
+	case forServer, forPeerServer:
 		return audit.ServerCertificate
-	case forClient:
+	case forClient, forPeerClient:
 		return audit.ClientCertificate
 	}
 	return audit.E2ECertificate
@@ -33,9 +35,9 @@ func (p purpose) event() audit.ID {
 // String returns what the certificate is for.
 func (p purpose) String() string {
 	switch p {
-	case forServer:
+	case forServer, forPeerServer:
 		return "TLS server"
-	case forClient:
+	case forClient, forPeerClient:
 		return "TLS client"
 	}
 	return "E2E"
@@ -66,6 +68,8 @@ func (t *Trust) verify(chain []*x509.Certificate, p purpose, domain string, now 
 	switch p {
 	case forServer:
 		fault = p.checkDomain(leaf, ns, domain)
+	case forPeerServer:
+		fault = p.checkPeerName(leaf, ns, domain)
 	case forE2E:
 		fault = v.readRoles()
 	}
@@ -171,9 +175,9 @@ func (p purpose) checkStrength(c *x509.Certificate) *VerifyError {
 
 func (p purpose) extKeyUsages() []x509.ExtKeyUsage {
 	switch p {
-	case forServer:
+	case forServer, forPeerServer:
 		return []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	case forClient:
+	case forClient, forPeerClient:
 		return []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	}
 	return []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
@@ -189,12 +193,13 @@ func (p purpose) checkUsage(c *x509.Certificate, ns names) *VerifyError {
 	if p == forE2E {
 		return p.checkE2EUsage(c, ns)
 	}
-	if !slices.Contains(c.ExtKeyUsage, p.extKeyUsages()[0]) {
+	unsaid := (p == forPeerServer || p == forPeerClient) && len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0
+	if !unsaid && !slices.Contains(c.ExtKeyUsage, p.extKeyUsages()[0]) {
 		hint := ""
 		if c.KeyUsage&x509.KeyUsageKeyAgreement != 0 && len(c.ExtKeyUsage) == 0 {
 			hint = "this looks like an E2E certificate: take the TLS one"
 		}
-		return p.fault(RuleUsage, c, hint, "its extended key usage lacks %s", map[purpose]string{forServer: "serverAuth", forClient: "clientAuth"}[p])
+		return p.fault(RuleUsage, c, hint, "its extended key usage lacks %s", map[purpose]string{forServer: "serverAuth", forPeerServer: "serverAuth", forClient: "clientAuth", forPeerClient: "clientAuth"}[p])
 	}
 	if c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
 		return p.fault(RuleUsage, c, "", "its key usage lacks digitalSignature")

@@ -1,0 +1,23 @@
+package iso81
+
+// lenient names what is taken from peers though the standards do not allow it. Config.Strict takes none of it.
+type lenient struct {
+	anyReference  bool // COTP: a CC that answers another reference than ours
+	connectData   bool // COTP: CR and CC with user data, which is passed over
+	longTPDU      bool // COTP: TPDUs longer than was agreed, up to what a packet holds
+	dataAlone     bool // session: DATA TRANSFER without GIVE TOKENS before it
+	simpleData    bool // presentation: simply encoded data though there are contexts
+	fewResults    bool // presentation: a CPA with fewer results than contexts were proposed
+	anyLength     bool // BER: lengths in more octets than needed, indefinite ones
+	anyIndirect   bool // ACSE: user information that names another context than that of MMS
+	anyContext    bool // ACSE: an AARE with another application context than that of MMS
+	silentRelease bool // ACSE: FINISH and DISCONNECT without RLRQ and RLRE
+	longPDU       bool // MMS: PDUs longer than was agreed, up to Config.MaxPDU
+}
+
+func lenience(strict bool) lenient {
+	if strict {
+		return lenient{}
+	}
+	return lenient{true, true, true, true, true, true, true, true, true, true, true}
+}

@@ -1,0 +1,137 @@
+package iso81
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"busbar.example/secure/audit"
+)
+
+const (
+	refusals    = 16          // connections over the limit that are told so at the same time
+	refusalTime = time.Second // for one of them
+	acceptPause = 5 * time.Millisecond
+)
+
+// Listener accepts associations. Its methods are safe for concurrent use.
+type Listener struct {
+	ln   net.Listener
+	cfg  ServerConfig
+	base *Config
+
+	once   sync.Once
+	conns  chan net.Conn
+	closed chan struct{}
+	close  sync.Once
+	work   sync.WaitGroup
+	places chan struct{} // one for each connection that stands
+	refuse chan struct{} // one for each that is being refused
+}
+
+// NewListener makes a Listener of ln, which it owns from then on.
+func NewListener(ln net.Listener, cfg ServerConfig) (*Listener, error) {
+	base, err := cfg.Config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Connections == 0 {
+		cfg.Connections = defaultConnections
+	}
+	return &Listener{ln: ln, cfg: cfg, base: base, conns: make(chan net.Conn), closed: make(chan struct{}),
+		places: make(chan struct{}, cfg.Connections), refuse: make(chan struct{}, refusals)}, nil
+}
+
+// Addr is where the Listener listens.
+func (l *Listener) Addr() net.Addr { return l.ln.Addr() }
+
+// Accept waits for a connection. What is to be done above TCP is done by the first Recv of the Association, for which the peer
+// has Config.Timeout. After Close, the error is net.ErrClosed.
+func (l *Listener) Accept(ctx context.Context) (*Association, error) {
+	l.once.Do(func() { l.work.Go(l.accept) })
+	select {
+	case conn := <-l.conns:
+		return l.association(conn), nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (l *Listener) association(conn net.Conn) *Association {
+	a := newAssociation(conn, l.base)
+	a.inbound, a.subject = true, l.cfg.Subject
+	a.machine.called = l.cfg.Called
+	a.setUp = time.Now().Add(l.base.Timeout)
+	a.forget = func() { <-l.places }
+	return a
+}
+
+// accept takes connections off ln until it is closed.
+func (l *Listener) accept() {
+	for {
+		conn, err := l.ln.Accept()
+		if err != nil {
+			select {
+			case <-l.closed:
+				return
+			case <-time.After(acceptPause): // no file descriptors, for example
+				continue
+			}
+		}
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.SetKeepAliveConfig(keepAlive(l.base.KeepAlive))
+		}
+		select {
+		case l.places <- struct{}{}:
+		default:
+			l.tooMany(conn)
+			continue
+		}
+		select {
+		case l.conns <- conn:
+		case <-l.closed:
+			conn.Close()
+			<-l.places
+			return
+		}
+	}
+}
+
+// tooMany refuses a connection for which there is no place: by a DR, where there is time for that.
+func (l *Listener) tooMany(conn net.Conn) {
+	l.base.Audit.Record(audit.Event{ID: audit.StreamFlood, Time: time.Now(), Peer: conn.RemoteAddr().String(), Text: "no more connections are taken"})
+	select {
+	case l.refuse <- struct{}{}:
+	default:
+		conn.Close()
+		return
+	}
+	l.work.Go(func() {
+		defer func() { conn.Close(); <-l.refuse }()
+		if l.base.TLS != nil {
+			return
+		}
+		conn.SetDeadline(time.Now().Add(refusalTime))
+		in := reader{conn: conn}
+		cr, err := in.tpdu()
+		if err != nil || cr.code != codeCR {
+			return
+		}
+		dr := tpdu{code: codeDR, dst: cr.src, reason: DisconnectCongestion}
+		conn.Write(dr.append(nil))
+	})
+}
+
+// Close ends Accept. Associations that stand go on.
+func (l *Listener) Close() error {
+	var err error
+	l.close.Do(func() {
+		close(l.closed)
+		err = l.ln.Close()
+	})
+	l.work.Wait()
+	return err
+}
