@@ -12,6 +12,7 @@ import (
 // Client is the services of an associated peer. It is safe for concurrent use.
 type Client struct {
 	association *assoc.Association
+	lenient     Lenient
 	split       splits
 }
 
@@ -21,11 +22,7 @@ var _ acsi.Services = (*Client)(nil)
 //
 // IEC 61850-7-2, 8.3, Associate.
 func Associate(ctx context.Context, link assoc.Link, cfg assoc.Config) (*Client, error) {
-	a, err := assoc.Initiate(ctx, link, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return &Client{association: a}, nil
+	return Lenient{}.Associate(ctx, link, cfg)
 }
 
 // Release ends the association in order. IEC 61850-7-2, 8.3, Release.

@@ -135,9 +135,13 @@ func nextOf(strands []strand, waiting map[string]int) (name string, found bool) 
 	return name, found
 }
 
-// typing makes nodes of types. It knows which structures were put together of the types of their parts, and so are
-// sorted by name; each is one of its own.
-type typing map[*mms.StructureType]bool
+// typing makes nodes of types.
+type typing struct {
+	lenient Lenient
+	loose   map[*mms.StructureType]bool // those that were put together of the types of their parts, and so are sorted by name
+}
+
+func (l Lenient) typing() typing { return typing{l, make(map[*mms.StructureType]bool)} }
 
 // logicalNode makes a node of the type of a logical node, which has been checked. Its components are functional
 // constraints.
@@ -149,6 +153,9 @@ func (t typing) logicalNode(name string, spec mms.TypeSpecification) (*acsi.Node
 	var strands []strand
 	for _, component := range whole.Components {
 		fc, err := acsi.ParseFC(component.ComponentName)
+		if err != nil && t.lenient.OtherTypes {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -156,7 +163,7 @@ func (t typing) logicalNode(name string, spec mms.TypeSpecification) (*acsi.Node
 		if !ok {
 			return nil, fmt.Errorf("%s$%v is no structure of data objects", name, fc)
 		}
-		strands = append(strands, strand{fc, part.Components, t[part]})
+		strands = append(strands, strand{fc, part.Components, t.loose[part]})
 	}
 	slices.SortFunc(strands, func(a, b strand) int { return int(a.fc) - int(b.fc) })
 	n := &acsi.Node{Name: name, Kind: acsi.LogicalNodeNode, Class: classOf(name)}
@@ -182,7 +189,7 @@ func (t typing) dataObject(name string, kind acsi.NodeKind, under []constrained)
 			return nil, fmt.Errorf("%d elements under %v, and %d under %v", n.Count, under[0].fc, count, u.fc)
 		}
 		n.Count = count
-		strands = append(strands, strand{u.fc, structure.Components, t[structure]})
+		strands = append(strands, strand{u.fc, structure.Components, t.loose[structure]})
 	}
 	err := braid(strands, func(part string, under []constrained) error {
 		if isDataObject(under) {
@@ -191,7 +198,7 @@ func (t typing) dataObject(name string, kind acsi.NodeKind, under []constrained)
 			return err
 		}
 		for _, u := range under {
-			child, err := attribute(part, acsi.DataAttributeNode, u)
+			child, err := t.attribute(part, acsi.DataAttributeNode, u)
 			if err != nil {
 				return err
 			}
@@ -229,12 +236,15 @@ func elementOf(spec mms.TypeSpecification) (element mms.TypeSpecification, count
 	return spec, 0
 }
 
-func attribute(name string, kind acsi.NodeKind, u constrained) (*acsi.Node, error) {
+func (t typing) attribute(name string, kind acsi.NodeKind, u constrained) (*acsi.Node, error) {
 	element, count := elementOf(u.spec)
 	n := &acsi.Node{Name: name, Kind: kind, FC: u.fc, Count: count}
 	structure, ok := element.(*mms.StructureType)
 	if !ok {
-		if n.Type, ok = leafType(element); !ok {
+		if n.Type, ok = leafType(element); !ok && t.lenient.OtherTypes {
+			n.Type, ok = otherType(element)
+		}
+		if !ok {
 			return nil, fmt.Errorf("an attribute under %v of a type that IEC 61850 does not use", u.fc)
 		}
 		return n, nil
@@ -243,7 +253,7 @@ func attribute(name string, kind acsi.NodeKind, u constrained) (*acsi.Node, erro
 		return nil, fmt.Errorf("an attribute under %v without parts", u.fc)
 	}
 	for _, c := range structure.Components {
-		child, err := attribute(c.ComponentName, acsi.BasicDataAttributeNode, constrained{u.fc, c.ComponentType})
+		child, err := t.attribute(c.ComponentName, acsi.BasicDataAttributeNode, constrained{u.fc, c.ComponentType})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.ComponentName, err)
 		}

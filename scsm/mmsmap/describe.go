@@ -68,6 +68,12 @@ func Describe(pdu mms.PDU) Meaning {
 		return refused("", p.ServiceError)
 	case *mms.Reject:
 		return Meaning{Service: "Reject", Outcome: p.RejectReason.String(), Failed: true}
+	case *mms.CancelRequest:
+		return Meaning{Service: "Cancel of a request", Objects: []string{fmt.Sprint("invokeID ", p.OriginalInvokeID)}}
+	case *mms.CancelResponse:
+		return Meaning{Service: "Cancel of a request", Outcome: "done"}
+	case *mms.CancelError:
+		return refused("Cancel of a request", p.ServiceError)
 	case *mms.InitiateRequest:
 		return Meaning{Service: "Associate", Outcome: proposed(p.LocalDetailCalling, p.ProposedMaxServOutstandingCalling)}
 	case *mms.InitiateResponse:
@@ -86,6 +92,12 @@ func Describe(pdu mms.PDU) Meaning {
 
 func describeRequest(r mms.ConfirmedServiceRequest) Meaning {
 	switch r := r.(type) {
+	case *mms.StatusRequest:
+		m := Meaning{Service: "Status"}
+		if r.ExtendedDerivation {
+			m.Objects = []string{"with a self test"}
+		}
+		return m
 	case *mms.GetNameListRequest:
 		return describeNames(r)
 	case *mms.ReadRequest:
@@ -106,6 +118,10 @@ func describeRequest(r mms.ConfirmedServiceRequest) Meaning {
 
 func describeResponse(r mms.ConfirmedServiceResponse) Meaning {
 	switch r := r.(type) {
+	case *mms.StatusResponse:
+		return Meaning{Service: "Status", Outcome: r.VMDLogicalStatus.String() + ", " + r.VMDPhysicalStatus.String()}
+	case *mms.IdentifyResponse:
+		return Meaning{Service: "Identify", Outcome: fmt.Sprintf("%q, %q, %q", r.VendorName, r.ModelName, r.Revision)}
 	case *mms.GetNameListResponse:
 		outcome := count(len(r.ListOfIdentifier), "name")
 		if r.MoreFollows {

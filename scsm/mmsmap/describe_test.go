@@ -74,6 +74,12 @@ var described = []struct {
 	{"names of no use in ACSI", names(mms.ClassNamedVariable, mms.ScopeAA{}, ""), "GetNameList namedVariable", false},
 	{"definition", &mms.ConfirmedRequest{Service: &mms.GetVariableAccessAttributesRequest{Name: mms.DomainSpecific{DomainID: "LD", ItemID: "LLN0"}}}, "GetDataDefinition LD/LLN0", false},
 
+	{"who", &mms.ConfirmedRequest{Service: &mms.IdentifyRequest{}}, "Identify", false},
+	{"how", &mms.ConfirmedRequest{Service: &mms.StatusRequest{}}, "Status", false},
+	{"how, after a look", &mms.ConfirmedRequest{Service: &mms.StatusRequest{ExtendedDerivation: true}}, "Status with a self test", false},
+
+	{"who it is", respond(&mms.IdentifyResponse{VendorName: "Busbar", ModelName: "PV1", Revision: "1\n"}), `Identify: "Busbar", "PV1", "1\n"`, false},
+	{"how it is", respond(&mms.StatusResponse{VMDPhysicalStatus: mms.Inoperable}), "Status: state-changes-allowed, inoperable", false},
 	{"a value", respond(&mms.ReadResponse{ListOfAccessResult: []mms.AccessResult{&mms.Success{Value: value.Float(61.4)}}}), "GetDataValues: 61.4", false},
 	{"several values", respond(&mms.ReadResponse{ListOfAccessResult: []mms.AccessResult{&mms.Success{Value: value.Int(1)}, &mms.Success{Value: value.Int(2)}}}), "GetDataValues: 1, 2", false},
 	{"many values", respond(&mms.ReadResponse{ListOfAccessResult: slices.Repeat([]mms.AccessResult{&mms.Success{Value: value.Int(1)}}, 4)}), "GetDataValues: 4 results", false},
@@ -89,6 +95,9 @@ var described = []struct {
 
 	{"service error", &mms.ConfirmedError{ServiceError: mms.ServiceError{ErrorClass: mms.AccessObjectAccessDenied}}, "access: object-access-denied", true},
 	{"reject", &mms.Reject{RejectReason: mms.RejectUnrecognizedService}, "Reject: unrecognized-service", true},
+	{"give up", &mms.CancelRequest{OriginalInvokeID: 7}, "Cancel of a request invokeID 7", false},
+	{"given up", &mms.CancelResponse{OriginalInvokeID: 7}, "Cancel of a request: done", false},
+	{"not given up", &mms.CancelError{ServiceError: mms.ServiceError{ErrorClass: mms.CancelCancelNotPossible}}, "Cancel of a request: cancel: cancel-not-possible", true},
 	{"associate", &mms.InitiateRequest{LocalDetailCalling: new(int32(65000)), ProposedMaxServOutstandingCalling: 16}, "Associate: PDUs up to 65000 octets, 16 open calls", false},
 	{"associated", &mms.InitiateResponse{NegotiatedMaxServOutstandingCalling: 8}, "Associate: PDUs of any size, 8 open calls", false},
 	{"not associated", &mms.InitiateError{ServiceError: mms.ServiceError{ErrorClass: mms.InitiateVersionIncompatible}}, "Associate: initiate: version-incompatible", true},

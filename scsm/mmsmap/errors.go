@@ -75,9 +75,3 @@ func answerError(err error) error {
 	}
 	return &acsi.Error{Code: acsi.HardwareFault, Remote: true, Text: e.Error()}
 }
-
-// tooLarge reports whether a call failed because its request or its answer was over the agreed PDU size.
-func tooLarge(err error) bool {
-	var size *assoc.SizeError
-	return errors.As(err, &size) || errors.Is(err, &assoc.ServiceError{Class: mms.ServicePDUSize})
-}

@@ -142,9 +142,9 @@ func TestServicesThatAreNotServed(t *testing.T) {
 	}
 	a, _ := rawly(t, stub{}.services, everyRole())
 	for name, request := range map[string]mms.ConfirmedServiceRequest{
-		"names":              &mms.GetNameListRequest{ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: mms.ClassJournal}, ObjectScope: mms.ScopeDomain("LD")},
-		"of no known class":  &mms.GetNameListRequest{ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: 77}, ObjectScope: mms.ScopeVMD{}},
-		"of the association": &mms.GetNameListRequest{ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: mms.ClassDomain}, ObjectScope: mms.ScopeAA{}},
+		"domains of a domain": &mms.GetNameListRequest{ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: mms.ClassDomain}, ObjectScope: mms.ScopeDomain("LD")},
+		"of no known class":   &mms.GetNameListRequest{ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: 77}, ObjectScope: mms.ScopeVMD{}},
+		"of the association":  &mms.GetNameListRequest{ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: mms.ClassDomain}, ObjectScope: mms.ScopeAA{}},
 	} {
 		if _, err := a.Call(t.Context(), request); !errors.Is(err, &assoc.ServiceError{Class: mms.AccessObjectAccessUnsupported}) {
 			t.Errorf("%s: got %v, want access: object-access-unsupported", name, err)

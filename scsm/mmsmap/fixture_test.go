@@ -147,6 +147,12 @@ func rawly(t testing.TB, services func(rbac.Subject) acsi.Services, who rbac.Sub
 // against associates a client with a server that answers with handle, whatever that does.
 func against(t testing.TB, handle assoc.Handler) *mmsmap.Client {
 	t.Helper()
+	return tolerantly(t, mmsmap.Lenient{}, handle)
+}
+
+// tolerantly is against with a client that takes what lenient allows.
+func tolerantly(t testing.TB, lenient mmsmap.Lenient, handle assoc.Handler) *mmsmap.Client {
+	t.Helper()
 	near, far := testbed.Pipe(rbac.Subject{}, rbac.Subject{})
 	accepted := make(chan error, 1)
 	var s *assoc.Association
@@ -157,7 +163,7 @@ func against(t testing.TB, handle assoc.Handler) *mmsmap.Client {
 		})
 		accepted <- err
 	}()
-	c, err := mmsmap.Associate(t.Context(), near, assoc.Config{})
+	c, err := lenient.Associate(t.Context(), near, assoc.Config{})
 	if err := errors.Join(err, <-accepted); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package mmsmap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,6 +57,9 @@ const maxNames = 1 << 18
 // nameList collects a list that may come in several parts: all of it, or only the names below the one called under. It
 // is sorted by octets: so the names below one stand together behind it, and a list has an end.
 func (c *Client) nameList(ctx context.Context, class mms.ObjectClass, scope mms.ObjectScope, under string) ([]string, error) {
+	if c.lenient.AnyOrder {
+		return c.nameListInAnyOrder(ctx, class, scope, under)
+	}
 	names, last := []string{}, under
 	for {
 		response, err := call[*mms.GetNameListResponse](ctx, c, &mms.GetNameListRequest{
@@ -80,14 +84,48 @@ func (c *Client) nameList(ctx context.Context, class mms.ObjectClass, scope mms.
 			return names, nil
 		}
 		if len(response.ListOfIdentifier) == 0 {
-			return nil, fmt.Errorf("the peer's list of names says that more follows, and nothing does")
+			return nil, errors.New("the peer's list of names says that more follows, and nothing does")
+		}
+	}
+}
+
+// nameListInAnyOrder is nameList of an IED that does not sort. Then only the whole list has all that is below a name.
+func (c *Client) nameListInAnyOrder(ctx context.Context, class mms.ObjectClass, scope mms.ObjectScope, under string) ([]string, error) {
+	names, seen, last := []string{}, make(map[string]bool), ""
+	for {
+		response, err := call[*mms.GetNameListResponse](ctx, c, &mms.GetNameListRequest{
+			ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: class}, ObjectScope: scope, ContinueAfter: last})
+		if err != nil {
+			return nil, answerError(err)
+		}
+		for _, name := range response.ListOfIdentifier {
+			switch {
+			case len(name) > acsi.MaxRefLen:
+				return nil, fmt.Errorf("the peer lists a name of %d octets", len(name))
+			case seen[name]:
+				return nil, fmt.Errorf("the peer's list of names has %q twice", name)
+			case len(seen) >= maxNames:
+				return nil, fmt.Errorf("the peer's list of names is longer than %d", maxNames)
+			}
+			seen[name] = true
+			if under == "" || strings.HasPrefix(name, under+"$") {
+				names = append(names, name)
+			}
+			last = name
+		}
+		switch {
+		case !response.MoreFollows:
+			slices.Sort(names)
+			return names, nil
+		case len(response.ListOfIdentifier) == 0:
+			return nil, errors.New("the peer's list of names says that more follows, and nothing does")
 		}
 	}
 }
 
 // getNameList answers with as many names as fit into one PDU.
 func (s *server) getNameList(ctx context.Context, r *mms.GetNameListRequest) (mms.ConfirmedServiceResponse, error) {
-	part := nameListPart{after: r.ContinueAfter, room: s.association.Parameters().MaxPDU - listOverhead}
+	part := nameListPart{after: r.ContinueAfter, room: roomForNames(s.association.Parameters().MaxPDU)}
 	if err := s.names(ctx, r, &part); err != nil {
 		return nil, serviceError(err)
 	}
@@ -106,19 +144,29 @@ func (s *server) names(ctx context.Context, r *mms.GetNameListRequest, part *nam
 			part.add(lds)
 			return err
 		}
-		if class == mms.ClassNamedVariable {
-			return nil // every variable is in a logical device
+		if mayBeListed(class) {
+			return nil // all that there is is in logical devices
 		}
 	case mms.ScopeDomain:
 		if class == mms.ClassNamedVariable {
 			return s.variables(ctx, string(scope), part)
 		}
+		if mayBeListed(class) {
+			_, err := s.services.GetLogicalDeviceDirectory(ctx, string(scope)) // the peer may know that the domain is there
+			return err
+		}
 	case mms.ScopeAA:
-		if class == mms.ClassNamedVariable {
+		if mayBeListed(class) {
 			return nil
 		}
 	}
 	return acsi.Errorf(acsi.ObjectAccessUnsupported, "names of class %v are not served", class)
+}
+
+// mayBeListed reports whether class is one of those that clients list when they browse: what there is none of is an
+// empty list then, and no error.
+func mayBeListed(class mms.ObjectClass) bool {
+	return class == mms.ClassNamedVariable || class == mms.ClassNamedVariableList || class == mms.ClassJournal
 }
 
 // variables lists the variables of a logical device: LN, LN$FC, LN$FC$DO and so on. As $ comes before all that a name
@@ -183,6 +231,9 @@ type nameListPart struct {
 	names []string
 	full  bool // more names follow than had room
 }
+
+// roomForNames is what a PDU has for names.
+func roomForNames(maxPDU int) int { return maxPDU - min(listOverhead, maxPDU/8) }
 
 // The space that names take in a PDU, generously: around the list, and around each name in XML.
 const (

@@ -55,7 +55,7 @@ func (c *Client) logicalNode(ctx context.Context, ref acsi.Ref) (*acsi.Node, err
 	left := maxParts
 	spec, err := c.typeOf(ctx, item, &left)
 	switch {
-	case err != nil && tooLarge(err):
+	case err != nil && c.lenient.tooLarge(err):
 		return c.logicalNodeInParts(ctx, ln)
 	case err != nil:
 		return nil, answerError(err)
@@ -66,7 +66,7 @@ func (c *Client) logicalNode(ctx context.Context, ref acsi.Ref) (*acsi.Node, err
 	if ref.FC() != 0 {
 		spec = structureOf(ref.FC().String(), spec)
 	}
-	n, err := typing(nil).logicalNode(ln.ItemID, spec)
+	n, err := c.lenient.typing().logicalNode(ln.ItemID, spec)
 	if err != nil {
 		return nil, undescribed(item, err)
 	}

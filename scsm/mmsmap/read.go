@@ -26,9 +26,9 @@ func (c *Client) readList(ctx context.Context, list mms.ListOfVariable) ([]acsi.
 	}
 	response, err := call[*mms.ReadResponse](ctx, c, &mms.ReadRequest{VariableAccessSpecification: list})
 	switch {
-	case err != nil && tooLarge(err) && len(list) > 1:
+	case err != nil && c.lenient.tooLarge(err) && len(list) > 1:
 		return c.readHalves(ctx, list)
-	case err != nil && tooLarge(err):
+	case err != nil && c.lenient.tooLarge(err):
 		return []acsi.Result{{Err: errTooLarge}}, nil
 	case err != nil:
 		return nil, answerError(err)

@@ -166,7 +166,6 @@ func TestNamedVariableListsAreNotServed(t *testing.T) {
 	for name, request := range map[string]mms.ConfirmedServiceRequest{
 		"read":  &mms.ReadRequest{VariableAccessSpecification: list},
 		"write": &mms.WriteRequest{VariableAccessSpecification: list, ListOfData: []value.Value{value.Int(1)}},
-		"names": &mms.GetNameListRequest{ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: mms.ClassNamedVariableList}, ObjectScope: mms.ScopeDomain(pv)},
 	} {
 		if _, err := a.Call(t.Context(), request); !errors.Is(err, &assoc.ServiceError{Class: mms.AccessObjectAccessUnsupported}) {
 			t.Errorf("%s: got %v, want access: object-access-unsupported", name, err)

@@ -13,6 +13,7 @@ import (
 type ServerConfig struct {
 	Services    func(rbac.Subject) acsi.Services // what a peer may ask, by who it is
 	Association assoc.Config                     // sizes and numbers; Handler, Services and Fault are set here
+	Identity    Identity                         // of the IED, as Identify tells it
 	Fault       func(error)                      // hears of faults that the peer is not told of; nil drops them
 }
 
@@ -24,7 +25,7 @@ func Serve(ctx context.Context, link assoc.Link, cfg ServerConfig) error {
 	}
 	ac := cfg.Association
 	ac.Fault = cfg.Fault
-	s := &server{fault: cfg.Fault, refs: make(references)}
+	s := &server{identity: cfg.Identity, fault: cfg.Fault, refs: make(references)}
 	a, err := assoc.Accept(ctx, link, ac, func(a *assoc.Association) (assoc.Handler, mms.ServiceSupportOptions, error) {
 		s.association = a
 		s.services = cfg.Services(a.Peer())
@@ -45,12 +46,17 @@ func Serve(ctx context.Context, link assoc.Link, cfg ServerConfig) error {
 type server struct {
 	association *assoc.Association
 	services    acsi.Services
+	identity    Identity
 	fault       func(error)
 	refs        references
 }
 
 func (s *server) handle(ctx context.Context, request mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
 	switch r := request.(type) {
+	case *mms.StatusRequest:
+		return s.status(ctx)
+	case *mms.IdentifyRequest:
+		return s.identify(ctx)
 	case *mms.GetNameListRequest:
 		return s.getNameList(ctx, r)
 	case *mms.ReadRequest:
@@ -65,7 +71,7 @@ func (s *server) handle(ctx context.Context, request mms.ConfirmedServiceRequest
 
 // supportOf is the MMS services that carry the ACSI services of s.
 func supportOf(s acsi.ServiceSet) mms.ServiceSupportOptions {
-	kinds := []mms.ServiceKind{mms.ServiceConclude}
+	kinds := []mms.ServiceKind{mms.ServiceStatus, mms.ServiceIdentify, mms.ServiceConclude}
 	for kind, of := range carriers {
 		if s&of != 0 {
 			kinds = append(kinds, kind)

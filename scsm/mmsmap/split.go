@@ -85,7 +85,7 @@ func (c *Client) logicalNodeInParts(ctx context.Context, ln mms.DomainSpecific) 
 	if err != nil {
 		return nil, err
 	}
-	p := partwise{client: c, left: maxParts, madeUp: make(typing)}
+	p := partwise{client: c, left: maxParts, madeUp: c.lenient.typing()}
 	spec, err := p.typeOfParts(ctx, ln, names)
 	if err != nil {
 		return nil, answerError(err)
@@ -119,7 +119,7 @@ func (p *partwise) typeOfParts(ctx context.Context, item mms.DomainSpecific, nam
 		}
 		below := mms.DomainSpecific{DomainID: item.DomainID, ItemID: name}
 		spec, err := p.client.typeOf(ctx, below, &p.left)
-		if err != nil && tooLarge(err) {
+		if err != nil && p.client.lenient.tooLarge(err) {
 			spec, err = p.typeOfParts(ctx, below, names)
 		}
 		if err != nil {
@@ -131,7 +131,7 @@ func (p *partwise) typeOfParts(ctx context.Context, item mms.DomainSpecific, nam
 		return nil, acsi.Errorf(acsi.ObjectAccessUnsupported, "the type of %s is longer than the %d octets of a PDU that are agreed with the peer",
 			item.ItemID, p.client.association.Parameters().MaxPDU)
 	}
-	p.madeUp[whole] = true
+	p.madeUp.loose[whole] = true
 	p.items = append(p.items, item.ItemID)
 	return whole, nil
 }

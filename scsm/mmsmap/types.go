@@ -129,3 +129,28 @@ func leafType(spec mms.TypeSpecification) (t acsi.Type, ok bool) {
 	}
 	return acsi.Type{}, false
 }
+
+// otherType is the type of a leaf of which IEC 61850 has none.
+func otherType(spec mms.TypeSpecification) (t acsi.Type, ok bool) {
+	switch s := spec.(type) {
+	case mms.IntegerType, mms.UnsignedType: // of a size that is not told
+		if _, signed := s.(mms.IntegerType); signed {
+			return acsi.Type{Kind: value.Integer, Size: 32}, true
+		}
+		return acsi.Type{Kind: value.Unsigned, Size: 32}, true
+	case mms.FloatingPointType: // of another width of the exponent
+		if s.FormatWidth == 64 {
+			return acsi.Type{Kind: value.Float64, Size: 64}, true
+		}
+		return acsi.Type{Kind: value.Float32, Size: 32}, s.FormatWidth == 32
+	case mms.BCDType:
+		return acsi.Type{Kind: value.BCD, Size: int(s)}, true
+	case mms.BooleanArrayType:
+		return acsi.Type{Kind: value.BooleanArray, Size: -int(s)}, true
+	case mms.GeneralizedTimeType:
+		return acsi.Type{Kind: value.GeneralizedTime}, true
+	case mms.ObjIDType:
+		return acsi.Type{Kind: value.ObjectID}, true
+	}
+	return acsi.Type{}, false
+}
