@@ -128,6 +128,7 @@ func (r *reader) next() ([]byte, error) {
 func (r *reader) segment(n int) error {
 	if r.tsdu == nil {
 		r.tsdu = longTSDUs.Get().(*[]byte)
+		*r.tsdu = (*r.tsdu)[:0]
 	}
 	last := r.take(tpktLeast)[tpktHeader+2]&endOfTSDU != 0
 	switch have := len(*r.tsdu); {
@@ -167,7 +168,6 @@ func (r *reader) collect() error {
 // release forgets the TSDU that was returned last.
 func (r *reader) release() {
 	if r.tsdu != nil && cap(*r.tsdu) <= keptTSDU {
-		*r.tsdu = (*r.tsdu)[:0]
 		longTSDUs.Put(r.tsdu)
 	}
 	r.tsdu, r.last, r.whole, r.packets = nil, false, false, 0
