@@ -134,6 +134,8 @@ const (
 	E2EEnded        ID = "x-busbar:e2e-ended"
 	E2ERejected     ID = "x-busbar:e2e-rejected"
 	PasswordRefused ID = "x-busbar:password-refused"
+	PeerTaken       ID = "x-busbar:mms-peer-taken"
+	PeerRefused     ID = "x-busbar:mms-peer-refused"
 	StreamOpened    ID = "x-busbar:stream-opened"
 	StreamReplaced  ID = "x-busbar:stream-replaced"
 	StreamSlow      ID = "x-busbar:stream-slow"
@@ -216,6 +218,8 @@ var table = map[ID]entry{
 	E2EEnded:        {"association ended", Notice},
 	E2ERejected:     {"association rejected by the peer", Warning},
 	PasswordRefused: {"login by password refused", Error},
+	PeerTaken:       {"MMS peer associated", Notice},
+	PeerRefused:     {"MMS peer refused", Error},
 	StreamOpened:    {"stream opened", Notice},
 	StreamReplaced:  {"stream replaced by a newer one", Warning},
 	StreamSlow:      {"stream ended because its peer reads too slowly", Warning},

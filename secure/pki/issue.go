@@ -3,6 +3,7 @@ package pki
 import (
 	"crypto/x509"
 	"fmt"
+	"net"
 
 	"busbar.example/secure/rbac"
 )
@@ -43,6 +44,40 @@ func (ca *CA) IssueClientTLS(bareJID string) (*Identity, error) {
 		names:    names{xmpp: []string{bareJID}},
 		usage:    x509.KeyUsageDigitalSignature,
 		extUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+}
+
+// IssuePeerTLS makes the TLS identity of an IED that serves clients itself, without
+// XMPP: for its account, a bare JID, and the hosts, DNS names and addresses, that
+// it is reached at.
+//
+// IEC 62351-3
+func (ca *CA) IssuePeerTLS(bareJID string, hosts ...string) (*Identity, error) {
+	if ca.hierarchy != E2M {
+		return nil, fmt.Errorf("issuing a TLS certificate for %q: %w", bareJID, errHierarchy)
+	}
+	if !isBareJID(bareJID) {
+		return nil, fmt.Errorf("issuing a TLS certificate: %q is not a bare JID", bareJID)
+	}
+	n := names{xmpp: []string{bareJID}}
+	for _, host := range hosts {
+		switch ip := net.ParseIP(host); {
+		case ip != nil:
+			n.ip = append(n.ip, ip)
+		case isDomain(host):
+			n.dns = append(n.dns, host)
+		default:
+			return nil, fmt.Errorf("issuing a TLS certificate: %q is neither a DNS name nor an address", host)
+		}
+	}
+	if len(hosts) == 0 {
+		return nil, fmt.Errorf("issuing a TLS certificate for %q: it needs a host", bareJID)
+	}
+	return ca.end(profile{
+		unit:     "E2M peer",
+		names:    n,
+		usage:    x509.KeyUsageDigitalSignature,
+		extUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})
 }
 

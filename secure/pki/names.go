@@ -31,6 +31,7 @@ const (
 const (
 	tagOtherName = cbasn1.Tag(0xA0) // [0], constructed
 	tagDNSName   = cbasn1.Tag(0x82) // [2]
+	tagIPAddress = cbasn1.Tag(0x87) // [7]
 	tagExplicit0 = cbasn1.Tag(0xA0)
 	tagIA5String = cbasn1.Tag(22)
 )
@@ -39,6 +40,7 @@ const (
 // crypto/x509 does not read otherName.
 type names struct {
 	dns  []string
+	ip   []net.IP // written only: crypto/x509 reads them
 	srv  []string
 	xmpp []string
 }
@@ -124,6 +126,12 @@ func (n names) marshal() ([]byte, error) {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		for _, s := range n.dns {
 			b.AddASN1(tagDNSName, func(b *cryptobyte.Builder) { b.AddBytes([]byte(s)) })
+		}
+		for _, ip := range n.ip {
+			if four := ip.To4(); four != nil {
+				ip = four
+			}
+			b.AddASN1(tagIPAddress, func(b *cryptobyte.Builder) { b.AddBytes(ip) })
 		}
 		for _, s := range n.srv {
 			addOther(b, oidSRVName, tagIA5String, s)
