@@ -193,6 +193,9 @@ func (*otherValue) authenticationValue()    {}
 //
 // ITU-T X.227, 9.1: AP-title.
 func titleText(title asn1.Open) string {
+	if title == nil {
+		return ""
+	}
 	var id stdasn1.ObjectIdentifier
 	if rest, err := stdasn1.Unmarshal(title, &id); err == nil && len(rest) == 0 {
 		return id.String()
@@ -208,6 +211,9 @@ func titleText(title asn1.Open) string {
 //
 // ITU-T X.227, 9.1: AE-qualifier.
 func qualifierText(qualifier asn1.Open) string {
+	if qualifier == nil {
+		return ""
+	}
 	var number int64
 	if rest, err := stdasn1.Unmarshal(qualifier, &number); err == nil && len(rest) == 0 {
 		return strconv.FormatInt(number, 10)

@@ -32,7 +32,9 @@ type Association struct {
 	tcp     net.Conn
 	inbound bool
 	subject func(Credentials) (rbac.Subject, error)
-	forget  func() // tells the Listener, once; may be nil
+	trust   *pki.Trust  // for certificates in ACSE
+	seen    *signatures // of the Listener
+	forget  func()      // tells the Listener, once; may be nil
 
 	// Recv's own.
 	recv     sync.Mutex
@@ -138,7 +140,10 @@ func (a *Association) receive(ctx context.Context) error {
 	}
 	a.mu.Lock()
 	st := a.machine.input(tsdu)
+	learned := a.machine.info
+	a.machine.info = info{}
 	a.mu.Unlock()
+	a.traceUpper(learned)
 	return a.follow(st, tsdu)
 }
 
@@ -175,7 +180,7 @@ func (a *Association) takeRequest(st step, tsdu []byte) error {
 	if err != nil {
 		var refused *RefusedError
 		if !errors.As(err, &refused) {
-			refused = refusal(DiagnosticAuthenticationFailure, err)
+			refused = Refuse(DiagnosticAuthenticationFailure, err)
 		}
 		a.traceReceived(tsdu, nil, nil, refused)
 		a.mu.Lock()

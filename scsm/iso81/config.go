@@ -80,8 +80,8 @@ type Auth struct {
 type ServerConfig struct {
 	Config
 
-	// Subject says who a peer is and which roles it has, before it is answered; an error refuses it: a *RefusedError with a
-	// UserDiagnostic as Code tells the peer that, others authentication failure. nil: everybody is taken, by network address
+	// Subject says who a peer is and which roles it has, before it is answered; an error refuses it: what Refuse makes
+	// tells the peer why, others say authentication failure. nil: everybody is taken, by network address
 	// or the name in the certificate, without roles.
 	Subject func(Credentials) (rbac.Subject, error)
 

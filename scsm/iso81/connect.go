@@ -25,6 +25,7 @@ func (m *machine) refusedByACSE(why diagnostic) step {
 // inputConnect takes the peer's CONNECT. It is answered by accept or reject, where the step does not refuse it.
 func (m *machine) inputConnect(s *spdu) (step, *ProtocolError) {
 	m.state = asked
+	m.info.session = sessionInfo(s)
 	m.session = spdu{calling: bytes.Clone(s.calling), called: bytes.Clone(s.called), version: version2}
 	switch {
 	case s.version&version2 == 0 && s.version&version1 == 0:
@@ -39,7 +40,7 @@ func (m *machine) inputConnect(s *spdu) (step, *ProtocolError) {
 		return m.refusedBySession(RefuseSelectorUnknown), nil
 	}
 	var cp connectPPDU
-	if err := m.decode(LayerPresentation, "CP", s.data, connectType, &cp); err != nil {
+	if err := decode(LayerPresentation, "CP", s.data, connectType, &cp); err != nil {
 		return step{}, err
 	}
 	p := cp.Normal
@@ -49,6 +50,7 @@ func (m *machine) inputConnect(s *spdu) (step, *ProtocolError) {
 	m.psel = p.Called
 	results, acse, mms := judge(p.Contexts)
 	m.results = results
+	m.info.presentation = presentationInfo(p.Contexts, results, p.Called)
 	if mms != nil {
 		m.mms = *mms
 	}
@@ -68,14 +70,33 @@ func (m *machine) inputConnect(s *spdu) (step, *ProtocolError) {
 		return m.refusedByPresentation(ProviderUserDataUnreadable), nil
 	}
 	var a apdu
-	if err := m.decode(LayerACSE, "AARQ", value, apduType, &a); err != nil {
+	if err := decode(LayerACSE, "AARQ", value, apduType, &a); err != nil {
 		return step{}, err
 	}
 	aarq, ok := a.(*associateRequest)
 	if !ok {
 		return step{}, protocolError(LayerACSE, "another APDU than AARQ in CONNECT")
 	}
+	m.info.acse = &ACSEInfo{ApplicationContext: aarq.Context, Mechanism: aarq.Mechanism,
+		CallingAPTitle: titleText(aarq.CallingAPTitle), CallingAEQualifier: qualifierText(aarq.CallingAEQualifier),
+		CalledAPTitle: titleText(aarq.CalledAPTitle), CalledAEQualifier: qualifierText(aarq.CalledAEQualifier)}
 	return m.inputAARQ(aarq, mms != nil), nil
+}
+
+func sessionInfo(s *spdu) *SessionInfo {
+	i := &SessionInfo{Version: 1, Units: s.units, Calling: bytes.Clone(s.calling), Called: bytes.Clone(s.called)}
+	if s.version&version2 != 0 {
+		i.Version = 2
+	}
+	return i
+}
+
+func presentationInfo(contexts []contextDefinition, results []contextResult, called []byte) *PresentationInfo {
+	i := &PresentationInfo{Called: called}
+	for n, c := range contexts {
+		i.Contexts = append(i.Contexts, Context{ID: int(c.ID), Abstract: c.Abstract, Accepted: n < len(results) && results[n].Result == contextAccepted})
+	}
+	return i
 }
 
 // differs reports whether a peer calls another selector than ours. Who calls none, or where ours does not matter, is right.
@@ -127,17 +148,19 @@ func (m *machine) userPDU(information []external) []byte {
 
 // inputAccept takes the peer's ACCEPT.
 func (m *machine) inputAccept(s *spdu) (step, *ProtocolError) {
+	m.info.session = sessionInfo(s)
 	if s.units&duplex == 0 || s.version&(version1|version2) == 0 {
 		return step{}, protocolError(LayerSession, "ACCEPT with functional units %#04x, versions %#02x", s.units, s.version)
 	}
 	var cpa acceptPPDU
-	if err := m.decode(LayerPresentation, "CPA", s.data, acceptType, &cpa); err != nil {
+	if err := decode(LayerPresentation, "CPA", s.data, acceptType, &cpa); err != nil {
 		return step{}, err
 	}
 	p := cpa.Normal
 	if cpa.ModeSelector.Value != normalMode || p == nil {
 		return step{}, protocolError(LayerPresentation, "CPA in mode %d", cpa.ModeSelector.Value)
 	}
+	m.info.presentation = presentationInfo(m.proposed, p.Results, p.Responding)
 	if refused, fault := m.checkResults(p.Results); fault != nil {
 		return step{}, fault
 	} else if refused != nil {
@@ -180,13 +203,15 @@ func (m *machine) inputAARE(value []byte) (step, *ProtocolError) {
 		return step{}, protocolError(LayerACSE, "no AARE where one is due")
 	}
 	var a apdu
-	if err := m.decode(LayerACSE, "AARE", value, apduType, &a); err != nil {
+	if err := decode(LayerACSE, "AARE", value, apduType, &a); err != nil {
 		return step{}, err
 	}
 	aare, ok := a.(*associateResponse)
 	if !ok {
 		return step{}, protocolError(LayerACSE, "another APDU than AARE in the answer")
 	}
+	m.info.acse = &ACSEInfo{ApplicationContext: aare.Context, Mechanism: aare.Mechanism, Result: "accepted",
+		CalledAPTitle: titleText(aare.APTitle), CalledAEQualifier: qualifierText(aare.AEQualifier)}
 	var st step
 	if pdu := m.userPDU(aare.UserInformation); pdu != nil {
 		st.pdus = [][]byte{pdu}
@@ -194,6 +219,7 @@ func (m *machine) inputAARE(value []byte) (step, *ProtocolError) {
 	switch {
 	case aare.Result != associateAccepted:
 		m.becomeOver()
+		m.info.acse.Result = aare.Diagnostic.String()
 		st.ended = &RefusedError{Layer: LayerACSE, Code: aare.Diagnostic.diagnostic(), Reason: aare.Diagnostic.String(), Remote: true}
 	case st.pdus == nil:
 		return step{}, protocolError(LayerACSE, "AARE without an answer of MMS")
@@ -218,7 +244,7 @@ func (m *machine) inputRefuse(s *spdu) (step, *ProtocolError) {
 		return bySession, nil
 	}
 	var cpr refusePPDU
-	if m.decode(LayerPresentation, "CPR", data, refuseType, &cpr) != nil {
+	if decode(LayerPresentation, "CPR", data, refuseType, &cpr) != nil {
 		return bySession, nil
 	}
 	if cpr.Reason != nil {

@@ -72,6 +72,12 @@ func (e *RefusedError) Error() string {
 // Unwrap gives e.Err.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
+// Refuse makes the error with which ServerConfig.Subject refuses a peer that is to learn why. err, which may be nil, is for
+// our own log.
+func Refuse(why UserDiagnostic, err error) *RefusedError {
+	return &RefusedError{Layer: LayerACSE, Code: int(why), Reason: why.String(), Err: err}
+}
+
 // AbortedError says that the peer aborted the association, or a layer of its stack did. It unwraps to net.ErrClosed.
 type AbortedError struct {
 	Layer  Layer

@@ -8,10 +8,10 @@ type lenient struct {
 	dataAlone     bool // session: DATA TRANSFER without GIVE TOKENS before it
 	simpleData    bool // presentation: simply encoded data though there are contexts
 	fewResults    bool // presentation: a CPA with fewer results than contexts were proposed
-	anyLength     bool // BER: lengths in more octets than needed, indefinite ones
 	anyIndirect   bool // ACSE: user information that names another context than that of MMS
 	anyContext    bool // ACSE: an AARE with another application context than that of MMS
 	silentRelease bool // ACSE: FINISH and DISCONNECT without RLRQ and RLRE
+	anyEncoding   bool // MMS: what mms.Tolerant takes beside BER
 	longPDU       bool // MMS: PDUs longer than was agreed, up to Config.MaxPDU
 }
 

@@ -27,6 +27,7 @@ type Listener struct {
 	close  sync.Once
 	work   sync.WaitGroup
 	places chan struct{} // one for each connection that stands
+	seen   signatures
 	refuse chan struct{} // one for each that is being refused
 }
 
@@ -62,7 +63,7 @@ func (l *Listener) Accept(ctx context.Context) (*Association, error) {
 
 func (l *Listener) association(conn net.Conn) *Association {
 	a := newAssociation(conn, l.base)
-	a.inbound, a.subject = true, l.cfg.Subject
+	a.inbound, a.subject, a.trust, a.seen = true, l.cfg.Subject, l.cfg.AuthTrust, &l.seen
 	a.machine.called = l.cfg.Called
 	a.setUp = time.Now().Add(l.base.Timeout)
 	a.forget = func() { <-l.places }

@@ -41,6 +41,14 @@ type machine struct {
 	acse     int32           // presentation contexts
 	mms      int32
 	proposed []contextDefinition
+	info     info
+}
+
+// info is what the peer's CONNECT or its answer has said, for those who trace; nil as far as it was not read.
+type info struct {
+	session      *SessionInfo
+	presentation *PresentationInfo
+	acse         *ACSEInfo
 }
 
 // step is what an input leads to.
@@ -237,7 +245,7 @@ type valueIn struct {
 // values takes user data apart.
 func (m *machine) values(b []byte) ([]valueIn, *ProtocolError) {
 	var u userData
-	if err := m.decode(LayerPresentation, "user data", b, userDataType, &u); err != nil {
+	if err := decode(LayerPresentation, "user data", b, userDataType, &u); err != nil {
 		return nil, err
 	}
 	return valuesOf(u)
@@ -283,7 +291,7 @@ func (m *machine) inputRelease(s *spdu, what string) *ProtocolError {
 	}
 	for _, v := range values {
 		var a apdu
-		if err := m.decode(LayerACSE, "release", v.octets, apduType, &a); err != nil {
+		if err := decode(LayerACSE, "release", v.octets, apduType, &a); err != nil {
 			return err
 		}
 		switch a.(type) {
@@ -312,7 +320,7 @@ func (m *machine) aborted(s *spdu) error {
 		return &AbortedError{LayerSession, "no reason"}
 	}
 	var p abortPPDU
-	if m.decode(LayerPresentation, "abort", s.data, abortType, &p) != nil {
+	if decode(LayerPresentation, "abort", s.data, abortType, &p) != nil {
 		return &AbortedError{LayerPresentation, "user abort that cannot be read"}
 	}
 	if p, provider := p.(*providerAbort); provider {
@@ -325,7 +333,7 @@ func (m *machine) aborted(s *spdu) error {
 	values, _ := valuesOf(p.(*userAbort).UserData)
 	for _, v := range values {
 		var a apdu
-		if m.decode(LayerACSE, "abort", v.octets, apduType, &a) != nil {
+		if decode(LayerACSE, "abort", v.octets, apduType, &a) != nil {
 			continue
 		}
 		if a, abrt := a.(*abortAPDU); abrt {

@@ -264,8 +264,9 @@ var (
 // limits bound what is decoded of presentation and ACSE. The size of their PDUs is that of the TSDU.
 var limits = asn1.Limits{MaxSize: 1 << 30, MaxDepth: 16, MaxItems: 1024}
 
-func (n lenient) decode(layer Layer, what string, b []byte, t *asn1.Type, out any) *ProtocolError {
-	if err := (ber.Lenient{AnyLength: n.anyLength}).Decode(b, t, out, limits); err != nil {
+// decode reads what a layer's PDU holds, in BER of any form.
+func decode(layer Layer, what string, b []byte, t *asn1.Type, out any) *ProtocolError {
+	if err := (ber.Lenient{AnyLength: true}).Decode(b, t, out, limits); err != nil {
 		return &ProtocolError{Layer: layer, Text: what, Err: err}
 	}
 	return nil

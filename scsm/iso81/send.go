@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"busbar.example/mms"
 	"busbar.example/mms/assoc"
@@ -169,7 +170,11 @@ func (a *Association) handshake(pdu mms.PDU, octets []byte) (tsdu []byte, last b
 		if a.inbound || a.machine.state != connected {
 			break
 		}
-		return a.machine.connect(a.cfg.Auth.proof(), octets), false, nil
+		auth, err := a.cfg.Auth.proof(time.Now())
+		if err != nil {
+			return nil, false, err
+		}
+		return a.machine.connect(auth, octets), false, nil
 	case *mms.InitiateResponse:
 		if a.machine.state != asked {
 			break

@@ -2,7 +2,6 @@ package iso81
 
 import (
 	"context"
-	"errors"
 
 	"busbar.example/mms"
 )
@@ -38,54 +37,40 @@ func (a *Association) take(octets, tsdu []byte) error {
 	return nil
 }
 
+// decode reads a PDU. What mms.Tolerant takes beside BER is read a second time only.
 func (a *Association) decode(octets []byte) (mms.PDU, error) {
 	l := mms.Limits{MaxSize: a.takes}
 	pdu, err := mms.DecodeBER(octets, l)
-	if err != nil && a.machine.anyLength {
-		return mms.Lenient{AnyLength: true}.DecodeBER(octets, l)
+	if err == nil {
+		return pdu, nil
 	}
-	return pdu, err
+	if a.machine.anyEncoding {
+		return mms.Tolerant().DecodeBER(octets, l)
+	}
+	return mms.Lenient{AnyLength: true}.DecodeBER(octets, l) // which is BER
 }
-
-// Identifier octets of PDUs.
-//
-// ISO 9506-2, MMSpdu.
-const (
-	tagConfirmedRequest  = 0xa0
-	tagConfirmedResponse = 0xa1
-	tagConfirmedError    = 0xa2
-	tagUnconfirmed       = 0xa3
-	tagReject            = 0xa4
-	tagModifiers         = 0x30
-)
 
 // unreadable deals with a PDU of the peer that cannot be decoded: a request is rejected, what asks for no answer is passed over,
 // what should have been an answer ends the association.
 func (a *Association) unreadable(octets []byte, err error) error {
-	a.cfg.Logger.Warn("PDU refused", "peer", a.conn.RemoteAddr().String(), "err", err)
+	a.cfg.Logger.Warn("PDU refused", "peer", a.tcp.RemoteAddr().String(), "err", err)
 	if !a.ready.Load() {
 		return a.unreadableInitiate(err)
 	}
-	switch octets[0] {
-	case tagUnconfirmed, tagReject:
-		return nil
-	case tagConfirmedResponse, tagConfirmedError:
-		fault := &ProtocolError{Layer: LayerMMS, Text: "an answer that cannot be read", Err: err}
+	reject, goOn := mms.RejectionBER(octets, mms.Limits{MaxSize: a.takes})
+	if !goOn {
 		a.mu.Lock()
 		last := a.machine.abort(abortByUser)
 		a.mu.Unlock()
-		return a.end(fault, last)
-	case tagConfirmedRequest:
-		if id, rest, ok := invokeID(octets); ok {
-			a.owed.Add(1)
-			return a.reject(&mms.Reject{OriginalInvokeID: &id, RejectReason: requestFault(rest, err)})
-		}
+		return a.end(&ProtocolError{Layer: LayerMMS, Text: "an answer that cannot be read", Err: err}, last)
 	}
-	return a.reject(&mms.Reject{RejectReason: mms.PDUErrorInvalidPDU})
-}
-
-func (a *Association) reject(r *mms.Reject) error {
-	if err := a.Send(context.Background(), r); err != nil {
+	if reject == nil {
+		return nil
+	}
+	if reject.OriginalInvokeID != nil {
+		a.owed.Add(1)
+	}
+	if err := a.Send(context.Background(), reject); err != nil {
 		return a.end(err, nil)
 	}
 	return nil
@@ -93,7 +78,6 @@ func (a *Association) reject(r *mms.Reject) error {
 
 // unreadableInitiate ends an association whose first PDU cannot be decoded.
 func (a *Association) unreadableInitiate(err error) error {
-	fault := &ProtocolError{Layer: LayerMMS, Text: "an initiate that cannot be read", Err: err}
 	a.mu.Lock()
 	var last []byte
 	switch a.machine.state {
@@ -103,48 +87,5 @@ func (a *Association) unreadableInitiate(err error) error {
 		last = a.machine.abort(abortByUser)
 	}
 	a.mu.Unlock()
-	return a.end(fault, last)
-}
-
-// invokeID finds the invokeID of a request that cannot be decoded, and what follows it.
-func invokeID(octets []byte) (id uint32, rest []byte, ok bool) {
-	b, ok := content(octets)
-	if !ok || len(b) < 3 || b[0] != 2 {
-		return 0, nil, false
-	}
-	n := int(b[1])
-	if n == 0 || n > 5 || len(b) < 2+n || b[2]&0x80 != 0 || n == 5 && b[2] != 0 {
-		return 0, nil, false
-	}
-	for _, o := range b[2 : 2+n] {
-		id = id<<8 | uint32(o)
-	}
-	return id, b[2+n:], true
-}
-
-// content is what follows identifier and length octets of b, whose identifier is one octet.
-func content(b []byte) ([]byte, bool) {
-	if len(b) < 2 {
-		return nil, false
-	}
-	header := 2
-	if b[1] > 0x80 {
-		header += int(b[1] & 0x7f)
-	}
-	if header > len(b) {
-		return nil, false
-	}
-	return b[header:], true
-}
-
-// requestFault says why a request is rejected that could not be decoded behind its invokeID.
-func requestFault(rest []byte, err error) mms.RejectReason {
-	var syntax *mms.SyntaxError
-	if !errors.As(err, &syntax) || syntax.Path != "confirmed-RequestPDU" || len(rest) == 0 {
-		return mms.RejectInvalidArgument
-	}
-	if rest[0] == tagModifiers {
-		return mms.RejectUnrecognizedModifier
-	}
-	return mms.RejectUnrecognizedService
+	return a.end(&ProtocolError{Layer: LayerMMS, Text: "an initiate that cannot be read", Err: err}, last)
 }

@@ -51,14 +51,13 @@ type Context struct {
 
 // ACSEInfo is the peer's AARQ, or its AARE.
 type ACSEInfo struct {
-	ApplicationContext   string
-	CallingAPTitle       string // of AARQ
-	CallingAEQualifier   string
-	CalledAPTitle        string // of AARE: responding
-	CalledAEQualifier    string
-	Mechanism            string // of authentication, empty: none
-	Result               string // of AARE
-	ResultCode, Diagnose int
+	ApplicationContext string
+	CallingAPTitle     string // of AARQ
+	CallingAEQualifier string
+	CalledAPTitle      string // of AARE: responding
+	CalledAEQualifier  string
+	Mechanism          string // of authentication, empty: none
+	Result             string // of AARE: accepted, or why not
 }
 
 // Carried is a TSDU, and the PDU of MMS in it.
@@ -98,6 +97,20 @@ func (a *Association) traceTLS(cs tls.ConnectionState) {
 func (a *Association) traceTransport(i TransportInfo) {
 	if t := a.cfg.Trace.Transport; t != nil {
 		t(i)
+	}
+}
+
+// traceUpper tells what the machine has learned of the peer's CONNECT or its answer.
+func (a *Association) traceUpper(i info) {
+	t := a.cfg.Trace
+	if i.session != nil && t.Session != nil {
+		t.Session(*i.session)
+	}
+	if i.presentation != nil && t.Presentation != nil {
+		t.Presentation(*i.presentation)
+	}
+	if i.acse != nil && t.ACSE != nil {
+		t.ACSE(*i.acse)
 	}
 }
 
