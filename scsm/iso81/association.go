@@ -13,6 +13,7 @@ import (
 
 	"busbar.example/mms"
 	"busbar.example/mms/assoc"
+	"busbar.example/secure/audit"
 	"busbar.example/secure/pki"
 	"busbar.example/secure/rbac"
 )
@@ -169,6 +170,10 @@ func (a *Association) follow(st step, tsdu []byte) error {
 	case st.ended != nil && len(a.queue) > 0:
 		a.leftover = st.ended // the PDU with a refusal says more: it comes first
 	case st.ended != nil:
+		var refused *RefusedError
+		if errors.As(st.ended, &refused) && a.inbound {
+			a.record(audit.PeerRefused, refused.Error())
+		}
 		return a.end(st.ended, st.send)
 	}
 	return nil

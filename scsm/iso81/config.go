@@ -81,7 +81,7 @@ type ServerConfig struct {
 	Config
 
 	// Subject says who a peer is and which roles it has, before it is answered; an error refuses it: what Refuse makes
-	// tells the peer why, others say authentication failure. nil: everybody is taken, by network address
+	// tells the peer why, others say authentication failure. It reports what it decides to audit. nil: everybody is taken, by network address
 	// or the name in the certificate, without roles.
 	Subject func(Credentials) (rbac.Subject, error)
 

@@ -26,7 +26,7 @@ func (m *machine) refusedByACSE(why diagnostic) step {
 func (m *machine) inputConnect(s *spdu) (step, *ProtocolError) {
 	m.state = asked
 	m.info.session = sessionInfo(s)
-	m.session = spdu{calling: bytes.Clone(s.calling), called: bytes.Clone(s.called), version: version2}
+	m.session = spdu{called: bytes.Clone(s.called), version: version2}
 	switch {
 	case s.version&version2 == 0 && s.version&version1 == 0:
 		return m.refusedBySession(RefuseVersion), nil
@@ -40,7 +40,7 @@ func (m *machine) inputConnect(s *spdu) (step, *ProtocolError) {
 		return m.refusedBySession(RefuseSelectorUnknown), nil
 	}
 	var cp connectPPDU
-	if err := decode(LayerPresentation, "CP", s.data, connectType, &cp); err != nil {
+	if err := m.decode(LayerPresentation, "CP", s.data, connectType, &cp); err != nil {
 		return step{}, err
 	}
 	p := cp.Normal
@@ -70,7 +70,7 @@ func (m *machine) inputConnect(s *spdu) (step, *ProtocolError) {
 		return m.refusedByPresentation(ProviderUserDataUnreadable), nil
 	}
 	var a apdu
-	if err := decode(LayerACSE, "AARQ", value, apduType, &a); err != nil {
+	if err := m.decode(LayerACSE, "AARQ", value, apduType, &a); err != nil {
 		return step{}, err
 	}
 	aarq, ok := a.(*associateRequest)
@@ -153,7 +153,7 @@ func (m *machine) inputAccept(s *spdu) (step, *ProtocolError) {
 		return step{}, protocolError(LayerSession, "ACCEPT with functional units %#04x, versions %#02x", s.units, s.version)
 	}
 	var cpa acceptPPDU
-	if err := decode(LayerPresentation, "CPA", s.data, acceptType, &cpa); err != nil {
+	if err := m.decode(LayerPresentation, "CPA", s.data, acceptType, &cpa); err != nil {
 		return step{}, err
 	}
 	p := cpa.Normal
@@ -203,7 +203,7 @@ func (m *machine) inputAARE(value []byte) (step, *ProtocolError) {
 		return step{}, protocolError(LayerACSE, "no AARE where one is due")
 	}
 	var a apdu
-	if err := decode(LayerACSE, "AARE", value, apduType, &a); err != nil {
+	if err := m.decode(LayerACSE, "AARE", value, apduType, &a); err != nil {
 		return step{}, err
 	}
 	aare, ok := a.(*associateResponse)
@@ -244,7 +244,7 @@ func (m *machine) inputRefuse(s *spdu) (step, *ProtocolError) {
 		return bySession, nil
 	}
 	var cpr refusePPDU
-	if decode(LayerPresentation, "CPR", data, refuseType, &cpr) != nil {
+	if m.decode(LayerPresentation, "CPR", data, refuseType, &cpr) != nil {
 		return bySession, nil
 	}
 	if cpr.Reason != nil {

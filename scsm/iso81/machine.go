@@ -101,7 +101,7 @@ func (m *machine) accept(pdu []byte) []byte {
 	aare := &associateResponse{Context: mmsContext, Result: associateAccepted, Diagnostic: DiagnosticNull, UserInformation: m.userInformation(pdu)}
 	cpa := &acceptPPDU{ModeSelector: modeSelector{Value: normalMode}, Normal: &acceptParameters{
 		Responding: m.psel, Results: m.results, UserData: m.inACSE(aare)}}
-	ac := &spdu{kind: siAccept, version: m.session.version, units: duplex, calling: m.session.calling, called: m.session.called,
+	ac := &spdu{kind: siAccept, version: m.session.version, units: duplex, called: m.session.called,
 		data: encode(acceptType, cpa)}
 	return ac.append(nil)
 }
@@ -190,7 +190,7 @@ func (m *machine) input(tsdu []byte) step {
 	case s.kind == siRefuse && m.state == asking:
 		st, fault = m.inputRefuse(&s)
 	case s.kind == siData && (m.state == established || m.state == releasing):
-		st.pdus, fault = m.inputData(&s, tsdu)
+		st.pdus, fault = m.inputData(&s)
 	case s.kind == siFinish && m.state == established:
 		if fault = m.inputRelease(&s, "FINISH"); fault == nil {
 			m.state, st.finish = finishing, true
@@ -211,11 +211,11 @@ func (m *machine) input(tsdu []byte) step {
 }
 
 // inputData finds the MMS PDUs in data transfer.
-func (m *machine) inputData(s *spdu, tsdu []byte) ([][]byte, *ProtocolError) {
+func (m *machine) inputData(s *spdu) ([][]byte, *ProtocolError) {
 	if s.enclosure != 0 && s.enclosure&3 != 3 {
 		return nil, protocolError(LayerSession, "a segmented SSDU, which was not agreed on")
 	}
-	if !m.dataAlone && (len(tsdu) < 4 || tsdu[2] != siData) {
+	if s.alone && !m.dataAlone {
 		return nil, protocolError(LayerSession, "DATA TRANSFER without GIVE TOKENS")
 	}
 	values, fault := m.values(s.data)
@@ -245,7 +245,7 @@ type valueIn struct {
 // values takes user data apart.
 func (m *machine) values(b []byte) ([]valueIn, *ProtocolError) {
 	var u userData
-	if err := decode(LayerPresentation, "user data", b, userDataType, &u); err != nil {
+	if err := m.decode(LayerPresentation, "user data", b, userDataType, &u); err != nil {
 		return nil, err
 	}
 	return valuesOf(u)
@@ -291,7 +291,7 @@ func (m *machine) inputRelease(s *spdu, what string) *ProtocolError {
 	}
 	for _, v := range values {
 		var a apdu
-		if err := decode(LayerACSE, "release", v.octets, apduType, &a); err != nil {
+		if err := m.decode(LayerACSE, "release", v.octets, apduType, &a); err != nil {
 			return err
 		}
 		switch a.(type) {
@@ -320,7 +320,7 @@ func (m *machine) aborted(s *spdu) error {
 		return &AbortedError{LayerSession, "no reason"}
 	}
 	var p abortPPDU
-	if decode(LayerPresentation, "abort", s.data, abortType, &p) != nil {
+	if m.decode(LayerPresentation, "abort", s.data, abortType, &p) != nil {
 		return &AbortedError{LayerPresentation, "user abort that cannot be read"}
 	}
 	if p, provider := p.(*providerAbort); provider {
@@ -333,7 +333,7 @@ func (m *machine) aborted(s *spdu) error {
 	values, _ := valuesOf(p.(*userAbort).UserData)
 	for _, v := range values {
 		var a apdu
-		if decode(LayerACSE, "abort", v.octets, apduType, &a) != nil {
+		if m.decode(LayerACSE, "abort", v.octets, apduType, &a) != nil {
 			continue
 		}
 		if a, abrt := a.(*abortAPDU); abrt {

@@ -265,8 +265,8 @@ var (
 var limits = asn1.Limits{MaxSize: 1 << 30, MaxDepth: 16, MaxItems: 1024}
 
 // decode reads what a layer's PDU holds, in BER of any form.
-func decode(layer Layer, what string, b []byte, t *asn1.Type, out any) *ProtocolError {
-	if err := (ber.Lenient{AnyLength: true}).Decode(b, t, out, limits); err != nil {
+func (n lenient) decode(layer Layer, what string, b []byte, t *asn1.Type, out any) *ProtocolError {
+	if err := (ber.Lenient{AnyLength: true, AnyInteger: n.anyEncoding}).Decode(b, t, out, limits); err != nil {
 		return &ProtocolError{Layer: layer, Text: what, Err: err}
 	}
 	return nil

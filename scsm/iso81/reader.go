@@ -62,12 +62,25 @@ func (r *reader) take(n int) []byte {
 	return b
 }
 
-// tpdu gives the TPDU of the next packet, before data transfer.
-func (r *reader) tpdu() (tpdu, error) {
-	if err := r.fill(tpktLeast); err != nil {
-		return tpdu{}, err
+// header makes sure that the first octets of a packet are there, and tells the length of it all.
+func (r *reader) header() (int, error) {
+	err := r.fill(tpktHeader)
+	if err == io.EOF && r.tsdu != nil {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return 0, err
 	}
 	n, err := packetLength(r.buf[r.start:])
+	if err != nil {
+		return 0, err
+	}
+	return n, r.fill(tpktLeast)
+}
+
+// tpdu gives the TPDU of the next packet, before data transfer.
+func (r *reader) tpdu() (tpdu, error) {
+	n, err := r.header()
 	if err != nil {
 		return tpdu{}, err
 	}
@@ -95,17 +108,12 @@ func (r *reader) next() ([]byte, error) {
 			r.whole = true
 			return *r.tsdu, nil
 		}
-		if err := r.fill(tpktLeast); err != nil {
-			if err == io.EOF && r.tsdu != nil {
-				err = io.ErrUnexpectedEOF
-			}
+		n, err := r.header()
+		if err != nil {
 			return nil, err
 		}
 		head := r.buf[r.start:]
-		n, err := packetLength(head)
 		switch {
-		case err != nil:
-			return nil, err
 		case head[tpktHeader] != dataHeader-1 || head[tpktHeader+1] != codeDT:
 			return nil, r.misplaced(n)
 		case n-tpktHeader > r.mostTPDU:

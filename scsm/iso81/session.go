@@ -95,6 +95,7 @@ type spdu struct {
 	overflow  bool   // CN: more user data is to come
 	reference bool   // CN, AC: there is a connection identifier
 	data      []byte // user data; DT: user information
+	alone     bool   // DT: without GIVE TOKENS
 }
 
 // parseSPDU reads the SPDUs of a TSDU: one of category 1, or GIVE TOKENS and DATA TRANSFER. Parameters that are not known are
@@ -110,10 +111,13 @@ func parseSPDU(b []byte) (spdu, error) {
 		}
 		return s, nil
 	}
-	if len(rest) > 0 && rest[0] == siData {
+	switch {
+	case len(rest) > 0 && rest[0] == siData:
 		s, rest, err = parseOne(rest)
-	} else if s.kind == siPleaseTokens {
+	case s.kind == siPleaseTokens:
 		return s, protocolError(LayerSession, "PLEASE TOKENS without data")
+	default:
+		s.alone = true
 	}
 	s.data = rest
 	return s, err

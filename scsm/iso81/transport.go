@@ -199,6 +199,7 @@ func (a *Association) acceptTransport(ctx context.Context) error {
 	}
 	if why != DisconnectUnspecified {
 		a.writeTPDU(tpdu{code: codeDR, dst: cr.src, reason: why})
+		a.record(audit.PeerRefused, "COTP: "+why.String())
 		return &RefusedError{Layer: LayerCOTP, Code: int(why), Reason: why.String()}
 	}
 	cc, agreed := cr.answerCR(a.cfg.MaxTPDU, reference())
