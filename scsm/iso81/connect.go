@@ -109,7 +109,7 @@ func (m *machine) inputAARQ(aarq *associateRequest, mms bool) step {
 	switch {
 	case aarq.Version != nil && *aarq.Version&version1 == 0:
 		return m.refusedByACSE(diagnosticNoCommonVersion)
-	case aarq.Context != mmsContext:
+	case !m.anyContext && aarq.Context != mmsContext:
 		return m.refusedByACSE(DiagnosticApplicationContext)
 	case differs(titleOctets(m.called.APTitle), aarq.CalledAPTitle):
 		return m.refusedByACSE(DiagnosticCalledAPTitle)

@@ -32,7 +32,7 @@ const (
 	mostSelector = 32    // octets
 )
 
-// DisconnectReason is why a transport connection was refused or ended.
+// DisconnectReason is why a transport connection was refused or ended. In class 0 only those below 128 are used.
 //
 // ISO/IEC 8073, 13.5.3.
 type DisconnectReason byte
@@ -40,10 +40,9 @@ type DisconnectReason byte
 // The reasons that are given here.
 const (
 	DisconnectUnspecified       DisconnectReason = 0
+	DisconnectCongestion        DisconnectReason = 1
 	DisconnectAddressUnknown    DisconnectReason = 3
-	DisconnectCongestion        DisconnectReason = 129
 	DisconnectNegotiationFailed DisconnectReason = 130
-	DisconnectProtocolError     DisconnectReason = 133
 )
 
 var disconnectNames = map[DisconnectReason]string{0: "reason not specified", 1: "congestion at the TSAP", 2: "no session entity at the TSAP",

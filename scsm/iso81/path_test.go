@@ -58,13 +58,14 @@ func timeout(t testing.TB) context.Context {
 
 // site is one IED that is served over TCP, or over memory.
 type site struct {
-	t      testing.TB
-	Audit  audit.Memory
-	listen net.Listener
-	server iso81.ServerConfig
-	client iso81.Config
-	ended  chan error // outcomes of associations
-	links  *iso81.Listener
+	t           testing.TB
+	Audit       audit.Memory
+	listen      net.Listener
+	server      iso81.ServerConfig
+	client      iso81.Config
+	association assoc.Config
+	ended       chan error // outcomes of associations
+	links       *iso81.Listener
 }
 
 // mode is how the connections of a site are made.
@@ -125,7 +126,7 @@ func start(t testing.TB, m mode, change ...func(*site)) *site {
 				return
 			}
 			served.Go(func() {
-				s.ended <- mmsmap.Serve(ctx, link, mmsmap.ServerConfig{Services: engine.Services, Fault: func(err error) { t.Errorf("fault of ours: %v", err) }})
+				s.ended <- mmsmap.Serve(ctx, link, mmsmap.ServerConfig{Services: engine.Services, Association: s.association, Fault: func(err error) { t.Errorf("fault of ours: %v", err) }})
 			})
 		}
 	})

@@ -186,18 +186,18 @@ func (a *Association) acceptTransport(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	why := DisconnectUnspecified
+	why, taken := DisconnectUnspecified, false
 	switch {
 	case cr.code != codeCR:
 		return protocolError(LayerCOTP, "a TPDU with code %#02x before CR", cr.code)
 	case !cr.takesClass0():
 		why = DisconnectNegotiationFailed
-	case cr.userData && !a.machine.connectData, cr.dst != 0:
-		why = DisconnectProtocolError
 	case differs(a.machine.called.TSelector, cr.called):
 		why = DisconnectAddressUnknown
+	default:
+		taken = (!cr.userData || a.machine.connectData) && (cr.dst == 0 || a.machine.anyReference)
 	}
-	if why != DisconnectUnspecified {
+	if !taken {
 		a.writeTPDU(tpdu{code: codeDR, dst: cr.src, reason: why})
 		a.record(audit.PeerRefused, "COTP: "+why.String())
 		return &RefusedError{Layer: LayerCOTP, Code: int(why), Reason: why.String()}
