@@ -58,16 +58,21 @@ func noon(t time.Time) float64 {
 // startTime bounds how long the parties take to come on line.
 const startTime = 30 * time.Second
 
-// Run brings the demo up in a temporary site and walks through it, printing to out what happens. With once
-// it then ends; otherwise it stays up until ctx ends and out shows commands to try. errs hears what goes wrong
-// in the background.
-func Run(ctx context.Context, out, errs io.Writer, once bool) error {
+// Options says what the demo shows.
+type Options struct {
+	Once bool // end after the walk, else stay up until ctx ends and show commands to try
+	MMS  bool // serve MMS over TCP too, and read the same IED both ways
+}
+
+// Run brings the demo up in a temporary site and walks through it, printing to out what happens. errs hears what goes
+// wrong in the background.
+func Run(ctx context.Context, out, errs io.Writer, o Options) error {
 	dir, err := os.MkdirTemp("", "busbar-demo-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	d := &demo{out: out, log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	d := &demo{out: out, mms: o.MMS, log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	d.auditFailed = func(err error) { d.log.Error("an audit event is lost", "err", err) }
 	if err := d.makeSite(filepath.Join(dir, "site")); err != nil {
 		return err
@@ -93,7 +98,7 @@ func Run(ctx context.Context, out, errs io.Writer, once bool) error {
 	if err := d.tour(ctx); err != nil {
 		return cause(ctx, err)
 	}
-	if once {
+	if o.Once {
 		return nil
 	}
 	d.invite()
@@ -117,7 +122,9 @@ type demo struct {
 	out         io.Writer
 	log         *slog.Logger
 	auditFailed func(error)
+	mms         bool
 	site        *site.Site
+	overTCP     net.Addr // where the first IED serves MMS
 	broker      sync.WaitGroup
 	ieds        sync.WaitGroup
 	routed      routed
@@ -151,6 +158,9 @@ func (d *demo) makeSite(dir string) error {
 		if err := os.WriteFile(d.site.Path("scl", f.Name()), text, 0o644); err != nil {
 			return err
 		}
+	}
+	if d.mms {
+		return errors.Join(d.settle(), d.settleMMS())
 	}
 	return d.settle()
 }
@@ -227,6 +237,7 @@ func (d *demo) runIED(ctx context.Context, p plant, ready chan<- string) error {
 	}
 	defer events.Close()
 	return d.site.RunIED(ctx, site.IEDOptions{
+		MMS:   d.listenMMS(p),
 		Party: site.Party{JID: j, Logger: d.log, Audit: events},
 		SCL:   d.site.Path("scl", p.file),
 		Sim:   true, Latitude: latitude, Longitude: noon(time.Now()),
@@ -234,6 +245,9 @@ func (d *demo) runIED(ctx context.Context, p plant, ready chan<- string) error {
 			lns := 0
 			for _, ld := range r.Model.LDs {
 				lns += len(ld.LNs)
+			}
+			if r.MMS != nil {
+				d.overTCP = r.MMS
 			}
 			ready <- fmt.Sprintf("%-26v %-5s of %-12s %d logical nodes, simulated", j, r.Model.IED, p.file, lns)
 		},

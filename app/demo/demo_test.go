@@ -36,7 +36,7 @@ func inOwnTemp(t *testing.T, f func()) {
 func TestTheTourShowsWhatProtectsAReadAndWhatIsRefused(t *testing.T) {
 	var out, errs bytes.Buffer
 	inOwnTemp(t, func() {
-		if err := demo.Run(t.Context(), &out, &errs, true); err != nil {
+		if err := demo.Run(t.Context(), &out, &errs, demo.Options{Once: true}); err != nil {
 			t.Fatalf("%v\n%s%s", err, out.String(), errs.String())
 		}
 	})
@@ -76,7 +76,7 @@ func upTo(t *testing.T, text string) (string, error) {
 	r, w := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- demo.Run(ctx, w, io.Discard, false)
+		ended <- demo.Run(ctx, w, io.Discard, demo.Options{})
 		w.Close()
 	}()
 	var out bytes.Buffer
@@ -117,5 +117,27 @@ func TestTheDemoCanBeInterruptedAtEveryStep(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestTheSameIEDIsReadOverBothMappings(t *testing.T) {
+	var out, errs bytes.Buffer
+	inOwnTemp(t, func() {
+		if err := demo.Run(t.Context(), &out, &errs, demo.Options{Once: true, MMS: true}); err != nil {
+			t.Fatalf("%v\n%s%s", err, out.String(), errs.String())
+		}
+	})
+	for what, pattern := range map[string]string{
+		"where MMS is served": `MMS +pv1 over TCP with TLS at 127\.0\.0\.1:\d+: IEC 61850-8-1, the same IED\n`,
+		"who made the IED":    ` +it is Busbar PVI-100, revision 1\.0, state-changes-allowed, operational\n`,
+		"both ways":           `Both ways +from pv1 as ems: over XMPP and over TCP, 5 values, all equal\nPV1LD0/LPHD1\.PhyNam\.model\[DC\] +PVI-100\n`,
+		"a structure":         `PV1LD0/MMXU1\.TotW\.units\.SIUnit\[CF\] +`,
+	} {
+		if !regexp.MustCompile(pattern).MatchString(out.String()) {
+			t.Errorf("%s is not shown, want %s in:\n%s", what, pattern, out.String())
+		}
+	}
+	if errs.Len() > 0 {
+		t.Errorf("complaints: %s", errs.String())
 	}
 }

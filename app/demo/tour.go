@@ -46,6 +46,11 @@ func (d *demo) tour(ctx context.Context) error {
 			return err
 		}
 	}
+	if d.mms {
+		if err := d.bothWays(ctx); err != nil {
+			return err
+		}
+	}
 	if err := d.watch(ctx); err != nil {
 		return err
 	}

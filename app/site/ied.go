@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"busbar.example/acsi/server"
 	"busbar.example/mms/assoc"
 	"busbar.example/process/sim"
+	"busbar.example/scsm/iso81"
 	"busbar.example/scsm/mmsmap"
 	"busbar.example/scsm/xmpp82"
 	"busbar.example/secure/pki"
@@ -30,6 +32,8 @@ type IEDOptions struct {
 	Sim   bool              // move its values plausibly
 	Ready func(*RunningIED) // called once it is on line
 
+	MMS ListenMMS // serve IEC 61850-8-1 too; without a JID, only that
+
 	Refresh time.Duration // how often revocation lists are read again; default 1 minute
 
 	Seed                uint64  // of what chance decides in the simulation
@@ -41,7 +45,8 @@ type RunningIED struct {
 	Model    *acsi.Model
 	Findings []scl.Finding // what in the SCL file is wrong or was left out
 	Engine   *server.Engine
-	Endpoint *xmpp82.Endpoint
+	Endpoint *xmpp82.Endpoint // nil: only MMS over TCP is served
+	MMS      net.Addr         // where MMS over TCP is served, or nil
 }
 
 // RunIED serves an IED until ctx ends or its XMPP session is lost.
@@ -55,59 +60,117 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.SCL, err)
 	}
-	trust, err := s.trust(pki.E2E)
-	if err != nil {
-		return err
-	}
-	endpoint, err := s.endpoint(ctx, o.Party, trust, true)
-	if err != nil {
-		return err
-	}
+	ied := &servedIED{site: s, IEDOptions: o, RunningIED: RunningIED{Model: model, Findings: findings, Engine: engine}}
 	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
 	defer func() {
 		cancel()
-		endpoint.Close()
-		running.Wait()
+		ied.close()
 	}()
-	running.Go(func() { watchRevocation(ctx, o.Refresh, o.Logger, endpoint.Recheck, trust) })
 	if o.Sim {
 		simulation, err := sim.New(sim.Config{Engine: engine, Seed: o.Seed, Latitude: o.Latitude, Longitude: o.Longitude})
 		if err != nil {
 			return fmt.Errorf("%s: %w", o.SCL, err)
 		}
-		running.Go(func() { simulate(ctx, simulation, o.Logger) })
+		ied.running.Go(func() { simulate(ctx, simulation, o.Logger) })
 	}
-	if err := endpoint.Announce(ctx); err != nil {
+	if o.MMS.Address != "" {
+		if err := ied.overTCP(ctx); err != nil {
+			return err
+		}
+	}
+	if o.JID.IsZero() {
+		ied.ready()
+		<-ctx.Done()
+		return nil
+	}
+	return ied.overXMPP(ctx)
+}
+
+// servedIED is an IED that is on line, or about to be.
+type servedIED struct {
+	RunningIED
+	IEDOptions
+	site    *Site
+	tcp     *iso81.Listener
+	running sync.WaitGroup
+}
+
+func (d *servedIED) ready() {
+	if d.Ready != nil {
+		d.Ready(&d.RunningIED)
+	}
+}
+
+// close ends what is served, once the context of all has ended.
+func (d *servedIED) close() {
+	if d.Endpoint != nil {
+		d.Endpoint.Close()
+	}
+	if d.tcp != nil {
+		d.tcp.Close()
+	}
+	d.running.Wait()
+}
+
+// overXMPP serves IEC 61850-8-2 until ctx ends or the session is lost.
+func (d *servedIED) overXMPP(ctx context.Context) error {
+	trust, err := d.site.trust(pki.E2E)
+	if err != nil {
 		return err
 	}
-	if o.Ready != nil {
-		o.Ready(&RunningIED{model, findings, engine, endpoint})
+	if d.Endpoint, err = d.site.endpoint(ctx, d.Party, trust, true); err != nil {
+		return err
 	}
+	d.running.Go(func() { watchRevocation(ctx, d.Refresh, d.Logger, d.Endpoint.Recheck, trust) })
+	if err := d.Endpoint.Announce(ctx); err != nil {
+		return err
+	}
+	d.ready()
 	for {
-		link, err := endpoint.Accept(ctx)
+		link, err := d.Endpoint.Accept(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%v: the XMPP session has ended: %w", o.JID, cmp.Or(endpoint.Session().Err(), err))
+			return fmt.Errorf("%v: the XMPP session has ended: %w", d.JID, cmp.Or(d.Endpoint.Session().Err(), err))
 		}
-		running.Go(func() { serve(ctx, link, engine, s.associations(), o.Logger) })
+		d.running.Go(func() { d.serve(ctx, link, d.site.associations()) })
 	}
+}
+
+// overTCP begins to serve IEC 61850-8-1.
+func (d *servedIED) overTCP(ctx context.Context) error {
+	l, trust, err := d.site.listenMMS(ctx, d.IEDOptions)
+	if err != nil {
+		return err
+	}
+	d.tcp, d.RunningIED.MMS = l, l.Addr()
+	d.running.Go(func() { watchRevocation(ctx, d.Refresh, d.Logger, func() {}, trust) })
+	d.running.Go(func() {
+		for {
+			link, err := l.Accept(ctx)
+			if err != nil {
+				return
+			}
+			d.running.Go(func() { d.serve(ctx, link, d.site.mmsAssociations(d.IEDOptions.MMS.Strict)) })
+		}
+	})
+	return nil
 }
 
 // associations is what a party here offers its peers.
 func (s *Site) associations() assoc.Config { return assoc.Config{MaxPDU: s.Config.MaxPDU} }
 
 // serve answers one peer until its association ends.
-func serve(ctx context.Context, link *xmpp82.Association, engine *server.Engine, cfg assoc.Config, log *slog.Logger) {
+func (d *servedIED) serve(ctx context.Context, link assoc.Link, cfg assoc.Config) {
 	err := mmsmap.Serve(ctx, link, mmsmap.ServerConfig{
-		Services:    engine.Services,
+		Services:    d.Engine.Services,
 		Association: cfg,
-		Fault:       func(err error) { log.Error("service failed", "peer", link.Peer().Name, "err", err) },
+		Identity:    identityOf(d.Engine),
+		Fault:       func(err error) { d.Logger.Error("service failed", "peer", link.Peer().Name, "err", err) },
 	})
 	if err != nil {
-		log.Debug("association ended", "peer", link.Peer().Name, "err", err)
+		d.Logger.Debug("association ended", "peer", link.Peer().Name, "err", err)
 	}
 }
 
@@ -165,11 +228,12 @@ func aboutFile(err error, file string) error {
 	return Hint(&plain, hint)
 }
 
-// Client is an association with an IED, and the XMPP session below it.
+// Client is an association with an IED, and what is below it: an XMPP session, or a TCP connection.
 type Client struct {
 	*mmsmap.Client
-	Link     *xmpp82.Association
+	Link     *xmpp82.Association // with Endpoint, or nil
 	Endpoint *xmpp82.Endpoint
+	MMS      *iso81.Association // or nil
 }
 
 // Dial connects a party to the broker and associates it with the IED at to.
@@ -209,10 +273,14 @@ func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
 	if info, ok := link.Info(); ok && p.Logger != nil {
 		p.Logger.Debug("associated", "ied", ied, "association", info.AssoID, "E2E", info.Protection, "peer", pki.Name(info.Peer))
 	}
-	return &Client{client, link, endpoint}, nil
+	return &Client{Client: client, Link: link, Endpoint: endpoint}, nil
 }
 
 // Close releases the association and ends the session.
 func (c *Client) Close(ctx context.Context) error {
-	return errors.Join(c.Release(ctx), c.Endpoint.Close())
+	err := c.Release(ctx)
+	if c.Endpoint != nil {
+		err = errors.Join(err, c.Endpoint.Close())
+	}
+	return err
 }

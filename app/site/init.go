@@ -118,7 +118,7 @@ func (s *Site) fill() error {
 	if err := s.save(server, "broker", "tls"); err != nil {
 		return err
 	}
-	text := fmt.Sprintf(configTemplate, s.Domain, s.Domain)
+	text := fmt.Sprintf(configTemplate, s.Domain, s.Domain, s.Domain)
 	return os.WriteFile(s.Path(FileName), []byte(text), 0o644)
 }
 
@@ -148,6 +148,14 @@ domain: %s
 # unprotected:
 #   roles:
 #     ems: [VIEWER]
+
+# Who may do what over IEC 61850-8-1 (busbar ied --listen-mms): by certificate (a name in it, or its SHA-256 fingerprint),
+# password or address, all that is given; the first that fits. Who fits none is refused, or gets the roles of anonymous.
+# mms:
+#   peers:
+#     - {name: ems, certificate: ems@%s, roles: [OPERATOR]}
+#     - {name: scada, password_file: pki/scada.password, address: 10.0.0.0/8, roles: [VIEWER], aor: PV*}
+#   anonymous: [VIEWER]
 
 # broker:
 #   listen: 127.0.0.1:5222

@@ -31,6 +31,7 @@ type Site struct {
 
 	jid         jid.JID // of the domain
 	e2e         E2E
+	mms         mmsPeers
 	unprotected map[jid.JID][]rbac.Grant // by bare JID: the roles where end-to-end security is off
 }
 
@@ -46,6 +47,7 @@ type Config struct {
 	E2E         Protection  `yaml:"e2e,omitempty"`
 	Unprotected Unprotected `yaml:"unprotected,omitempty"`
 	Broker      Broker      `yaml:"broker,omitempty"`
+	MMS         MMS         `yaml:"mms,omitempty"`
 }
 
 // Protection says how associations are protected end to end, where --e2e and --e2e-algorithms do not.
@@ -112,7 +114,7 @@ func Open(dir string) (*Site, error) {
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {
-		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, and broker with listen and groups; the comments that `busbar init` writes into it show them")
+		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, broker with listen and groups, and mms with anonymous, peers and roots; the comments that `busbar init` writes into it show them")
 	}
 	domain, err := jid.New("", cfg.Domain, "")
 	if err != nil {
@@ -140,6 +142,9 @@ func (s *Site) parse() error {
 	}
 	if s.unprotected, err = s.parseUnprotected(c.Unprotected.Roles); err != nil {
 		return fmt.Errorf("unprotected: roles: %w", err)
+	}
+	if s.mms, err = s.parseMMS(c.MMS); err != nil {
+		return fmt.Errorf("mms: %w", err)
 	}
 	return nil
 }

@@ -59,6 +59,8 @@ func (c *chart) event(e *event) {
 func (c *chart) enter(e *event) {
 	phase := c.phase
 	switch {
+	case c.direct:
+		phase = directPhase(e, phase)
 	case e.Event == connectingEvent:
 		phase = "Hop by hop (E2M): client and broker"
 	case e.Event == pduEvent && e.PDU != nil && e.PDU.Name == "initiate-RequestPDU":
@@ -81,6 +83,9 @@ func (c *chart) row(e *event) row {
 		r.from, r.to, r.text = client, broker, "TCP to "+e.Address
 	case connectedEvent:
 		r.from, r.to, r.text = broker, client, "connected from "+e.Local
+		if c.direct {
+			r.from, r.to, r.both, r.text = client, ied, true, "TCP to "+e.Remote+" from "+e.Local
+		}
 		r.details = []string{e.Took.String()}
 	case streamEvent:
 		r.from, r.to, r.text = broker, client, "stream of "+e.From
@@ -101,6 +106,8 @@ func (c *chart) row(e *event) row {
 		r.details = append(r.details, "as "+e.JID, e.Took.String())
 	case boundEvent:
 		r.from, r.to, r.text = broker, client, "bound "+e.JID
+	case layerEvent:
+		c.layer(&r, e)
 	case stanzaEvent:
 		c.stanza(&r, e)
 	case pduEvent:
@@ -108,9 +115,10 @@ func (c *chart) row(e *event) row {
 	case establishedEvent:
 		c.established(&r, e)
 	case endedEvent:
-		r.from, r.to, r.text = client, client, "association "+e.AssoID+" released"
+		name := strings.TrimSpace("association " + e.AssoID)
+		r.from, r.to, r.text = client, client, name+" released"
 		if e.Error != nil {
-			r.bad, r.text, r.lines = true, "association "+e.AssoID+" ended: "+e.Error.Text, hintLines(e.Error)
+			r.bad, r.text, r.lines = true, name+" ended: "+e.Error.Text, hintLines(e.Error)
 		}
 	case closedEvent:
 		r.from, r.to, r.text = client, broker, "stream closed"
@@ -128,6 +136,10 @@ func (c *chart) tls(r *row, e *event) {
 	r.text = strings.TrimSpace("STARTTLS " + e.TLS.Version)
 	if e.TLS.Suite != "" {
 		r.details = append(r.details, e.TLS.Suite)
+	}
+	if c.direct {
+		c.directTLS(r, e)
+		return
 	}
 	if e.Error != nil {
 		r.both, r.bad = false, true
@@ -197,16 +209,23 @@ func (c *chart) pdu(r *row, e *event) {
 	if e.Direction == received {
 		r.from, r.to = ied, client
 	}
-	carrier := strings.TrimSpace(e.Stanza.Kind + " " + e.Stanza.Type)
+	carrier := e.SPDU
+	if e.Stanza != nil {
+		carrier = strings.TrimSpace(e.Stanza.Kind + " " + e.Stanza.Type)
+	}
 	switch {
 	case e.Error != nil:
 		r.bad, r.text = true, e.Error.Text
 	case e.PDU != nil:
 		r.bad, r.text = e.PDU.Failed, e.PDU.text
+	case c.direct:
+		r.text, carrier = e.SPDU, ""
 	default:
 		r.text = e.SecPDU
 	}
-	r.details = append(r.details, carrier)
+	if carrier != "" {
+		r.details = append(r.details, carrier)
+	}
 	if e.SecPDU != "" {
 		r.details = append(r.details, e.SecPDU)
 	}
@@ -229,6 +248,8 @@ func (c *chart) pdu(r *row, e *event) {
 		r.xml = append(r.xml, block{title, e.XML})
 	}
 	switch {
+	case e.PDUXML != "" && c.direct:
+		r.xml = append(r.xml, block{"the PDU, as it would be in XML: it travels in BER", e.PDUXML})
 	case e.PDUXML == "" || e.SecPDU == "": // it stands in the stanza as it is
 	case e.SecPDU == "EncrTransfer":
 		r.xml = append(r.xml, block{"the PDU in it, which only the two ends can read", e.PDUXML})
@@ -240,16 +261,24 @@ func (c *chart) pdu(r *row, e *event) {
 // sizes are the octets from layer to layer, from the inside out.
 func (c *chart) sizes(o *octets) string {
 	var parts []string
-	for _, n := range []int{o.MMS, o.SecPDU, o.Stanza} {
+	for _, n := range []int{o.MMS, o.SecPDU, o.Stanza, o.TSDU} {
 		if n > 0 {
 			parts = append(parts, grouped(n))
 		}
 	}
-	return strings.Join(parts, c.into) + " octets"
+	text := strings.Join(parts, c.into) + " octets"
+	if o.Packets > 1 {
+		text += fmt.Sprintf(" in %d packets", o.Packets)
+	}
+	return text
 }
 
 func (c *chart) established(r *row, e *event) {
 	r.from, r.to, r.both = client, ied, true
+	if e.E2E == nil {
+		r.text, r.details = "associated", e.Details
+		return
+	}
 	r.text = "association " + e.AssoID + ", " + e.E2E.Mode
 	if !e.E2E.Protected {
 		r.text = "association " + e.AssoID + ", NOT PROTECTED end to end"

@@ -36,7 +36,10 @@ type event struct {
 	TLS        *secured `json:"tls,omitempty"`       // tls
 	Mechanism  string   `json:"mechanism,omitempty"` // sasl
 	Binding    string   `json:"channelBinding,omitempty"`
-	JID        string   `json:"jid,omitempty"` // sasl, bound
+	Layer      string   `json:"layer,omitempty"`   // layer: of what MMS over TCP stands on
+	Text       string   `json:"text,omitempty"`    //
+	Details    []string `json:"details,omitempty"` //
+	JID        string   `json:"jid,omitempty"`     // sasl, bound
 
 	Direction string      `json:"direction,omitempty"` // stanza, pdu: sent or received
 	Stanza    *stanzaFact `json:"stanza,omitempty"`
@@ -47,6 +50,8 @@ type event struct {
 	Took      millis      `json:"took,omitempty"` // since what it answers
 	XML       string      `json:"xml,omitempty"`
 	PDUXML    string      `json:"pduXML,omitempty"`
+	SPDU      string      `json:"spdu,omitempty"` // pdu, over TCP
+	BER       string      `json:"ber,omitempty"`  // of it, in hex
 
 	E2E     *endToEnd       `json:"e2e,omitempty"`
 	Error   *failure        `json:"error,omitempty"`
@@ -64,6 +69,7 @@ const (
 	tlsEvent         = "tls"
 	saslEvent        = "sasl"
 	boundEvent       = "bound"
+	layerEvent       = "layer"
 	stanzaEvent      = "stanza"
 	pduEvent         = "pdu"
 	establishedEvent = "established"
@@ -121,9 +127,11 @@ type pduFact struct {
 
 // octets are the sizes of one PDU on each layer; 0 is a layer that is not there.
 type octets struct {
-	MMS    int `json:"mms,omitempty"`    // XER
-	SecPDU int `json:"secPDU,omitempty"` // IEC 62351-4
-	Stanza int `json:"stanza"`
+	MMS     int `json:"mms,omitempty"`    // XER; over TCP, BER
+	SecPDU  int `json:"secPDU,omitempty"` // IEC 62351-4
+	Stanza  int `json:"stanza,omitempty"`
+	TSDU    int `json:"tsdu,omitempty"` // over TCP: with presentation and session
+	Packets int `json:"packets,omitempty"`
 }
 
 // endToEnd is an association that stands.
@@ -171,6 +179,8 @@ type sums struct {
 	SecPDU int `json:"secPDU"`
 	Stanza int `json:"stanza"`
 	TCP    int `json:"tcp"`
+	TSDU   int `json:"tsdu,omitempty"` // over TCP
+	TPKT   int `json:"tpkt,omitempty"` // with the heads of packets and TPDUs
 }
 
 // millis is a time that is printed as milliseconds.

@@ -12,6 +12,7 @@ type lanes struct {
 	width, gap int // columns of the whole, and between two lanes
 	color      bool
 	ascii      bool
+	direct     bool // two lanes, the middle one is left out
 	names      [3]string
 }
 
@@ -41,6 +42,9 @@ const (
 
 func newLanes(o Options) lanes {
 	l := lanes{glyphs: asciiGlyphs, width: o.Width, color: o.Color, ascii: !o.Unicode, names: [3]string{account(o.Client), "broker", account(o.Peer)}}
+	if l.direct = o.Direct; l.direct {
+		l.names = [3]string{account(o.Client), "", "IED"}
+	}
 	if o.Unicode {
 		l.glyphs = unicodeGlyphs
 	}
@@ -174,7 +178,7 @@ func (l *lanes) arrow(from, to int, both, bad bool) string {
 	low, high := min(from, to)*l.gap, max(from, to)*l.gap
 	var b strings.Builder
 	for at := 0; at <= 2*l.gap; at++ {
-		lane := at%l.gap == 0
+		lane := at%l.gap == 0 && !(l.direct && at == l.gap)
 		switch {
 		case low == high || at < low || at > high:
 			b.WriteString(pick(lane, l.lane, " "))
@@ -217,7 +221,11 @@ func (c *chart) begin(e *event) {
 	for _, line := range wrap(clean(e.Client, c.ascii)+c.into+clean(e.Peer, c.ascii), c.width, "  ") {
 		b.WriteString(c.styled(strong, line) + "\n")
 	}
-	b.WriteString(c.styled(dim, fmt.Sprintf("octets: MMS%sSecPDU%sstanza", c.into, c.into)) + "\n\n")
+	layers := "SecPDU" + c.into + "stanza"
+	if c.direct {
+		layers = "TSDU (session, presentation)"
+	}
+	b.WriteString(c.styled(dim, "octets: MMS"+c.into+layers) + "\n\n")
 	head := []rune(strings.Repeat(" ", timeWidth+2*c.gap+1+c.gap/2))
 	copy(head[timeWidth-3:], []rune("ms"))
 	for i, name := range c.names {
@@ -260,21 +268,10 @@ func (c *chart) summary(s *summary) {
 		}
 	}
 	c.heading("Summary")
-	fmt.Fprintf(&b, "%s%-9s%6s%10s%10s%10s%10s\n", lead, "octets", "PDUs", "MMS", "SecPDU", "stanza", "TCP")
-	for _, d := range []struct {
-		name string
-		sums
-	}{{"sent", s.Sent}, {"received", s.Recv}} {
-		fmt.Fprintf(&b, "%s%-9s%6s%10s%10s%10s%10s\n", lead, d.name, grouped(d.PDUs), grouped(d.MMS), grouped(d.SecPDU), grouped(d.Stanza), grouped(d.TCP))
-	}
-	if mms := s.Sent.MMS + s.Recv.MMS; mms > 0 && s.First > 0 {
-		times := func(a, b int) string { return fmt.Sprintf("%.2f", float64(a+b)/float64(mms)) }
-		sec := ""
-		if s.Sent.SecPDU > 0 {
-			sec = times(s.Sent.SecPDU, s.Recv.SecPDU) + " of SecPDU, "
-		}
-		say("", "an octet of MMS became %s%s of stanza and, with TLS and the set-up, %s on TCP", sec,
-			times(s.Sent.Stanza, s.Recv.Stanza), times(s.Sent.TCP, s.Recv.TCP))
+	if c.direct {
+		c.directSummary(&b, lead, s)
+	} else {
+		c.sums(&b, lead, s, say)
 	}
 	var took []string
 	for _, t := range []struct {
@@ -290,4 +287,24 @@ func (c *chart) summary(s *summary) {
 		say(alarm, "%srefused: %d of %d PDUs", c.bad, s.Refused, s.PDUs)
 	}
 	io.WriteString(c.out, b.String())
+}
+
+// sums prints the octets of each layer.
+func (c *chart) sums(b *strings.Builder, lead string, s *summary, say func(style, format string, args ...any)) {
+	fmt.Fprintf(b, "%s%-9s%6s%10s%10s%10s%10s\n", lead, "octets", "PDUs", "MMS", "SecPDU", "stanza", "TCP")
+	for _, d := range []struct {
+		name string
+		sums
+	}{{"sent", s.Sent}, {"received", s.Recv}} {
+		fmt.Fprintf(b, "%s%-9s%6s%10s%10s%10s%10s\n", lead, d.name, grouped(d.PDUs), grouped(d.MMS), grouped(d.SecPDU), grouped(d.Stanza), grouped(d.TCP))
+	}
+	if mms := s.Sent.MMS + s.Recv.MMS; mms > 0 && s.First > 0 {
+		times := func(a, b int) string { return fmt.Sprintf("%.2f", float64(a+b)/float64(mms)) }
+		sec := ""
+		if s.Sent.SecPDU > 0 {
+			sec = times(s.Sent.SecPDU, s.Recv.SecPDU) + " of SecPDU, "
+		}
+		say("", "an octet of MMS became %s%s of stanza and, with TLS and the set-up, %s on TCP", sec,
+			times(s.Sent.Stanza, s.Recv.Stanza), times(s.Sent.TCP, s.Recv.TCP))
+	}
 }

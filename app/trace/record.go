@@ -274,7 +274,7 @@ func (t *Tracer) carried(c xmpp82.Carried) {
 	e.Stanza = factOf(c.Stanza, size)
 	e.Octets = &octets{MMS: len(c.XER), SecPDU: c.Octets, Stanza: size}
 	if c.PDU != nil {
-		e.PDU = t.meaning(e, c)
+		e.PDU = t.meaning(e, c.ID, c.Sent, c.PDU, elementName(c.XER))
 		if t.raw {
 			e.PDUXML = string(c.XER)
 		}
@@ -297,10 +297,10 @@ func (t *Tracer) carried(c xmpp82.Carried) {
 }
 
 // meaning says what a PDU means, and finds the call that it answers. t.mu is held.
-func (t *Tracer) meaning(e *event, c xmpp82.Carried) *pduFact {
-	m := mmsmap.Describe(c.PDU)
-	f := &pduFact{Name: elementName(c.XER)}
-	switch p := c.PDU.(type) {
+func (t *Tracer) meaning(e *event, association string, out bool, pdu mms.PDU, name string) *pduFact {
+	m := mmsmap.Describe(pdu)
+	f := &pduFact{Name: name}
+	switch p := pdu.(type) {
 	case *mms.ConfirmedRequest:
 		f.InvokeID = &p.InvokeID
 	case *mms.ConfirmedResponse:
@@ -310,20 +310,20 @@ func (t *Tracer) meaning(e *event, c xmpp82.Carried) *pduFact {
 	case *mms.Reject:
 		f.InvokeID = p.OriginalInvokeID
 	}
-	key := call{association: c.ID, sent: c.Sent}
+	key := call{association: association, sent: out}
 	if f.InvokeID != nil {
 		key.invokeID = *f.InvokeID
 	}
-	switch c.PDU.(type) {
+	switch pdu.(type) {
 	case *mms.InitiateRequest:
-		t.call(call{association: "", sent: c.Sent}, m)
+		t.call(call{association: "", sent: out}, m)
 	case *mms.InitiateResponse, *mms.InitiateError:
-		t.answered(e, call{association: "", sent: !c.Sent}, &m)
+		t.answered(e, call{association: "", sent: !out}, &m)
 		t.sum.Associate = e.Took
 	case *mms.ConfirmedRequest, *mms.ConcludeRequest:
 		t.call(key, m)
 	default:
-		key.sent = !c.Sent
+		key.sent = !out
 		if confirmed := t.answered(e, key, &m); confirmed && t.sum.First == 0 && f.InvokeID != nil {
 			t.sum.First = e.Took
 		}

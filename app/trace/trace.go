@@ -17,6 +17,7 @@ import (
 // Options says what a Tracer prints. The zero value is a chart of 100 columns in ASCII without colour.
 type Options struct {
 	Client, Peer string // who speaks with whom
+	Direct       bool   // over TCP, with no broker between
 	JSON         bool   // JSON lines instead of a chart
 	Raw          bool   // the XML of stanzas and PDUs too
 	Width        int    // columns of the chart, at least 80; default 100

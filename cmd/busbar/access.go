@@ -25,6 +25,7 @@ type access struct {
 	e2e         protection
 	json, utc   bool
 	timeout     time.Duration
+	strict      bool
 	lasting     bool // the command lasts until it is ended: timeout bounds what it waits for, not it
 }
 
@@ -43,7 +44,7 @@ const passwordUsage = "`file` with the password to log in to the broker with, in
 func (g *global) access(c *cobra.Command) *access {
 	a := &access{g: g}
 	f := c.Flags()
-	f.StringVar(&a.to, "to", "", "`JID` of the IED")
+	f.StringVar(&a.to, "to", "", "`JID` of the IED; or mms://HOST[:PORT], or mmss://HOST[:PORT] for TLS, where it is reached by MMS over TCP")
 	f.StringVar(&a.account, "jid", "", "`JID` of the client (default: client in busbar.yaml, else the only client issued here)")
 	f.StringVar(&a.connect, "connect", "", connectUsage)
 	f.StringVar(&a.password, "password-file", "", passwordUsage)
@@ -51,6 +52,7 @@ func (g *global) access(c *cobra.Command) *access {
 	f.BoolVar(&a.json, "json", false, "print JSON lines, one object a result")
 	f.BoolVar(&a.utc, "utc", false, "print times in UTC, not in the local zone")
 	f.DurationVar(&a.timeout, "timeout", 30*time.Second, "`time` that the command may wait for its answers")
+	f.BoolVar(&a.strict, "strict", false, "with mms://: take nothing from the IED that the standards do not allow")
 	return a
 }
 
@@ -61,9 +63,11 @@ const leaveTime = 2 * time.Second
 func (a *access) with(ctx context.Context, do func(context.Context, *session) error) (err error) {
 	switch {
 	case a.to == "":
-		return usagef("say with --to JID which IED is meant")
+		return usagef("say with --to JID which IED is meant, or with --to mms://HOST")
 	case a.timeout <= 0:
 		return usagef("--timeout %v leaves no time", a.timeout)
+	case site.IsMMS(a.to):
+		return a.withMMS(ctx, do)
 	}
 	if err := checkAddress("--connect", a.connect); err != nil {
 		return err
@@ -105,11 +109,16 @@ func (a *access) with(ctx context.Context, do func(context.Context, *session) er
 	if err != nil {
 		return err
 	}
+	return a.during(ctx, limited, peer, do)
+}
+
+// during runs do on an association, which it then releases. limited ends when the command has no more time.
+func (a *access) during(ctx, limited context.Context, peer *site.Client, do func(context.Context, *session) error) error {
 	doing := limited
 	if a.lasting {
 		doing = ctx
 	}
-	err = do(doing, &session{client.New(peer), peer})
+	err := do(doing, &session{client.New(peer), peer})
 	// Who is interrupted, or has no time left, takes leave in order all the same.
 	leaving, cancelLeaving := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
 	defer cancelLeaving()

@@ -7,7 +7,7 @@ import (
 )
 
 func (g *global) demoCommand() *cobra.Command {
-	var once bool
+	var o demo.Options
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "show a whole site in one process, with three simulated IEDs",
@@ -15,13 +15,15 @@ func (g *global) demoCommand() *cobra.Command {
 simulated IEDs, and walks through what a client does: it connects, reads,
 writes, follows what moves, and is refused where its role does not allow it.
 Then it prints commands to try, stays up for them until it is interrupted, and
-removes the folder.`,
-		Example: "  busbar demo\n  busbar demo --once",
+removes the folder. With --mms an IED is served by MMS over TCP too, and read
+both ways.`,
+		Example: "  busbar demo\n  busbar demo --once --mms",
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return demo.Run(c.Context(), g.stdout, g.stderr, once)
+			return demo.Run(c.Context(), g.stdout, g.stderr, o)
 		},
 	}
-	c.Flags().BoolVar(&once, "once", false, "end after the walk")
+	c.Flags().BoolVar(&o.Once, "once", false, "end after the walk")
+	c.Flags().BoolVar(&o.MMS, "mms", false, "serve IEC 61850-8-1 too, and compare what is read both ways")
 	return c
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -14,18 +16,27 @@ func (g *global) iedCommand() *cobra.Command {
 	var o site.IEDOptions
 	var account string
 	var e2e protection
+	var listenMMS string
 	c := &cobra.Command{
-		Use:   "ied --jid JID --scl FILE",
+		Use:   "ied --jid JID --scl FILE [--listen-mms ADDR[,tls]]",
 		Short: "serve an IED that an SCL file describes",
 		Long: `ied makes an IED of an SCL file and serves it until it is interrupted: its whole
 model, with the values that the file gives. With --sim the values move as those
-of a plant would.`,
+of a plant would.
+
+With --listen-mms clients of IEC 61850-8-1 (MMS over TCP) are served too, those
+that mms in busbar.yaml gives roles to. Without --jid only they are.`,
 		Example: `  busbar ied --jid pv1 --scl pv.cid --sim
-  busbar ied --jid bay7 --scl station.scd --ied AA1J1Q01A1 --ap S1`,
+  busbar ied --jid bay7 --scl station.scd --ied AA1J1Q01A1 --ap S1
+  busbar ied --jid pv1 --scl pv.cid --listen-mms :102
+  busbar ied --scl pv.cid --sim --listen-mms 127.0.0.1:10102`,
 		Args: exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if account == "" || o.SCL == "" {
-				return usagef("ied needs --jid JID and --scl FILE")
+			if account == "" && listenMMS == "" || o.SCL == "" {
+				return usagef("ied needs --scl FILE, and --jid JID or --listen-mms ADDR")
+			}
+			if err := listenMMSAt(&o, listenMMS, account != ""); err != nil {
+				return err
 			}
 			if err := checkAddress("--connect", o.Connect); err != nil {
 				return err
@@ -37,12 +48,14 @@ of a plant would.`,
 			if o.E2E, err = e2e.on(s); err != nil {
 				return err
 			}
-			j, err := s.Account(account)
-			if err != nil {
-				return err
-			}
-			if o.JID, err = site.IED(j); err != nil {
-				return err
+			if account != "" {
+				j, err := s.Account(account)
+				if err != nil {
+					return err
+				}
+				if o.JID, err = site.IED(j); err != nil {
+					return err
+				}
 			}
 			events, err := s.Audit("ied", g.auditFailed)
 			if err != nil {
@@ -53,6 +66,9 @@ of a plant would.`,
 				g.warnOfMode(o.E2E, "what a peer may do is what busbar.yaml gives to the name that the broker calls it")
 			} else {
 				g.warnOfMode(o.E2E, "no peer has a role, so none may read anything: unprotected in busbar.yaml gives roles")
+			}
+			if o.MMS.Address != "" && !s.TakesMMS() {
+				g.complain(errors.New("every MMS client will be refused"), "mms in busbar.yaml gives roles: peers to some, anonymous to everybody")
 			}
 			o.Logger, o.Audit = g.logger(), events
 			o.Ready = func(running *site.RunningIED) { g.iedReady(&o, running) }
@@ -68,14 +84,51 @@ of a plant would.`,
 	e2e.flags(c)
 	f.StringVar(&o.Connect, "connect", "", connectUsage)
 	f.StringVar(&o.PasswordFile, "password-file", "", passwordUsage)
+	f.StringVar(&listenMMS, "listen-mms", "", "`ADDR[,tls]` to serve MMS over TCP at (port 102, or 3782 with TLS, where none is given)")
+	f.BoolVar(&o.MMS.Strict, "strict", false, "with --listen-mms: take nothing from clients that the standards do not allow")
 	return c
+}
+
+// listenMMSAt reads --listen-mms.
+func listenMMSAt(o *site.IEDOptions, text string, hasAccount bool) error {
+	if text == "" && o.MMS.Strict {
+		return usagef("--strict is for --listen-mms")
+	}
+	if text == "" {
+		return nil
+	}
+	strict := o.MMS.Strict
+	var err error
+	if o.MMS, err = site.ParseListenMMS(text); err != nil {
+		return &usageError{err}
+	}
+	if o.MMS.Strict = strict; o.MMS.TLS && !hasAccount {
+		return usagef("--listen-mms with tls needs --jid JID: the certificate is that of an account")
+	}
+	return nil
 }
 
 func (g *global) iedReady(o *site.IEDOptions, running *site.RunningIED) {
 	g.tellFindings(o.SCL, running.Findings)
 	counts := running.Model.Counts()
-	fmt.Fprintf(g.stderr, "%v is on line: %s of %s, %s, %s, %s\n", o.JID, running.Model.IED, filepath.Base(o.SCL),
+	who := o.JID.String()
+	if o.JID.IsZero() {
+		who = running.Model.IED
+	}
+	fmt.Fprintf(g.stderr, "%s is on line: %s of %s, %s, %s, %s\n", who, running.Model.IED, filepath.Base(o.SCL),
 		number(counts.LDs, "logical device"), number(counts.LNs, "logical node"), number(counts.AllLeaves(), "value"))
+	if running.MMS != nil {
+		g.tellMMS(o, running.MMS)
+	}
+}
+
+// tellMMS says where MMS over TCP is served, and how.
+func (g *global) tellMMS(o *site.IEDOptions, at net.Addr) {
+	scheme, how := "mms", "without TLS: whoever is on the way reads and alters everything"
+	if o.MMS.TLS {
+		scheme, how = "mmss", "with TLS"
+	}
+	fmt.Fprintf(g.stderr, "MMS over TCP at %s://%v, %s\n", scheme, at, how)
 }
 
 // tellFindings says what of an IED is not served as its file says, without flooding the terminal.

@@ -25,14 +25,14 @@ func (g *global) pkiCommand() *cobra.Command {
 		},
 	}
 	issue := &cobra.Command{
-		Use:   "issue ied|client JID",
+		Use:   "issue ied|client|mms JID",
 		Short: "make the keys and certificates of an IED or a client",
 		RunE: func(c *cobra.Command, args []string) error {
-			return usagef("pki issue takes ied or client, then a JID")
+			return usagef("pki issue takes ied, client or mms, then a JID")
 		},
 		Args: cobra.ArbitraryArgs,
 	}
-	issue.AddCommand(g.issueIED(), g.issueClient())
+	issue.AddCommand(g.issueIED(), g.issueClient(), g.issueMMS())
 	c.AddCommand(issue, g.pkiRevoke(), g.pkiShow())
 	return c
 }
@@ -76,6 +76,40 @@ func (g *global) issueClient() *cobra.Command {
 	c.Flags().StringArrayVar(&roles, "role", nil, "`role`: VIEWER, OPERATOR, ENGINEER, INSTALLER, SECADM, SECAUD or RBACMNT; may be repeated (default VIEWER)")
 	c.Flags().StringVar(&aor, "aor", "", "area of responsibility: `pattern` of logical device names (default all)")
 	c.Flags().BoolVar(&force, "force", false, "replace the certificates that are there")
+	return c
+}
+
+func (g *global) issueMMS() *cobra.Command {
+	var hosts []string
+	var force bool
+	c := &cobra.Command{
+		Use:   "mms JID --host HOST…",
+		Short: "make the certificate that an IED serves MMS over TLS with",
+		Long: `mms makes the key and certificate that an IED shows to clients of IEC 61850-8-1
+with TLS (ied --listen-mms ADDR,tls): for each host that they reach it at.`,
+		Example: "  busbar pki issue mms pv1 --host pv1.plant.example --host 10.0.0.5",
+		Args:    exactly("JID"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(hosts) == 0 {
+				return usagef("pki issue mms needs --host HOST: the name or address in mmss://HOST")
+			}
+			s, err := g.site()
+			if err != nil {
+				return err
+			}
+			j, err := s.Account(args[0])
+			if err != nil {
+				return err
+			}
+			if err := s.IssueMMS(j, hosts, force); err != nil {
+				return err
+			}
+			fmt.Fprintf(g.stdout, "%v: MMS over TLS at %s; key and certificate in %s\n", j.Bare(), strings.Join(hosts, ", "), s.Path("pki", j.Bare().String()))
+			return nil
+		},
+	}
+	c.Flags().StringArrayVar(&hosts, "host", nil, "`host`: DNS name or address that clients reach the IED at; may be repeated")
+	c.Flags().BoolVar(&force, "force", false, "replace the certificate that is there")
 	return c
 }
 

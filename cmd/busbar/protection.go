@@ -22,6 +22,9 @@ func (p *protection) flags(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("e2e", cobra.FixedCompletions([]string{string(site.Encrypted), string(site.Clear), string(site.Off)}, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// given reports whether anything was told.
+func (p *protection) given() bool { return p.mode != "" || p.algorithms != nil }
+
 // on is what that means in a site.
 func (p *protection) on(s *site.Site) (site.E2E, error) {
 	given, err := site.ParseE2E(p.mode, p.algorithms)

@@ -26,7 +26,8 @@ func (g *global) traceCommand() *cobra.Command {
 it: TCP, the stream, STARTTLS with both certificates, SASL, the resource,
 presence, the end-to-end handshake, and each PDU with its meaning in ACSI, the
 SecPDU and the stanza around it, its octets on each layer, and the time that its
-answer took. What fails is marked at its step.
+answer took. What fails is marked at its step. Over MMS (--to mms://HOST) it is
+TCP, TLS, transport, session, presentation and ACSE instead.
 
 The chart is the result: it goes to standard output, and the results of the
 command stand in it; errors and hints go to standard error too. It is as wide as
@@ -39,6 +40,7 @@ the XML is: stanzas as they travel, and in plaintext the PDUs that are encrypted
 in them. Who sees the trace reads the data.`,
 		Example: `  busbar trace get --to pv1 'PV1LD0/MMXU1.TotW[MX]'
   busbar trace --raw set --to pv1 'PV1LD0/DGEN1.WMax.setMag.f=80'
+  busbar trace get --to mms://10.0.0.5 'PV1LD0/MMXU1.TotW[MX]'
   busbar trace --json get --to pv1 'PV1LD0/MMXU1.Hz[MX]' | jq -c 'select(.pdu)'`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -67,16 +69,32 @@ func (g *global) traced(party *site.Party, to string, json bool) (end func(error
 	if g.tracing == nil {
 		return func(error) {}
 	}
-	o := trace.Options{Client: party.JID.String(), Peer: to, JSON: json, Raw: g.tracing.raw, Unicode: speaksUTF8(os.Getenv)}
+	t, end := g.newTrace(trace.Options{Client: party.JID.String(), Peer: to, JSON: json})
+	party.Stream, party.Carried = t.Hooks()
+	return end
+}
+
+// tracedMMS is traced for an association over TCP.
+func (g *global) tracedMMS(party *site.MMSParty, to string, json bool) (end func(error)) {
+	if g.tracing == nil {
+		return func(error) {}
+	}
+	t, end := g.newTrace(trace.Options{Client: "client", Peer: to, JSON: json, Direct: true})
+	party.Trace = t.MMSHooks()
+	return end
+}
+
+// newTrace begins a trace, which takes the results of the command too.
+func (g *global) newTrace(o trace.Options) (t *trace.Tracer, end func(error)) {
+	o.Raw, o.Unicode = g.tracing.raw, speaksUTF8(os.Getenv)
 	if width, ok := terminalWidth(g.stdout); ok {
 		o.Width = width
 		o.Color = os.Getenv("TERM") != "dumb"
 	}
-	t := trace.New(g.stdout, o)
-	party.Stream, party.Carried = t.Hooks()
+	t = trace.New(g.stdout, o)
 	before := g.stdout
 	g.stdout = t.Results()
-	return func(err error) {
+	return t, func(err error) {
 		g.stdout = before
 		if errors.Is(err, errReported) {
 			err = nil // the results have said it
