@@ -1,5 +1,7 @@
 package iso81
 
+import "slices"
+
 // The SPDUs of the kernel and duplex functional units. GIVE TOKENS and DATA TRANSFER have the same identifier: in a TSDU the
 // first is GIVE TOKENS.
 //
@@ -227,7 +229,7 @@ func (s *spdu) append(dst []byte) []byte {
 		}
 	case siRefuse:
 		p = append(p, piTransport, 1, s.transport, piRequirements, 2, byte(s.units>>8), byte(s.units), piVersion, 1, s.version)
-		p = appendParameter(p, piReason, append(s.reason, s.data...))
+		p = appendParameter(p, piReason, slices.Concat(s.reason, s.data))
 	}
 	switch {
 	case s.kind == siRefuse || len(s.data) == 0:
