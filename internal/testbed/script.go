@@ -14,7 +14,7 @@ import (
 // Script is a conversation over TCP, octet by octet, as the end that is not under test sees it.
 //
 // A file of scripts has a line per action: "> OCTETS" is sent, "< OCTETS" must come, "close", "reset" and "eof" are what happens to
-// the connection; "= TEXT" is what the other end says of it afterwards. A line that begins with blanks continues the one before,
+// the connection, "drain" takes what comes; "= TEXT" is what the other end says of it afterwards. A line that begins with blanks continues the one before,
 // # begins a comment, "NAME := OCTETS" defines what $NAME stands for. OCTETS are hexadecimal; ".." is any octet, "text" is itself, and
 // what stands in brackets has its length before it:
 //
@@ -31,11 +31,14 @@ type Script struct {
 
 // Action is one line of a Script.
 type Action struct {
-	Verb  string // ">", "<", "close", "reset" or "eof"
+	Verb  string
 	bytes []byte
 	any   []bool // octets that may have any value
 	line  string
 }
+
+// Octets is what is sent, or must come.
+func (a Action) Octets() []byte { return a.bytes }
 
 // Scripts reads the scripts that match a pattern. definitions.txt beside them holds what they share.
 func Scripts(t TB, pattern string) []Script {
@@ -45,31 +48,40 @@ func Scripts(t TB, pattern string) []Script {
 	if len(files) == 0 {
 		t.Fatal("no scripts are at", pattern)
 	}
-	shared := make(map[string]string)
-	if _, err := parseScript(filepath.Join(filepath.Dir(pattern), "definitions.txt"), shared); err != nil {
-		t.Fatal(err)
-	}
 	var scripts []Script
 	for _, f := range files {
-		names := make(map[string]string)
-		for n, v := range shared {
-			names[n] = v
-		}
-		s, err := parseScript(f, names)
+		text, err := os.ReadFile(f)
 		must(t, err)
-		scripts = append(scripts, s)
+		scripts = append(scripts, NewScript(t, filepath.Dir(f), strings.TrimSuffix(filepath.Base(f), ".txt"), string(text)))
 	}
 	return scripts
 }
 
-func parseScript(file string, names map[string]string) (Script, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return Script{}, err
+// NewScript makes a script of its text, with the definitions of a folder.
+func NewScript(t TB, folder, name, text string) Script {
+	t.Helper()
+	shared, err := os.ReadFile(filepath.Join(folder, "definitions.txt"))
+	must(t, err)
+	s, err := parseScript(string(shared) + text)
+	must(t, err)
+	s.Name = name
+	return s
+}
+
+// With is the first n actions of s, of the last one only the first half where half is true, and then those of end.
+func (s Script) With(n int, half bool, end Script) Script {
+	actions := append(append([]Action(nil), s.Actions[:n]...), end.Actions...)
+	if half {
+		last := &actions[n-1]
+		last.bytes = last.bytes[:len(last.bytes)/2]
 	}
-	s := Script{Name: strings.TrimSuffix(filepath.Base(file), ".txt")}
+	return Script{Name: s.Name + " and " + end.Name, Actions: actions}
+}
+
+func parseScript(text string) (s Script, err error) {
+	names := make(map[string]string)
 	var lines []string
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, "#")
 		switch {
 		case strings.TrimSpace(line) == "":
@@ -91,7 +103,7 @@ func parseScript(file string, names map[string]string) (Script, error) {
 			a := Action{Verb: verb, line: line}
 			p := octetParser{words: names}
 			if a.bytes, a.any, err = p.parse(rest); err != nil {
-				return s, fmt.Errorf("%s: %q: %w", file, line, err)
+				return s, fmt.Errorf("%q: %w", line, err)
 			}
 			s.Actions = append(s.Actions, a)
 		}
@@ -226,6 +238,9 @@ func (s Script) Play(t TB, conn net.Conn, octets int) {
 				t.Errorf("%s: waiting for %s\n got %x %v\n then %x\nwant %x", s.Name, a.line, got[:n], err, more, a.bytes)
 				return
 			}
+		case "drain":
+			conn.SetDeadline(time.Now().Add(20 * time.Millisecond))
+			io.Copy(io.Discard, conn)
 		case "eof":
 			if more, err := io.ReadAll(conn); len(more) > 0 || err != nil {
 				t.Errorf("%s: got %x %v, want the end of the connection", s.Name, more, err)

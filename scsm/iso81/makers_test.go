@@ -1,6 +1,9 @@
 package iso81_test
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -89,7 +92,7 @@ func TestServersOfOtherMakersAreUsed(t *testing.T) {
 }
 
 // use reads a value from a server and releases the association.
-func use(t *testing.T, address string) error {
+func use(t testing.TB, address string) error {
 	ctx := timeout(t)
 	link, err := iso81.Dial(ctx, address, iso81.Config{})
 	if err != nil {
@@ -136,3 +139,63 @@ func TestStrictlyOtherMakersAreRefused(t *testing.T) {
 type quiet struct{ *testing.T }
 
 func (quiet) Errorf(string, ...any) {}
+
+// TestSmallTPDUsAndPDUs has a client ask for long lists though it takes little: no packet and no PDU is longer than it takes, and
+// nothing is missing.
+func TestSmallTPDUsAndPDUs(t *testing.T) {
+	const tpdu, pdu = 128, 1000
+	s := start(t, mode{}, func(s *site) { s.association = tolerant })
+	conn := s.dial()
+	send := func(octets string) {
+		t.Helper()
+		_, err := conn.Write(testbed.NewScript(t, vectors, "", "> "+octets).Actions[0].Octets())
+		must(t, err)
+	}
+	receive := func() (tsdu []byte) {
+		t.Helper()
+		for {
+			var head [7]byte
+			_, err := io.ReadFull(conn, head[:])
+			must(t, err)
+			n := int(head[2])<<8 | int(head[3])
+			data := make([]byte, n-len(head))
+			_, err = io.ReadFull(conn, data)
+			must(t, err)
+			if n-4 > tpdu {
+				t.Fatalf("a TPDU of %d octets, %d were agreed", n-4, tpdu)
+			}
+			if tsdu = append(tsdu, data...); head[5] != 0xf0 || head[6] == 0x80 {
+				return tsdu
+			}
+		}
+	}
+	send("( {e0 00 00 00 01 00 c0{07}} )")
+	receive()
+	send("( 02 f0 00 0d ) ( $dt {$connect-items c1{31[$normal a2[a4[$acse-1 $mms-3] 61[30[02[01] a0[60[$context be[28[02[03] a0[" +
+		"a8[80[03 e8] 81[05] 82[05] a4[80[01] 81[05 f1 00] $services]]]]]]]]]]]}} )")
+	receive()
+	pages, names, after := 0, 0, ""
+	for more := true; more; pages++ {
+		send(`( $data 61[30[02[03] a0[a0[02[01] a1[a0[80[00]] a1[81["PV1LD0"]]` + after + `]]]]] )`)
+		tsdu := receive()
+		at := bytes.Index(tsdu, []byte{0xa1, 0x82}) // the response: what is before it is of presentation
+		if at < 0 || len(tsdu)-at > pdu {
+			t.Fatalf("a PDU of %d octets, the client takes %d: %x", len(tsdu)-at, pdu, tsdu)
+		}
+		var last []byte
+		for rest := tsdu; ; names++ {
+			i := bytes.IndexByte(rest, 0x1a) // no name has this octet
+			if i < 0 {
+				break
+			}
+			last, rest = rest[i+2:][:rest[i+1]], rest[i+2+int(rest[i+1]):]
+		}
+		after = fmt.Sprintf("82[%q]", last)
+		more = !bytes.HasSuffix(tsdu, []byte{0x81, 1, 0})
+	}
+	if pages < 10 || names < 500 {
+		t.Errorf("%d names came in %d lists, want all in several", names, pages)
+	}
+	conn.Close()
+	s.outcome()
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -101,7 +102,7 @@ func (a *Association) dialTransport(ctx context.Context, host string) error {
 	cc, err := a.in.tpdu()
 	switch {
 	case err != nil:
-		return contextError(ctx, err)
+		return noAnswer(ctx, err)
 	case cc.code == codeDR:
 		return &RefusedError{Layer: LayerCOTP, Code: int(cc.reason), Reason: cc.reason.String(), Remote: true}
 	case cc.code != codeCC:
@@ -132,11 +133,14 @@ func (a *Association) useTPDU(octets int) {
 	}
 }
 
-// contextError is err, or why ctx ended where that is behind it.
-func contextError(ctx context.Context, err error) error {
+// noAnswer is why CR was not answered: err, or what is behind it.
+func noAnswer(ctx context.Context, err error) error {
 	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() && ctx.Err() != nil {
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout() && ctx.Err() != nil:
 		return ctx.Err()
+	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
+		return ended("the peer closed the connection without an answer to CR") // many IEDs do when they have clients enough
 	}
 	return err
 }
