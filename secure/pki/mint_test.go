@@ -48,7 +48,7 @@ func mint(t testing.TB, ca *CA, p purpose, edit func(*draft)) []*x509.Certificat
 		d.KeyUsage |= x509.KeyUsageKeyAgreement
 	}
 	edit(d)
-	if d.san == nil && len(d.names.dns)+len(d.names.srv)+len(d.names.xmpp) > 0 {
+	if d.san == nil && len(d.names.dns)+len(d.names.srv)+len(d.names.xmpp)+len(d.names.ip) > 0 {
 		d.san = must(d.names.marshal())(t)
 	}
 	if d.san != nil {
