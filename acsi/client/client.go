@@ -16,6 +16,10 @@ import (
 // Client uses the services of one IED. It keeps the definitions that it has asked for, since a model does not change
 // while an association lasts. All methods may be called concurrently.
 type Client struct {
+	// AnyKind takes a leaf whose value is of another kind than its definition says, such as a double point that comes as
+	// an integer: real devices send them. It is set before the Client is used.
+	AnyKind bool
+
 	services acsi.Services
 
 	mu    sync.Mutex

@@ -72,6 +72,53 @@ func TestValuesOfAnotherTypeThanTheDefinitionAreErrors(t *testing.T) {
 	}
 }
 
+// Some devices send a double point as a number, or a text as another kind of string.
+func TestValuesOfAnotherKindAreShownWhereTheyAreTaken(t *testing.T) {
+	for _, tc := range []struct {
+		ref  string
+		v    value.Value
+		want string
+	}{
+		{"CRNLD0/CSWI1.Pos.stVal[ST]", value.Int(2), "on"},
+		{"CRNLD0/CSWI1.Pos.stVal[ST]", value.Uint(1), "off"},
+		{"CRNLD0/CSWI1.Pos.stVal[ST]", value.Int(7), "7"},
+		{"CRNLD0/MMXU1.TotW.mag.f[MX]", value.Int(12), "12"},
+		{"CRNLD0/LLN0.NamPlt.vendor[DC]", value.Text("Maker"), "Maker"},
+	} {
+		for _, any := range []bool{false, true} {
+			p := newPeer(t)
+			p.read = func(refs []acsi.Ref, results []acsi.Result) ([]acsi.Result, error) {
+				results[0] = acsi.Result{Value: tc.v}
+				return results, nil
+			}
+			c := New(p)
+			c.AnyKind = any
+			r, err := c.Read(bg, acsi.MustRef(tc.ref))
+			if err != nil || (r[0].Err == nil) != any {
+				t.Errorf("%s = %v, any kind %t: got %v %v", tc.ref, tc.v, any, err, r)
+				continue
+			}
+			var b strings.Builder
+			if err := Print(&b, r, Style{}); err != nil || any && !strings.Contains(b.String(), "  "+tc.want) {
+				t.Errorf("%s = %v: got %q %v, want %s", tc.ref, tc.v, b.String(), err, tc.want)
+			}
+			if line, err := r[0].MarshalJSON(); err != nil || any && !strings.Contains(string(line), tc.want) {
+				t.Errorf("%s = %v: got %s %v, want %s", tc.ref, tc.v, line, err, tc.want)
+			}
+		}
+	}
+	p := newPeer(t)
+	p.read = func(_ []acsi.Ref, results []acsi.Result) ([]acsi.Result, error) {
+		results[0] = acsi.Result{Value: value.StructureOf(value.Int(1))}
+		return results, nil
+	}
+	c := New(p)
+	c.AnyKind = true
+	if r, err := c.Read(bg, acsi.MustRef("CRNLD0/MMXU1.TotW.mag.f[MX]")); err != nil || r[0].Err == nil {
+		t.Errorf("a structure is taken for a number: %v %v", r, err)
+	}
+}
+
 func TestAnArrayOfAnotherLengthIsShownAsItIs(t *testing.T) {
 	p := newPeer(t)
 	p.read = func(_ []acsi.Ref, results []acsi.Result) ([]acsi.Result, error) {

@@ -57,12 +57,12 @@ func (c *Client) Read(ctx context.Context, refs ...acsi.Ref) ([]Reading, error) 
 		readings[i].Object = o
 		batch.add(&readings[i], c.beside(ctx, o))
 		if len(batch.refs) >= maxAtOnce {
-			if err := batch.run(ctx, c.services); err != nil {
+			if err := batch.run(ctx, c); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return readings, batch.run(ctx, c.services)
+	return readings, batch.run(ctx, c)
 }
 
 // ownError reports whether err is about one object, and not about the services as a whole.
@@ -151,11 +151,11 @@ func (b *batch) add(r *Reading, s surroundings) {
 }
 
 // run asks for what was collected and empties b.
-func (b *batch) run(ctx context.Context, services acsi.Services) error {
+func (b *batch) run(ctx context.Context, c *Client) error {
 	if len(b.refs) == 0 {
 		return nil
 	}
-	results, err := services.GetDataValues(ctx, b.refs)
+	results, err := c.services.GetDataValues(ctx, b.refs)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (b *batch) run(ctx context.Context, services acsi.Services) error {
 		result := at(r.Ref)
 		r.Value, r.Err = result.Value, result.Err
 		if r.Err == nil {
-			r.Err = conforms(r.Node, r.Value)
+			r.Err = c.conforms(r.Node, r.Value)
 		}
 		if r.Err != nil {
 			continue
@@ -199,7 +199,7 @@ func (b *batch) run(ctx context.Context, services acsi.Services) error {
 }
 
 // conforms reports how v is not what n says: a peer may say anything.
-func conforms(n *acsi.Node, v value.Value) error {
+func (c *Client) conforms(n *acsi.Node, v value.Value) error {
 	switch {
 	case n.Count > 0:
 		if v.Kind() != value.Array {
@@ -208,7 +208,7 @@ func conforms(n *acsi.Node, v value.Value) error {
 		one := *n
 		one.Count = 0
 		for i := range v.Len() {
-			if err := conforms(&one, v.At(i)); err != nil {
+			if err := c.conforms(&one, v.At(i)); err != nil {
 				return err
 			}
 		}
@@ -217,10 +217,11 @@ func conforms(n *acsi.Node, v value.Value) error {
 			return acsi.Errorf(acsi.TypeInconsistent, "the IED sent %s with %d parts for %s, which is a structure of %d", v.Kind(), v.Len(), n.Name, len(n.Children))
 		}
 		for i, child := range n.Children {
-			if err := conforms(child, v.At(i)); err != nil {
+			if err := c.conforms(child, v.At(i)); err != nil {
 				return err
 			}
 		}
+	case c.AnyKind && v.Kind() != value.Array && v.Kind() != value.Structure && v.IsValid():
 	case v.Kind() != n.Type.Kind:
 		return acsi.Errorf(acsi.TypeInconsistent, "the IED sent %s for %s, which is %s", v.Kind(), n.Name, n.Type.Kind)
 	}

@@ -156,11 +156,14 @@ func isQuality(n *acsi.Node) bool {
 func enumOf(ref acsi.Ref, n *acsi.Node, v value.Value) (*acsi.Enum, int64) {
 	switch v.Kind() {
 	case value.Integer, value.Unsigned:
+		i, _ := v.Int()
+		if coded := acsi.CodedEnum(n); coded != nil { // a device that sends it as a number
+			return coded, i
+		}
 		e := n.Enum
 		if e == nil {
 			e = acsi.StandardEnum(dataObjectName(ref), n.Name)
 		}
-		i, _ := v.Int()
 		return e, i
 	case value.BitString:
 		if e := acsi.CodedEnum(n); e != nil && v.BitLen() == 2 {

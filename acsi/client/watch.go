@@ -36,7 +36,7 @@ type Change struct {
 
 // Watch follows values by reading them again and again. It is used by one goroutine at a time.
 type Watch struct {
-	services acsi.Services
+	client   *Client
 	cfg      WatchConfig
 	refused  []Change    // references that name nothing that can be followed
 	requests [][]*object // what is read by one service each
@@ -83,7 +83,7 @@ func (c *Client) Watch(ctx context.Context, cfg WatchConfig, refs ...acsi.Ref) (
 	if cfg.Interval < MinInterval || cfg.Timeout < 0 {
 		return nil, fmt.Errorf("an interval of %v: it must be %v or more", cfg.Interval, MinInterval)
 	}
-	w := &Watch{services: c.services, cfg: cfg, state: map[acsi.Ref]state{}}
+	w := &Watch{client: c, cfg: cfg, state: map[acsi.Ref]state{}}
 	plan := planner{client: c, watch: w, seen: map[acsi.Ref]bool{}}
 	for _, ref := range refs {
 		err := plan.add(ctx, ref)
@@ -296,7 +296,7 @@ func (w *Watch) read(ctx context.Context, objects []*object) error {
 	for _, o := range objects {
 		b.add(&o.reading, o.surroundings)
 	}
-	err := b.run(ctx, w.services)
+	err := b.run(ctx, w.client)
 	refused, own := errors.AsType[*acsi.Error](err)
 	for _, o := range objects {
 		if own {

@@ -291,7 +291,7 @@ func TestAWatchEnds(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFollower(t, tc.cfg, totW)
-				f.watch.services = &stubborn{f.peer, func(ctx context.Context) error { return tc.answer(f, ctx, f.watch.stats.Polls) }}
+				f.watch.client.services = &stubborn{f.peer, func(ctx context.Context) error { return tc.answer(f, ctx, f.watch.stats.Polls) }}
 				began := time.Now()
 				_, err := f.follow(time.Minute)
 				if !errors.Is(err, tc.want) || time.Since(began) != tc.at {

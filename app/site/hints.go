@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"busbar.example/mms/assoc"
+	"busbar.example/scsm/iso81"
 	"busbar.example/scsm/xmpp82"
 	"busbar.example/secure/e2e"
 	"busbar.example/secure/pki"
@@ -35,6 +36,7 @@ func HintFor(err error) string {
 		mode        *xmpp82.ModeError
 		network     *net.OpError
 		stream      *xmpp.StreamError
+		overTCP     *iso81.RefusedError
 	)
 	switch {
 	case errors.As(err, &own):
@@ -45,6 +47,8 @@ func HintFor(err error) string {
 		return "nothing listens there: is `busbar broker` running, and is the address right?"
 	case errors.As(err, &negotiation) && negotiation.Hint != "":
 		return negotiation.Hint
+	case errors.As(err, &overTCP) && overTCP.Remote:
+		return refusedHint(overTCP)
 	case errors.As(err, &unreachable):
 		return "is it running? Start it with `busbar ied --jid " + unreachable.Peer.Bare().String() + " --scl FILE`"
 	case errors.As(err, &mode):

@@ -248,8 +248,19 @@ func TestCertificateForMMS(t *testing.T) {
 	if err := s.IssueMMS(j, []string{"127.0.0.2"}, true); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.mmsIdentity(j); err != nil {
-		t.Error(err)
+	id, err := s.mmsIdentity(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Revoke(j); err != nil {
+		t.Fatal(err)
+	}
+	trust, err := s.mmsTrust()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trust.VerifyPeerServer(id.Chain, "127.0.0.2", time.Now()); err == nil {
+		t.Error("the certificate is taken after the account was revoked")
 	}
 }
 

@@ -179,15 +179,16 @@ func DialMMS(ctx context.Context, p MMSParty, t MMSTarget) (*Client, error) {
 
 // explained adds to an error of an association what can be done about it.
 func (t MMSTarget) explained(err error) error {
-	var refused *iso81.RefusedError
+	var certificate *pki.VerifyError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Hint(err, "nothing listens there: is the IED on, does it serve MMS, and is the port right? It is 102, and 3782 with TLS (mmss://)")
-	case errors.As(err, &refused) && refused.Remote:
-		return Hint(err, refusedHint(refused))
-	case t.TLS || errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+	case errors.As(err, &certificate) && certificate.Rule == pki.RuleName:
+		return Hint(err, "if it is the right IED, give the name that its certificate has, behind the address, as ?tls-name=NAME")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET):
+		if t.TLS {
+			return Hint(err, "the IED closes the connection: its own log says why; it takes no more of them, or not this client's certificate, or the port is not for TLS (mms://)")
+		}
 		return Hint(err, "the IED closes the connection: it takes no more of them, or this port is for TLS (mmss://), or not for MMS")
 	}
 	return err

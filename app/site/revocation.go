@@ -34,14 +34,15 @@ func (s *Site) Revoke(j jid.JID) error {
 }
 
 // revokeCertificates is Revoke for the certificates of j, of which that for TLS may be missing where a password was in its
-// place.
+// place, and that for MMS where it does not serve that.
 func (s *Site) revokeCertificates(j jid.JID, byPassword bool) error {
 	for _, layer := range []struct {
 		hierarchy pki.Hierarchy
 		name      string
-	}{{pki.E2E, "e2e"}, {pki.E2M, "tls"}} {
+	}{{pki.E2E, "e2e"}, {pki.E2M, "tls"}, {pki.E2M, "mms"}} {
 		serial, err := s.serial(j, layer.name)
-		if byPassword && layer.name == "tls" && errors.Is(err, fs.ErrNotExist) {
+		optional := byPassword && layer.name == "tls" || layer.name == "mms"
+		if optional && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {

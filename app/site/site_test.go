@@ -109,7 +109,7 @@ func TestInitMakesASiteThatOpens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(made, opened, cmp.AllowUnexported(Site{}, jid.JID{})); diff != "" {
+			if diff := cmp.Diff(made, opened, cmp.AllowUnexported(Site{}, jid.JID{}, mmsPeers{}, mmsPeer{})); diff != "" {
 				t.Errorf("made and opened differ (-made +opened):\n%s", diff)
 			}
 			if opened.Domain != domain {

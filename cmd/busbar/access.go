@@ -118,7 +118,9 @@ func (a *access) during(ctx, limited context.Context, peer *site.Client, do func
 	if a.lasting {
 		doing = ctx
 	}
-	err := do(doing, &session{client.New(peer), peer})
+	browser := client.New(peer)
+	browser.AnyKind = peer.MMS != nil && !a.strict
+	err := do(doing, &session{browser, peer})
 	// Who is interrupted, or has no time left, takes leave in order all the same.
 	leaving, cancelLeaving := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
 	defer cancelLeaving()
