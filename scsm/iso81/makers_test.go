@@ -56,10 +56,10 @@ func checkOutcome(t *testing.T, err error, want string) {
 // TestClientsOfOtherMakersAreServed plays what other clients send, octet by octet, and holds what they are answered against what
 // they can read.
 func TestClientsOfOtherMakersAreServed(t *testing.T) {
-	for _, script := range testbed.Scripts(t, "../../testdata/iso81/client-*.txt") {
+	s := start(t, mode{}, func(s *site) { s.association = tolerant })
+	for _, script := range testbed.Scripts(t, vectors+"/client-*.txt") {
 		for name, octets := range map[string]int{"as they are": 0, "by octets": 1} {
 			t.Run(script.Name+"/"+name, func(t *testing.T) {
-				s := start(t, mode{}, func(s *site) { s.association = tolerant })
 				script.Play(t, s.dial(), octets)
 				checkOutcome(t, s.outcome(), script.Outcome)
 			})
@@ -69,7 +69,7 @@ func TestClientsOfOtherMakersAreServed(t *testing.T) {
 
 // TestServersOfOtherMakersAreUsed plays what other servers answer, and what they do instead.
 func TestServersOfOtherMakersAreUsed(t *testing.T) {
-	for _, script := range testbed.Scripts(t, "../../testdata/iso81/server-*.txt") {
+	for _, script := range testbed.Scripts(t, vectors+"/server-*.txt") {
 		for name, octets := range map[string]int{"as they are": 0, "by octets": 1} {
 			t.Run(script.Name+"/"+name, func(t *testing.T) {
 				l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -120,9 +120,9 @@ func TestStrictlyOtherMakersAreRefused(t *testing.T) {
 		"client-other-application-context": "COTP: reason not specified", // because of the reference, already
 		"client-simple-data":               "presentation: user data not readable",
 	}
-	for _, script := range testbed.Scripts(t, "../../testdata/iso81/client-*.txt") {
+	s := start(t, mode{}, func(s *site) { s.association, s.server.Strict = tolerant, true })
+	for _, script := range testbed.Scripts(t, vectors+"/client-*.txt") {
 		t.Run(script.Name, func(t *testing.T) {
-			s := start(t, mode{}, func(s *site) { s.association, s.server.Strict = tolerant, true })
 			why, refuses := refused[script.Name]
 			if !refuses {
 				script.Play(t, s.dial(), 0)
