@@ -123,7 +123,12 @@ func DecodeXER(b []byte, l Limits) (PDU, error) {
 func AppendBER(dst []byte, p PDU) ([]byte, error) { return ber.Append(dst, pduType, p) }
 
 // DecodeBER reads a PDU from b, which holds nothing else. Errors are *SyntaxError.
-func DecodeBER(b []byte, l Limits) (PDU, error) { return Lenient{}.DecodeBER(b, l) }
+func DecodeBER(b []byte, l Limits) (PDU, error) {
+	if p, ok := decodeRead(b, l.WithDefaults()); ok {
+		return p, nil
+	}
+	return Lenient{}.DecodeBER(b, l)
+}
 
 // Lenient says what is read beside the form that DecodeBER reads. AnyLength takes lengths in more octets than they need and
 // indefinite lengths, which BER leaves to the sender; the other fields take what devices do beside BER and MMS.

@@ -22,7 +22,7 @@ func RejectionBER(b []byte, l Limits) (answer *Reject, goOn bool) {
 	}
 	const constructed, primitive = asn1.Context | asn1.Constructed, asn1.Context
 	switch tag {
-	case constructed | 0:
+	case constructed: // [0]
 		return rejectRequest(content, invalid), true
 	case constructed | 3:
 		return nil, true

@@ -57,7 +57,7 @@ const leastMMSPDU = 64
 func (s *Site) mmsAssociations(strict bool) assoc.Config {
 	cfg := assoc.Config{MaxPDU: s.Config.MaxPDU, LeastPDU: leastMMSPDU}
 	if !strict {
-		cfg.Lenient = assoc.Lenient{FewBlocks: true, LowNesting: true, NoCalls: true, RaisedNumbers: true, SilentConclude: true}
+		cfg.Lenient = assoc.Tolerant()
 	}
 	return cfg
 }

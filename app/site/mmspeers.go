@@ -91,7 +91,7 @@ func parseMMSPeer(in MMSPeer) (p mmsPeer, err error) {
 	if octets, err := hex.DecodeString(digits); err == nil && len(octets) == sha256.Size {
 		p.fingerprint, p.certificate = octets, ""
 	} else if strings.HasPrefix(strings.ToLower(in.Certificate), "sha256:") {
-		return p, Hint(fmt.Errorf("%q is no SHA-256 fingerprint", in.Certificate), "it is 64 hexadecimal digits, as `busbar pki show FILE` prints them")
+		return p, Hint(fmt.Errorf("%q is no SHA-256 fingerprint", in.Certificate), "it is 64 hexadecimal digits, as `openssl x509 -noout -fingerprint -sha256 -in FILE` prints them, and the log of an IED that refuses the peer")
 	}
 	if in.Address == "" {
 		return p, nil

@@ -47,6 +47,11 @@ type Lenient struct {
 	SilentConclude bool // the peer ends the connection in place of an answer to Conclude
 }
 
+// Tolerant is all leniencies together.
+func Tolerant() Lenient {
+	return Lenient{FewBlocks: true, LowNesting: true, NoCalls: true, RaisedNumbers: true, SilentConclude: true}
+}
+
 const (
 	leastPDU           = 64 // in which an error fits
 	defaultMaxPDU      = 65000
