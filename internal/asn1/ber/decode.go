@@ -319,7 +319,12 @@ func (d *decoder) sequenceOf(t *asn1.Type, v reflect.Value, end int) error {
 	if err != nil {
 		return err
 	}
-	v.Set(reflect.MakeSlice(t.Go, n, n))
+	if n == 0 {
+		v.Set(reflect.MakeSlice(t.Go, 0, 0))
+		return nil
+	}
+	v.Grow(n)
+	v.SetLen(n)
 	for i := range n {
 		tag, next, err := d.header(end)
 		if err != nil {

@@ -1,0 +1,106 @@
+package mms
+
+import (
+	"encoding/hex"
+	"errors"
+	"reflect"
+	"testing"
+
+	"busbar.example/internal/asn1"
+	"busbar.example/internal/asn1/ber"
+)
+
+// readPDUs are reads in BER, of the common form and of others.
+var readPDUs = map[string]bool{ // true: the short way takes it
+	"a01c020105a417a115a013" + "3011a00fa10d1a044c4430311a054d24582461":                                            true,
+	"a02f020105a42aa128a026" + "3011a00fa10d1a044c4430311a054d24582461" + "3011a00fa10d1a044c4430311a054d24582462": true,
+	"a01f0204000fffffa417a115a013" + "3011a00fa10d1a044c4430311a054d24582461":                                      false, // an INTEGER in too many octets
+	"a0130201" + "05a40ea10ca00a3008a006800474657374":                                                              false, // a name of the VMD
+	"a01f020105a41a8001ffa115a013" + "3011a00fa10d1a044c4430311a054d24582461":                                      false, // with result
+	"a020020105a41ba119a117" + "3015a00fa10d1a044c4430311a054d24582461" + "a5023000":                               false, // alternate access
+	"a10e020105a409a107" + "870508" + "3f800000":                                                                   true,
+	"a110020105a40ba109" + "a207" + "870508" + "3f80":                                                              false, // cut short
+	"a115020105a410a10e" + "a20c" + "870508" + "3f800000" + "840303" + "0000":                                      true,
+	"a10a020105a405a103" + "80010a":                                                                                false, // a failure
+	"a107020105a402a100":                                                                                           false, // nothing
+}
+
+// What the short way takes, the plan takes, and makes the same of it.
+func checkRead(t *testing.T, b []byte, l Limits) bool {
+	t.Helper()
+	short, ok := decodeRead(b, l.WithDefaults())
+	if !ok {
+		return false
+	}
+	var planned PDU
+	if err := ber.Decode(b, pduType, &planned, l); err != nil {
+		t.Fatalf("%x: the short way gives %+v, the plan %v", b, short, err)
+	}
+	if !reflect.DeepEqual(short, planned) {
+		t.Fatalf("%x:\nthe short way gives %+v\nthe plan           %+v", b, short, planned)
+	}
+	return true
+}
+
+func TestShortWayThroughReads(t *testing.T) {
+	for text, want := range readPDUs {
+		b, err := hex.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := checkRead(t, b, Limits{}); got != want {
+			t.Errorf("%s: the short way is taken: %t, want %t", text, got, want)
+		}
+		for i := range b { // whatever octet is another
+			for _, o := range []byte{0, 1, 0x7f, 0x80, 0x81, 0xff, b[i] ^ 0x20, b[i] + 1} {
+				changed := append([]byte(nil), b...)
+				changed[i] = o
+				checkRead(t, changed, Limits{})
+			}
+		}
+	}
+}
+
+// Limits hold on the short way as on the other.
+func TestShortWayKeepsLimits(t *testing.T) {
+	nested := []byte{0x83, 1, 1}
+	for range 60 {
+		nested = append([]byte{0xa2, byte(len(nested))}, nested...)
+		if len(nested) > 120 {
+			break
+		}
+	}
+	deep := append([]byte{0xa1, byte(len(nested) + 2), 0xa1, byte(len(nested))}, nested...)[2:]
+	deep = append([]byte{0xa4, byte(len(deep))}, deep...)
+	deep = append([]byte{2, 1, 5}, deep...)
+	deep = append([]byte{0xa1, 0x81, byte(len(deep))}, deep...)
+	for depth := 16; depth < 80; depth++ {
+		for _, items := range []int{1, 2, 30, 100} {
+			l := Limits{MaxDepth: depth, MaxItems: items}
+			var planned PDU
+			err := ber.Decode(deep, pduType, &planned, l)
+			_, ok := decodeRead(deep, l.WithDefaults())
+			if ok && err != nil {
+				t.Errorf("depth %d, %d items: the plan says %v", depth, items, err)
+			}
+			var syntax *asn1.SyntaxError
+			if err != nil && !errors.As(err, &syntax) {
+				t.Errorf("got %v", err)
+			}
+		}
+	}
+}
+
+func FuzzReadBER(f *testing.F) {
+	for text := range readPDUs {
+		b, err := hex.DecodeString(text)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		checkRead(t, b, Limits{})
+		checkRead(t, b, Limits{MaxSize: 100, MaxDepth: 16, MaxItems: 3})
+	})
+}
