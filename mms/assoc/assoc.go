@@ -33,7 +33,8 @@ type Association struct {
 	mu      sync.Mutex
 	machine *machine
 	waiting map[uint32]call
-	servers int // goroutines that serve, but for those whose handler waits for an answer of the peer
+	idle    []chan answer // of calls that have had their answers
+	servers int           // goroutines that serve, but for those whose handler waits for an answer of the peer
 }
 
 // call is one of ours that is open.
@@ -192,8 +193,8 @@ func (a *Association) Call(ctx context.Context, request mms.ConfirmedServiceRequ
 	if err != nil {
 		return nil, err
 	}
-	wait := make(chan answer, 1)
 	a.mu.Lock()
+	wait := a.channel()
 	pdu, err := a.machine.call(request)
 	if err != nil {
 		a.mu.Unlock()
@@ -208,6 +209,9 @@ func (a *Association) Call(ctx context.Context, request mms.ConfirmedServiceRequ
 	var cause error
 	select {
 	case got := <-wait:
+		a.mu.Lock()
+		a.idle = append(a.idle, wait)
+		a.mu.Unlock()
 		return got.response, got.err
 	case <-ctx.Done():
 		cause = ctx.Err()
@@ -220,6 +224,17 @@ func (a *Association) Call(ctx context.Context, request mms.ConfirmedServiceRequ
 	default:
 		return nil, fmt.Errorf("%w: %w", ErrNoAnswer, cause)
 	}
+}
+
+// channel is one for an answer: if there is, one that another call has had its answer from.
+func (a *Association) channel() chan answer {
+	last := len(a.idle) - 1
+	if last < 0 {
+		return make(chan answer, 1)
+	}
+	c := a.idle[last]
+	a.idle = a.idle[:last]
+	return c
 }
 
 // place waits until another call may be open, out of a handler or not.

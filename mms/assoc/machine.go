@@ -35,13 +35,14 @@ type machine struct {
 	invoke  uint32                     // last invoke id used
 	calls   map[uint32]mms.ServiceKind // ours, not answered
 	serving map[uint32]mms.ServiceKind // the peer's, not answered
+	answer  answer                     // that the last input was
 }
 
 // step is what an input leads to. At most one of request, answer and ended is set.
 type step struct {
 	send    mms.PDU               // to the peer
 	request *mms.ConfirmedRequest // for the handler
-	answer  *answer               // for the caller
+	answer  *answer               // for the caller; valid until the next input
 	opened  bool                  // the association is established
 	ended   error                 // it is over: errConcluded, or why
 }
@@ -205,14 +206,19 @@ func (m *machine) inputAnswer(invokeID uint32, response mms.ConfirmedServiceResp
 		return m.fault("a %v response to the %v request with invokeID %d", mms.ResponseKind(response), kind, invokeID)
 	}
 	delete(m.calls, invokeID)
-	return step{answer: &answer{invokeID: invokeID, response: response, err: err}}
+	return m.answered(answer{invokeID: invokeID, response: response, err: err})
+}
+
+func (m *machine) answered(a answer) step {
+	m.answer = a
+	return step{answer: &m.answer}
 }
 
 func (m *machine) inputReject(p *mms.Reject) step {
 	if p.OriginalInvokeID != nil {
 		if _, ours := m.calls[*p.OriginalInvokeID]; ours {
 			delete(m.calls, *p.OriginalInvokeID)
-			return step{answer: &answer{invokeID: *p.OriginalInvokeID, err: &RejectError{Reason: p.RejectReason}}}
+			return m.answered(answer{invokeID: *p.OriginalInvokeID, err: &RejectError{Reason: p.RejectReason}})
 		}
 	}
 	m.becomeEnded()

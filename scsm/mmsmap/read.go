@@ -12,7 +12,17 @@ import (
 // GetDataValues reads all refs in as few calls as the PDU size allows; what one call reads is of one instant. What does
 // not fit into a PDU is read in parts. IEC 61850-8-1, GetDataValues.
 func (c *Client) GetDataValues(ctx context.Context, refs []acsi.Ref) ([]acsi.Result, error) {
-	list, readings := make(mms.ListOfVariable, 0, len(refs)), make([]reading, len(refs))
+	var list mms.ListOfVariable
+	var readings []reading
+	if len(refs) == 1 { // as most reads are: one piece of memory
+		one := new(struct {
+			list     [1]mms.Variable
+			readings [1]reading
+		})
+		list, readings = one.list[:0], one.readings[:]
+	} else {
+		list, readings = make(mms.ListOfVariable, 0, len(refs)), make([]reading, len(refs))
+	}
 	for i, ref := range refs {
 		readings[i] = c.split.plan(&list, object{ref: ref})
 	}
@@ -93,10 +103,10 @@ func (s *server) read(ctx context.Context, r *mms.ReadRequest) (mms.ConfirmedSer
 	if !ok {
 		return nil, serviceError(acsi.Errorf(acsi.ObjectAccessUnsupported, "named variable lists are not served"))
 	}
-	wanted := make([]wanted, len(list))
+	a := newAnswering(len(list))
 	refs := make([]acsi.Ref, 0, len(list))
 	for i, v := range list {
-		refs, wanted[i] = s.want(ctx, refs, v)
+		refs, a.wanted[i] = s.want(ctx, refs, v)
 	}
 	var results []acsi.Result
 	if len(refs) > 0 {
@@ -108,20 +118,40 @@ func (s *server) read(ctx context.Context, r *mms.ReadRequest) (mms.ConfirmedSer
 			return nil, fmt.Errorf("%d values for %d references", len(results), len(refs))
 		}
 	}
-	response := &mms.ReadResponse{ListOfAccessResult: make([]mms.AccessResult, len(list))}
-	successes := make([]mms.Success, len(list))
-	for i, w := range wanted {
+	for i, w := range a.wanted {
 		if r := w.result(results); r.Err != nil {
-			response.ListOfAccessResult[i] = s.failure(r.Err)
+			a.response.ListOfAccessResult[i] = s.failure(r.Err)
 		} else {
-			successes[i].Value = r.Value
-			response.ListOfAccessResult[i] = &successes[i]
+			a.successes[i].Value = r.Value
+			a.response.ListOfAccessResult[i] = &a.successes[i]
 		}
 	}
 	if r.SpecificationWithResult {
-		response.VariableAccessSpecification = list
+		a.response.VariableAccessSpecification = list
 	}
-	return response, nil
+	return &a.response, nil
+}
+
+// answering is what the answer to a read is made of: one piece of memory where it is of one variable, as most are.
+type answering struct {
+	response  mms.ReadResponse
+	wanted    []wanted
+	successes []mms.Success
+
+	oneResult  [1]mms.AccessResult
+	oneWanted  [1]wanted
+	oneSuccess [1]mms.Success
+}
+
+func newAnswering(variables int) *answering {
+	a := new(answering)
+	if variables == 1 {
+		a.response.ListOfAccessResult, a.wanted, a.successes = a.oneResult[:], a.oneWanted[:], a.oneSuccess[:]
+	} else {
+		a.response.ListOfAccessResult = make([]mms.AccessResult, variables)
+		a.wanted, a.successes = make([]wanted, variables), make([]mms.Success, variables)
+	}
+	return a
 }
 
 // wanted is where the results of one variable are.

@@ -55,13 +55,26 @@ func (c *Client) readObjects(ctx context.Context, list mms.ListOfVariable, readi
 	if err != nil {
 		return nil, err
 	}
-	results := make([]acsi.Result, len(readings))
+	results := read
+	if !plain(readings, read) {
+		results = make([]acsi.Result, len(readings))
+	}
 	for i, r := range readings {
 		if results[i], err = c.resultOf(ctx, r, read); err != nil {
 			return nil, err
 		}
 	}
 	return results, nil
+}
+
+// plain reports whether each reading has the one result in its own place.
+func plain(readings []reading, read []acsi.Result) bool {
+	for i, r := range readings {
+		if r.err != nil || r.parts != nil || r.at != i {
+			return false
+		}
+	}
+	return len(readings) == len(read)
 }
 
 // resultOf is what came of a reading. What did not fit into a PDU is read now, part by part.
