@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"busbar.example/acsi"
 	"busbar.example/mms"
 	"busbar.example/mms/assoc"
 )
@@ -20,12 +21,19 @@ func Tolerant() Lenient { return Lenient{AnyOrder: true, OtherTypes: true, OddSi
 
 // Associate is the function Associate, for a Client that takes what l allows.
 func (l Lenient) Associate(ctx context.Context, link assoc.Link, cfg assoc.Config) (*Client, error) {
+	if cfg.Services == (mms.ServiceSupportOptions{}) {
+		cfg.Services = requested
+	}
 	a, err := assoc.Initiate(ctx, link, cfg)
 	if err != nil {
 		return nil, err
 	}
 	return &Client{association: a, lenient: l}, nil
 }
+
+// requested is the services that a Client asks for. It serves none of them, but the set is of both roles, and servers of some makers
+// refuse those who leave it empty. ISO 9506-2, Service Support Options.
+var requested = supportOf(^acsi.ServiceSet(0))
 
 // oddSizeErrors are what servers answer with where they mean pdu-size.
 var oddSizeErrors = []mms.ErrorClass{mms.ServiceOther, mms.ResourceOther, mms.ResourceMemoryUnavailable, mms.ResourceCapabilityUnavailable}
