@@ -5,7 +5,7 @@ package interop_test
 import (
 	"context"
 	"encoding/binary"
-	"io"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -169,6 +169,9 @@ func complaints(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		lower := strings.ToLower(line)
+		for _, reason := range []string{"address unknown (3)", "session selector unknown (129)", "called-presentation-address-unknown (3)"} {
+			lower = strings.Replace(lower, reason, "", 1) // which is what was refused
+		}
 		for _, word := range []string{"malformed", "unknown", "expert info (error", "expert info (warn", "not dissected", "unreassembled", "dissector bug", "ber error", "unexpected"} {
 			if strings.Contains(lower, word) {
 				lines = append(lines, strings.TrimSpace(line))
@@ -259,18 +262,59 @@ func TestTsharkUnderstandsWhatWeSend(t *testing.T) {
 	a = client(iso81.Config{MaxTPDU: 128, Auth: &iso81.Auth{Password: []byte("secret")}}) // many segments
 	services(t, a)
 	a.Abort()
+	refusals(t, c)
 	text := c.dissect(t)
-	if os.Getenv("SHOW") != "" {
-		io.WriteString(os.Stderr, text)
-	}
 	for _, line := range complaints(text) {
 		t.Errorf("tshark says: %s", line)
 	}
 	for _, want := range []string{"TPDU size: 8192", "Destination reference", "CONNECT (CN) SPDU", "ACCEPT (AC) SPDU", "CP-type", "CPA-PPDU", "aarq", "aare", "initiate-RequestPDU", "initiate-ResponsePDU",
 		"confirmed-RequestPDU", "confirmed-ResponsePDU", "getNameList", "read", "write", "getVariableAccessAttributes", "conclude-RequestPDU", "conclude-ResponsePDU",
-		"FINISH (FN) SPDU", "DISCONNECT (DN) SPDU", "rlrq", "rlre", "ABORT (AB) SPDU", "abrt"} {
+		"FINISH (FN) SPDU", "DISCONNECT (DN) SPDU", "rlrq", "rlre", "ABORT (AB) SPDU", "abrt",
+		"DR Disconnect Request", "REFUSE (RF) SPDU", "CPR-PPDU", "called-presentation-address-unknown", "called-AP-title-not-recognized", "authentication-required",
+		"mechanism-name", "charstring"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("tshark does not speak of %q", want)
+		}
+	}
+}
+
+// refusals has an IED with an address of its own, and a password, refuse clients on every layer.
+func refusals(t *testing.T, c *capture) {
+	t.Helper()
+	qualifier := int64(23)
+	own := iso81.Address{TSelector: []byte{0, 7}, SSelector: []byte{0, 8}, PSelector: []byte{0, 0, 0, 9}, APTitle: "1.3.9999.23", AEQualifier: &qualifier}
+	at := c.tee(t, overTCP(t, iso81.ServerConfig{Config: iso81.Config{Called: own}, Subject: func(c iso81.Credentials) (rbac.Subject, error) {
+		if string(c.Password) != "secret" {
+			return rbac.Subject{}, iso81.Refuse(iso81.DiagnosticAuthenticationRequired, nil)
+		}
+		return everybody(c)
+	}}))
+	secret := &iso81.Auth{Password: []byte("secret")}
+	for _, r := range []struct {
+		what   string
+		change func(*iso81.Config)
+		want   iso81.Layer // 0: it is taken
+	}{
+		{"T-selector", func(cfg *iso81.Config) { cfg.Called.TSelector = []byte{0, 1} }, iso81.LayerCOTP},
+		{"S-selector", func(cfg *iso81.Config) { cfg.Called.SSelector = []byte{0, 1} }, iso81.LayerSession},
+		{"P-selector", func(cfg *iso81.Config) { cfg.Called.PSelector = []byte{1} }, iso81.LayerPresentation},
+		{"AP title", func(cfg *iso81.Config) { cfg.Called.APTitle = "1.1.1.999.1" }, iso81.LayerACSE},
+		{"password", func(cfg *iso81.Config) { cfg.Auth = &iso81.Auth{Password: []byte("guess")} }, iso81.LayerACSE},
+		{"nothing", func(*iso81.Config) {}, 0},
+	} {
+		cfg := iso81.Config{Called: own, Auth: secret}
+		r.change(&cfg)
+		link, err := iso81.Dial(t.Context(), at, cfg)
+		var a *mmsmap.Client
+		if err == nil {
+			a, err = mmsmap.Associate(t.Context(), link, assoc.Config{})
+		}
+		var refused *iso81.RefusedError
+		switch {
+		case r.want == 0 && err == nil:
+			a.Abort()
+		case r.want == 0 || !errors.As(err, &refused) || refused.Layer != r.want || !refused.Remote:
+			t.Errorf("with another %s: got %v, want a refusal of %v", r.what, err, r.want)
 		}
 	}
 }
@@ -282,6 +326,10 @@ func services(t *testing.T, a *mmsmap.Client) {
 	var errs []error
 	note := func(err error) { errs = append(errs, err) }
 	_, err := a.GetServerDirectory(ctx)
+	note(err)
+	_, err = a.Identify(ctx)
+	note(err)
+	_, _, err = a.Status(ctx, false)
 	note(err)
 
 	_, err = a.GetDataDirectory(ctx, acsi.MustRef("PV1LD0/MMXU1.TotW"))
