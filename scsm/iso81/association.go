@@ -35,7 +35,8 @@ type Association struct {
 	subject func(Credentials) (rbac.Subject, error)
 	trust   *pki.Trust  // for certificates in ACSE
 	seen    *signatures // of the Listener
-	forget  func()      // tells the Listener, once; may be nil
+	forget  func()      // tells the Listener that the connection is closed; may be nil
+	settle  func()      // tells it that the association stands, or will not; may be nil
 
 	// Recv's own.
 	recv     sync.Mutex
@@ -264,8 +265,13 @@ func (a *Association) end(cause error, last []byte) error {
 	a.cause = cause
 	a.machine.becomeOver()
 	a.mu.Unlock()
+	a.traceTSDU(last, nil, nil)
 	a.out.finish(a.frame(nil, last), cause)
 	a.watch.interrupt()
+	var protocol *ProtocolError
+	if a.inbound && errors.As(cause, &protocol) {
+		a.record(audit.StreamMalformed, protocol.Error())
+	}
 	if t := a.cfg.Trace.Ended; t != nil {
 		t(cause)
 	}
@@ -300,6 +306,7 @@ func (a *Association) Close() error {
 		a.conn.Close()
 		cut.Stop()
 		if a.forget != nil {
+			a.settle()
 			a.forget()
 		}
 	})
@@ -318,7 +325,7 @@ func (a *Association) release() {
 			finish = a.machine.finish()
 		}
 		a.mu.Unlock()
-		if err := a.queueTSDU(finish); err != nil {
+		if err := a.queueTSDU(finish, nil, nil); err != nil {
 			return
 		}
 	}

@@ -663,3 +663,33 @@ func TestInitiateErrorComesWithTheRefusal(t *testing.T) {
 		t.Errorf("got %+v", st)
 	}
 }
+
+// One host cannot take all places by connections that it does not use.
+func TestSilentConnectionsOfOneHost(t *testing.T) {
+	s := serve(t, ServerConfig{})
+	var silent []*raw
+	for range mostPending {
+		silent = append(silent, s.dial())
+	}
+	for range 3 {
+		r := s.dial()
+		r.closed()
+	}
+	silent[0].associate()
+	silent[1].conn.Close()
+	s.outcome()
+	s.stillServes()
+	silent[0].reads(1)
+}
+
+// What ends an association by breaking a rule is an event.
+func TestBrokenRulesAreEvents(t *testing.T) {
+	s := serve(t, ServerConfig{})
+	r := s.dial()
+	r.associate()
+	r.send(octets(t, "1d00"))
+	s.outcome()
+	if events := s.Audit.Events(); len(events) != 1 || events[0].ID != audit.StreamMalformed || !strings.Contains(events[0].Text, "session") {
+		t.Errorf("got the events %+v", events)
+	}
+}

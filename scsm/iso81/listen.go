@@ -10,6 +10,7 @@ import (
 )
 
 const (
+	mostPending = 64          // connections of one host that have not associated yet
 	refusals    = 16          // connections over the limit that are told so at the same time
 	refusalTime = time.Second // for one of them
 	acceptPause = 5 * time.Millisecond
@@ -28,6 +29,10 @@ type Listener struct {
 	work   sync.WaitGroup
 	places chan struct{} // one for each connection that stands
 	seen   signatures
+
+	mu      sync.Mutex
+	pending map[string]int // connections that have not associated yet, by host
+
 	refuse chan struct{} // one for each that is being refused
 }
 
@@ -41,7 +46,7 @@ func NewListener(ln net.Listener, cfg ServerConfig) (*Listener, error) {
 		cfg.Connections = defaultConnections
 	}
 	return &Listener{ln: ln, cfg: cfg, base: base, conns: make(chan net.Conn), closed: make(chan struct{}),
-		places: make(chan struct{}, cfg.Connections), refuse: make(chan struct{}, refusals)}, nil
+		places: make(chan struct{}, cfg.Connections), refuse: make(chan struct{}, refusals), pending: make(map[string]int)}, nil
 }
 
 // Addr is where the Listener listens.
@@ -67,7 +72,39 @@ func (l *Listener) association(conn net.Conn) *Association {
 	a.machine.called = l.cfg.Called
 	a.setUp = time.Now().Add(l.base.Timeout)
 	a.forget = func() { <-l.places }
+	a.settle = sync.OnceFunc(func() { l.settled(conn) })
 	return a
+}
+
+// enter counts a connection that is yet to associate, and reports whether there is room: one host must not take all places by
+// silence.
+func (l *Listener) enter(conn net.Conn) bool {
+	host := hostOf(conn)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pending[host] >= mostPending {
+		return false
+	}
+	l.pending[host]++
+	return true
+}
+
+// settled takes back enter.
+func (l *Listener) settled(conn net.Conn) {
+	host := hostOf(conn)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pending[host]--; l.pending[host] == 0 {
+		delete(l.pending, host)
+	}
+}
+
+func hostOf(conn net.Conn) string {
+	address := conn.RemoteAddr().String()
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
 }
 
 // accept takes connections off ln until it is closed.
@@ -85,9 +122,14 @@ func (l *Listener) accept() {
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			tcp.SetKeepAliveConfig(keepAlive(l.base.KeepAlive))
 		}
+		if !l.enter(conn) {
+			l.tooMany(conn)
+			continue
+		}
 		select {
 		case l.places <- struct{}{}:
 		default:
+			l.settled(conn)
 			l.tooMany(conn)
 			continue
 		}

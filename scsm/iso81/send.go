@@ -131,11 +131,12 @@ func (a *Association) frame(dst, tsdu []byte) []byte {
 	return a.packets(append(dst, tsdu...), begin)
 }
 
-// queueTSDU sends a TSDU other than data.
-func (a *Association) queueTSDU(tsdu []byte) error {
+// queueTSDU sends a TSDU other than data, and the PDU in it, if there is one.
+func (a *Association) queueTSDU(tsdu []byte, pdu mms.PDU, octets []byte) error {
 	if err := a.out.room(context.Background()); err != nil {
 		return err
 	}
+	a.traceTSDU(tsdu, pdu, octets)
 	a.out.buf = a.frame(a.out.buf, tsdu)
 	return a.out.flush(false)
 }
@@ -150,12 +151,11 @@ func (a *Association) sendHandshake(ctx context.Context, pdu mms.PDU) error {
 	if err != nil {
 		return err
 	}
-	a.traceHandshake(tsdu, pdu, octets)
 	if last {
 		a.end(&RefusedError{Layer: LayerMMS, Reason: "initiate refused"}, tsdu)
 		return nil
 	}
-	return a.queueTSDU(tsdu)
+	return a.queueTSDU(tsdu, pdu, octets)
 }
 
 // handshake makes the TSDU for the first PDU of either side. last is true where it ends the association.
@@ -201,6 +201,9 @@ func (a *Association) establish(p *mms.InitiateResponse) {
 	}
 	a.prefix.context = contextOctets(a.machine.mms)
 	a.ready.Store(true)
+	if a.settle != nil {
+		a.settle()
+	}
 	if t := a.cfg.Trace.Established; t != nil {
 		t(a.peer)
 	}

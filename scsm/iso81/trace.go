@@ -123,9 +123,9 @@ func (a *Association) traceSent(packets []byte, tsdu int, pdu mms.PDU) {
 	a.cfg.Trace.Carried(Carried{Sent: true, SPDU: spduNames[siData], PDU: pdu, BER: octets, TSDU: tsdu, Packets: max(1, (tsdu+a.mostData-1)/a.mostData)})
 }
 
-// traceHandshake tells of the first PDU, which is in CONNECT or its answer.
-func (a *Association) traceHandshake(tsdu []byte, pdu mms.PDU, octets []byte) {
-	if a.cfg.Trace.Carried != nil {
+// traceTSDU tells of another TSDU than data that is about to be written, and of the PDU in it, if there is one.
+func (a *Association) traceTSDU(tsdu []byte, pdu mms.PDU, octets []byte) {
+	if a.cfg.Trace.Carried != nil && len(tsdu) > 0 {
 		a.cfg.Trace.Carried(Carried{Sent: true, SPDU: spduName(tsdu), PDU: pdu, BER: octets, TSDU: len(tsdu), Packets: max(1, (len(tsdu)+a.mostData-1)/a.mostData)})
 	}
 }
