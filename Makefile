@@ -25,7 +25,7 @@ test: deps ## all tests, those against real peers too
 	$(GO) test $(RACE) -shuffle=on ./...
 	$(GO) test $(RACE) -shuffle=on -tags interop ./interop/...
 	@# With the race detector these two flip and draw a sample; here they do all.
-	[ -z "$(RACE)" ] || $(GO) test -run '^(TestE3|TestE13)' ./secure/e2e
+	@[ -z "$(RACE)" ] || $(GO) test -run '^(TestE3|TestE13)' ./secure/e2e
 
 check: ## format, vet, staticcheck, import policy, tidy modules
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { printf 'not formatted, run gofmt -w:\n%s\n' "$$out" >&2; exit 1; }
