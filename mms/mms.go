@@ -120,7 +120,12 @@ func DecodeXER(b []byte, l Limits) (PDU, error) {
 }
 
 // AppendBER is AppendXER in BER.
-func AppendBER(dst []byte, p PDU) ([]byte, error) { return ber.Append(dst, pduType, p) }
+func AppendBER(dst []byte, p PDU) ([]byte, error) {
+	if out, ok := appendRead(dst, p); ok {
+		return out, nil
+	}
+	return ber.Append(dst, pduType, p)
+}
 
 // DecodeBER reads a PDU from b, which holds nothing else. Errors are *SyntaxError.
 func DecodeBER(b []byte, l Limits) (PDU, error) {

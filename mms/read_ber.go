@@ -142,3 +142,87 @@ func decodeReadResponse(id uint32, b []byte, l Limits) (PDU, bool) {
 	whole.pdu = ConfirmedResponse{InvokeID: id, Service: &whole.read}
 	return &whole.pdu, true
 }
+
+// appendRead is decodeRead in the other direction. Where ok is false, dst may have been appended to.
+func appendRead(dst []byte, p PDU) (out []byte, ok bool) {
+	var id uint32
+	var service any
+	tag := byte(0xa0)
+	switch p := p.(type) {
+	case *ConfirmedRequest:
+		if p != nil {
+			id, service = p.InvokeID, p.Service
+		}
+	case *ConfirmedResponse:
+		if p != nil {
+			id, service = p.InvokeID, p.Service
+		}
+		tag = 0xa1
+	default:
+		return dst, false
+	}
+	read, isRequest := service.(*ReadRequest)
+	response, isResponse := service.(*ReadResponse)
+	if !isRequest && !isResponse || read == nil && response == nil {
+		return dst, false
+	}
+	dst, pdu := ber.Open(dst, tag)
+	dst, number := ber.Open(dst, 2)
+	dst = ber.Close(ber.AppendUnsigned(dst, uint64(id)), number)
+	dst, whole := ber.Open(dst, 0xa4)
+	dst, part := ber.Open(dst, 0xa1)
+	if isRequest {
+		dst, ok = appendVariables(dst, read)
+	} else {
+		dst, ok = appendResults(dst, response)
+	}
+	if !ok {
+		return dst, false
+	}
+	return ber.Close(ber.Close(ber.Close(dst, part), whole), pdu), true
+}
+
+func appendVariables(dst []byte, r *ReadRequest) ([]byte, bool) {
+	variables, ok := r.VariableAccessSpecification.(ListOfVariable)
+	if !ok || r.SpecificationWithResult {
+		return dst, false
+	}
+	dst, list := ber.Open(dst, 0xa0)
+	for _, v := range variables {
+		name, ok := v.VariableSpecification.(VariableName)
+		if !ok || v.AlternateAccess != nil {
+			return dst, false
+		}
+		in, ok := name.Name.(DomainSpecific)
+		if !ok || !asn1.Valid(asn1.Name, in.DomainID) || !asn1.Valid(asn1.Name, in.ItemID) {
+			return dst, false
+		}
+		var variable, specification, domain, id int
+		dst, variable = ber.Open(dst, 0x30)
+		dst, specification = ber.Open(dst, 0xa0)
+		dst, domain = ber.Open(dst, 0xa1)
+		dst, id = ber.Open(dst, 26)
+		dst = ber.Close(append(dst, in.DomainID...), id)
+		dst, id = ber.Open(dst, 26)
+		dst = ber.Close(append(dst, in.ItemID...), id)
+		dst = ber.Close(ber.Close(ber.Close(dst, domain), specification), variable)
+	}
+	return ber.Close(dst, list), true
+}
+
+func appendResults(dst []byte, r *ReadResponse) ([]byte, bool) {
+	if r.VariableAccessSpecification != nil || r.ListOfAccessResult == nil {
+		return dst, false
+	}
+	for _, result := range r.ListOfAccessResult {
+		success, ok := result.(*Success)
+		if !ok || success == nil {
+			return dst, false
+		}
+		var err error
+		if dst, err = ber.AppendData(dst, success.Value); err != nil {
+			return dst, false
+		}
+	}
+	return dst, true
+}

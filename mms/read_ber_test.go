@@ -1,6 +1,7 @@
 package mms
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"reflect"
@@ -8,6 +9,7 @@ import (
 
 	"busbar.example/internal/asn1"
 	"busbar.example/internal/asn1/ber"
+	"busbar.example/value"
 )
 
 // readPDUs are reads in BER, of the common form and of others.
@@ -39,7 +41,52 @@ func checkRead(t *testing.T, b []byte, l Limits) bool {
 	if !reflect.DeepEqual(short, planned) {
 		t.Fatalf("%x:\nthe short way gives %+v\nthe plan           %+v", b, short, planned)
 	}
+	want, err := ber.Append(nil, pduType, short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := appendRead(nil, short); !ok || !bytes.Equal(got, want) {
+		t.Fatalf("%+v:\nthe short way writes %x, %t\nthe plan %x", short, got, ok, want)
+	}
 	return true
+}
+
+// What has no encoding has none on the short way; what it does not take, the plan writes.
+func TestShortWayLeavesTheRestToThePlan(t *testing.T) {
+	name := func(n ObjectName) ListOfVariable {
+		return ListOfVariable{{VariableSpecification: VariableName{Name: n}}}
+	}
+	good := DomainSpecific{DomainID: "LD", ItemID: "x"}
+	for text, c := range map[string]struct {
+		pdu PDU
+		ok  bool // it has an encoding
+	}{
+		"name of the VMD":      {&ConfirmedRequest{Service: &ReadRequest{VariableAccessSpecification: name(VMDSpecific("x"))}}, true},
+		"empty domain":         {&ConfirmedRequest{Service: &ReadRequest{VariableAccessSpecification: name(DomainSpecific{ItemID: "x"})}}, false},
+		"name with a control":  {&ConfirmedRequest{Service: &ReadRequest{VariableAccessSpecification: name(DomainSpecific{DomainID: "a", ItemID: "\n"})}}, false},
+		"with result":          {&ConfirmedRequest{Service: &ReadRequest{SpecificationWithResult: true, VariableAccessSpecification: name(good)}}, true},
+		"no variables at all":  {&ConfirmedRequest{Service: &ReadRequest{}}, false},
+		"no request":           {&ConfirmedRequest{}, false},
+		"a nil request":        {&ConfirmedRequest{Service: (*ReadRequest)(nil)}, false},
+		"no specification":     {&ConfirmedRequest{Service: &ReadRequest{VariableAccessSpecification: ListOfVariable{{}}}}, false},
+		"a failure":            {&ConfirmedResponse{Service: &ReadResponse{ListOfAccessResult: []AccessResult{ObjectAccessDenied}}}, true},
+		"nothing read":         {&ConfirmedResponse{Service: &ReadResponse{ListOfAccessResult: []AccessResult{nil}}}, false},
+		"a value that is none": {&ConfirmedResponse{Service: &ReadResponse{ListOfAccessResult: []AccessResult{&Success{Value: value.StructureOf()}}}}, false},
+		"nil":                  {(*ConfirmedRequest)(nil), false},
+		"another service":      {&ConfirmedRequest{Service: &IdentifyRequest{}}, true},
+	} {
+		t.Run(text, func(t *testing.T) {
+			dst := []byte("before")
+			if _, ok := appendRead(dst, c.pdu); ok {
+				t.Error("the short way takes it")
+			}
+			got, err := AppendBER(dst, c.pdu)
+			want, planErr := ber.Append(dst, pduType, c.pdu)
+			if (err == nil) != c.ok || !bytes.Equal(got, want) || (err == nil) != (planErr == nil) {
+				t.Errorf("got %x, %v, want %x, %v", got, err, want, planErr)
+			}
+		})
+	}
 }
 
 func TestShortWayThroughReads(t *testing.T) {

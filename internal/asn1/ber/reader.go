@@ -40,3 +40,16 @@ func (r *Reader) Data() (value.Value, bool) {
 	v, err := r.d.data(tag, end)
 	return v, err == nil
 }
+
+// Open appends a tag of one octet and room for a length; Close puts the length there, of all that was appended since. They are
+// for those who write by hand what a Reader reads.
+func Open(dst []byte, tag byte) ([]byte, int) { return open(append(dst, tag)) }
+
+// Close is the other half of Open.
+func Close(dst []byte, begin int) []byte { return closeAt(dst, begin) }
+
+// AppendUnsigned appends the content of an INTEGER.
+func AppendUnsigned(dst []byte, u uint64) []byte { return appendUnsigned(dst, u) }
+
+// AppendData appends v as an alternative of Data. What has no encoding is an *asn1.ValueError.
+func AppendData(dst []byte, v value.Value) ([]byte, error) { return appendData(dst, v) }
