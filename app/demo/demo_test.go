@@ -130,7 +130,7 @@ func TestTheSameIEDIsReadOverBothMappings(t *testing.T) {
 	for what, pattern := range map[string]string{
 		"where MMS is served": `MMS +pv1 over TCP with TLS at 127\.0\.0\.1:\d+: IEC 61850-8-1, the same IED\n`,
 		"who made the IED":    ` +it is Busbar PVI-100, revision 1\.0, state-changes-allowed, operational\n`,
-		"both ways":           `Both ways +from pv1 as ems: over XMPP and over TCP, 5 values, all equal\nPV1LD0/LPHD1\.PhyNam\.model\[DC\] +PVI-100\n`,
+		"both ways":           `Both ways +from pv1 as ems: over XMPP and over TCP, 5 references, all equal\nPV1LD0/LPHD1\.PhyNam\.model\[DC\] +PVI-100\n`,
 		"a structure":         `PV1LD0/MMXU1\.TotW\.units\.SIUnit\[CF\] +`,
 	} {
 		if !regexp.MustCompile(pattern).MatchString(out.String()) {

@@ -76,7 +76,7 @@ func (d *demo) bothWays(ctx context.Context) error {
 		if err := differ(overXMPP, overTCP); err != nil {
 			return err
 		}
-		d.print("\nBoth ways  from %s as %s: over XMPP and over TCP, %d values, all equal\n", ied, ems, len(overTCP))
+		d.print("\nBoth ways  from %s as %s: over XMPP and over TCP, %d references, all equal\n", ied, ems, len(overTCP))
 		return client.Print(d.out, overTCP, client.Style{})
 	})
 }
