@@ -40,27 +40,6 @@ func BenchmarkSealOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkSeal is the first half of BenchmarkSealOpen.
-func BenchmarkSeal(b *testing.B) {
-	for a := AES256GCM; a.known(); a++ {
-		b.Run(a.String(), func(b *testing.B) {
-			w := newWorld(b)
-			w.use(a)
-			client, _ := w.associate()
-			data := []byte(pdu1k)
-			var octets []byte
-			var err error
-			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if octets, err = client.Seal(octets[:0], w.now, data); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
 // BenchmarkHandshake is one whole handshake, the work of both sides, confirmed by one PDU.
 func BenchmarkHandshake(b *testing.B) {
 	w := newWorld(b)
