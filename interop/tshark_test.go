@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"busbar.example/acsi"
-	"busbar.example/acsi/scl"
 	"busbar.example/acsi/server"
 	"busbar.example/mms/assoc"
 	"busbar.example/scsm/iso81"
@@ -185,20 +184,7 @@ func complaints(text string) []string {
 // overTCP serves a model over TCP until the test ends, and gives its address.
 func overTCP(t *testing.T, cfg iso81.ServerConfig) string {
 	t.Helper()
-	f, err := os.Open("../app/demo/scl/pv.cid")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	doc, err := scl.Parse(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	model, _, err := doc.Model("", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	engine, err := server.New(server.Config{Model: model})
+	engine, err := server.New(server.Config{Model: pv(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,6 @@ import (
 
 	"busbar.example/acsi"
 	"busbar.example/acsi/client"
-	"busbar.example/acsi/scl"
 	"busbar.example/internal/testbed"
 	"busbar.example/secure/rbac"
 	"busbar.example/value"
@@ -157,18 +156,6 @@ func conversation(t *testing.T) []string {
 
 // pv is the model of the demo's photovoltaic plant.
 func pv(t *testing.T) *acsi.Model {
-	f, err := os.Open("../app/demo/scl/pv.cid")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	doc, err := scl.Parse(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	model, _, err := doc.Model("", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return model
+	t.Helper()
+	return testbed.Model(t, "../app/demo/scl/pv.cid")
 }

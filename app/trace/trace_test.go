@@ -20,7 +20,6 @@ import (
 	"go.uber.org/goleak"
 
 	"busbar.example/acsi"
-	"busbar.example/acsi/scl"
 	"busbar.example/app/trace"
 	"busbar.example/internal/testbed"
 	"busbar.example/mms/assoc"
@@ -44,20 +43,7 @@ var (
 // pv is the model of the demo's photovoltaic plant.
 func pv(t *testing.T) *acsi.Model {
 	t.Helper()
-	f, err := os.Open("../demo/scl/pv.cid")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	doc, err := scl.Parse(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	model, _, err := doc.Model("", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return model
+	return testbed.Model(t, "../demo/scl/pv.cid")
 }
 
 // safe is a buffer for several goroutines.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"net"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"go.uber.org/goleak"
 
 	"busbar.example/acsi"
-	"busbar.example/acsi/scl"
 	"busbar.example/acsi/server"
 	"busbar.example/internal/testbed"
 	"busbar.example/mms/assoc"
@@ -33,14 +31,7 @@ var (
 // pv is the model of the demo's photovoltaic plant.
 func pv(t testing.TB) *acsi.Model {
 	t.Helper()
-	f, err := os.Open("../../app/demo/scl/pv.cid")
-	must(t, err)
-	defer f.Close()
-	doc, err := scl.Parse(f)
-	must(t, err)
-	model, _, err := doc.Model("", "")
-	must(t, err)
-	return model
+	return testbed.Model(t, "../../app/demo/scl/pv.cid")
 }
 
 func must(t testing.TB, err error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"go.uber.org/goleak"
 
 	"busbar.example/acsi"
-	"busbar.example/acsi/scl"
 	"busbar.example/internal/testbed"
 	"busbar.example/mms/assoc"
 	"busbar.example/scsm/mmsmap"
@@ -32,20 +30,7 @@ var (
 // pv is the model of the demo's photovoltaic plant.
 func pv(t testing.TB) *acsi.Model {
 	t.Helper()
-	f, err := os.Open("../../app/demo/scl/pv.cid")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	doc, err := scl.Parse(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	model, _, err := doc.Model("", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return model
+	return testbed.Model(t, "../../app/demo/scl/pv.cid")
 }
 
 func timeout(t testing.TB) context.Context {
