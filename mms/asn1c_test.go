@@ -54,7 +54,7 @@ func damaged(cases []judged) (read []judged) {
 		for range 20 {
 			b := bytes.Clone(c.ber)
 			b[random.IntN(len(b))] = byte(random.Uint32())
-			if _, err := DecodeBER(b, wide); err == nil {
+			if p, err := DecodeBER(b, wide); err == nil && !strings.Contains(dump(p), `"1.39`) { // see randomOID
 				read = append(read, judged{c.what + ", damaged", b})
 			}
 		}

@@ -27,8 +27,8 @@ type SyntaxError = asn1.SyntaxError
 // ValueError is the error of AppendXER and AppendBER: a PDU that has no encoding, such as one with a component missing.
 type ValueError = asn1.ValueError
 
-// PDU is one MMS PDU: *ConfirmedRequest, *ConfirmedResponse, *ConfirmedError, *Reject, *CancelRequest, *CancelResponse,
-// *CancelError, *InitiateRequest, *InitiateResponse, *InitiateError, *ConcludeRequest, *ConcludeResponse or *ConcludeError.
+// PDU is one MMS PDU: *ConfirmedRequest, *ConfirmedResponse, *ConfirmedError, *Unconfirmed, *Reject, *CancelRequest,
+// *CancelResponse, *CancelError, *InitiateRequest, *InitiateResponse, *InitiateError, *ConcludeRequest, *ConcludeResponse or *ConcludeError.
 //
 // ISO 9506-2, MMSpdu.
 type PDU interface{ pdu() }
@@ -36,6 +36,7 @@ type PDU interface{ pdu() }
 func (*ConfirmedRequest) pdu()  {}
 func (*ConfirmedResponse) pdu() {}
 func (*ConfirmedError) pdu()    {}
+func (*Unconfirmed) pdu()       {}
 func (*Reject) pdu()            {}
 func (*CancelRequest) pdu()     {}
 func (*CancelResponse) pdu()    {}
@@ -53,6 +54,7 @@ var module = asn1.NewModule(slices.Concat([]asn1.Decl{
 		asn1.Alt[*ConfirmedRequest]("confirmed-RequestPDU [0]"),
 		asn1.Alt[*ConfirmedResponse]("confirmed-ResponsePDU [1]"),
 		asn1.Alt[*ConfirmedError]("confirmed-ErrorPDU [2]"),
+		asn1.Alt[*Unconfirmed]("unconfirmed-PDU [3]"),
 		asn1.Alt[*Reject]("rejectPDU [4]"),
 		asn1.Alt[*CancelRequest]("cancel-RequestPDU [5]"),
 		asn1.Alt[*CancelResponse]("cancel-ResponsePDU [6]"),
@@ -80,6 +82,7 @@ var module = asn1.NewModule(slices.Concat([]asn1.Decl{
 		asn1.Alt[*WriteResponse]("write [5]"),
 		asn1.Alt[*GetVariableAccessAttributesResponse]("getVariableAccessAttributes [6]"),
 	),
+	unconfirmedServiceDecl,
 	rejectReasonDecl, errorClassDecl,
 	asn1.Numbers[LogicalStatus]("INTEGER", logicalStatusNames), asn1.Numbers[PhysicalStatus]("INTEGER", physicalStatusNames),
 	asn1.NamedBits[StatusDetail]("BIT STRING", 0, nil),

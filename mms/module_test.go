@@ -55,7 +55,7 @@ func (p *modulePrinter) definition(t *asn1.Type) string {
 		return "OCTET STRING"
 	case asn1.String:
 		return map[asn1.Charset]string{asn1.Printable: "VisibleString", asn1.Name: "Identifier", asn1.Text: "UTF8String",
-			asn1.Time: "GeneralizedTime"}[t.Charset]
+			asn1.Time: generalizedTime}[t.Charset]
 	case asn1.ObjectID:
 		return "OBJECT IDENTIFIER"
 	case asn1.Null:
@@ -144,6 +144,10 @@ func (p *modulePrinter) use(u *asn1.Use) string {
 	return name
 }
 
+// generalizedTime is how a GeneralizedTime stands in the module, always with a tag of its own: asn1c would also check the
+// time that it tells.
+const generalizedTime = "VisibleString"
+
 // dataDefinition is the type that the encodings know by hand.
 //
 // ISO 9506-2, Data; IEC 61850-8-1, utc-time.
@@ -157,7 +161,7 @@ const dataDefinition = `CHOICE {
 	floating-point   [7] IMPLICIT OCTET STRING,
 	octet-string     [9] IMPLICIT OCTET STRING,
 	visible-string   [10] IMPLICIT VisibleString,
-	generalized-time [11] IMPLICIT GeneralizedTime,
+	generalized-time [11] IMPLICIT ` + generalizedTime + `,
 	binary-time      [12] IMPLICIT OCTET STRING (SIZE (4 | 6)),
 	bcd              [13] IMPLICIT INTEGER (0..MAX),
 	booleanArray     [14] IMPLICIT BIT STRING (SIZE (1..MAX)),

@@ -39,6 +39,7 @@ const (
 	ServiceRead                        ServiceKind = 4
 	ServiceWrite                       ServiceKind = 5
 	ServiceGetVariableAccessAttributes ServiceKind = 6
+	ServiceInformationReport           ServiceKind = 79
 	ServiceConclude                    ServiceKind = 83
 	ServiceCancel                      ServiceKind = 84
 )

@@ -66,6 +66,8 @@ func Describe(pdu mms.PDU) Meaning {
 		return describeResponse(p.Service)
 	case *mms.ConfirmedError:
 		return refused("", p.ServiceError)
+	case *mms.Unconfirmed:
+		return describeUnconfirmed(p.Service)
 	case *mms.Reject:
 		return Meaning{Service: "Reject", Outcome: p.RejectReason.String(), Failed: true}
 	case *mms.CancelRequest:
@@ -129,15 +131,7 @@ func describeResponse(r mms.ConfirmedServiceResponse) Meaning {
 		}
 		return Meaning{Service: "GetDirectory", Outcome: outcome}
 	case *mms.ReadResponse:
-		return describeResults("GetDataValues", len(r.ListOfAccessResult), func(i int) (string, mms.DataAccessError, bool) {
-			switch r := r.ListOfAccessResult[i].(type) {
-			case *mms.Success:
-				return brief(r.Value), 0, true
-			case mms.DataAccessError:
-				return "", r, false
-			}
-			return "", mms.HardwareFault, false
-		})
+		return describeResults("GetDataValues", len(r.ListOfAccessResult), resultOf(r.ListOfAccessResult))
 	case *mms.WriteResponse:
 		return describeResults("SetDataValues", len(r.Results), func(i int) (string, mms.DataAccessError, bool) {
 			code, failed := r.Results[i].(mms.DataAccessError)
@@ -147,6 +141,19 @@ func describeResponse(r mms.ConfirmedServiceResponse) Meaning {
 		return Meaning{Service: "GetDataDefinition", Outcome: typeText(r.TypeSpecification)}
 	}
 	return Meaning{Service: strings.TrimSuffix(goName(r), "Response")}
+}
+
+// resultOf tells the results of a list one by one.
+func resultOf(list []mms.AccessResult) func(i int) (string, mms.DataAccessError, bool) {
+	return func(i int) (string, mms.DataAccessError, bool) {
+		switch r := list[i].(type) {
+		case *mms.Success:
+			return brief(r.Value), 0, true
+		case mms.DataAccessError:
+			return "", r, false
+		}
+		return "", mms.HardwareFault, false
+	}
 }
 
 // fewResults are told one by one.

@@ -93,6 +93,10 @@ var described = []struct {
 	{"an array's type", respond(&mms.GetVariableAccessAttributesResponse{TypeSpecification: &mms.ArrayType{NumberOfElements: 3, ElementType: mms.BooleanType{}}}), "GetDataDefinition: array of 3 Boolean", false},
 	{"no type", respond(&mms.GetVariableAccessAttributesResponse{}), "GetDataDefinition", false},
 
+	{"a report", &mms.Unconfirmed{Service: &mms.InformationReport{VariableAccessSpecification: mms.VariableListName{Name: mms.VMDSpecific("RPT")}}}, "Report: 0 results", false},
+	{"an information report of another kind", &mms.Unconfirmed{Service: &mms.InformationReport{VariableAccessSpecification: listOf("CSWI1$CO$Pos$Oper"),
+		ListOfAccessResult: []mms.AccessResult{&mms.Success{Value: value.Int(1)}}}}, "InformationReport PV1LD0/CSWI1.Pos.Oper[CO]: 1", false},
+
 	{"service error", &mms.ConfirmedError{ServiceError: mms.ServiceError{ErrorClass: mms.AccessObjectAccessDenied}}, "access: object-access-denied", true},
 	{"reject", &mms.Reject{RejectReason: mms.RejectUnrecognizedService}, "Reject: unrecognized-service", true},
 	{"give up", &mms.CancelRequest{OriginalInvokeID: 7}, "Cancel of a request invokeID 7", false},
@@ -133,6 +137,8 @@ func TestDescribeKnowsEveryPDUAndService(t *testing.T) {
 		covered[goName(tt.pdu)] = true
 		switch p := tt.pdu.(type) {
 		case *mms.ConfirmedRequest:
+			covered[goName(p.Service)] = true
+		case *mms.Unconfirmed:
 			covered[goName(p.Service)] = true
 		case *mms.ConfirmedResponse:
 			covered[goName(p.Service)] = true
