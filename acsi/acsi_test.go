@@ -1,6 +1,7 @@
 package acsi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -246,7 +247,18 @@ func TestUnimplementedServicesServeNothing(t *testing.T) {
 	_, write := s.SetDataValues(ctx, nil)
 	_, parts := s.GetDataDirectory(ctx, r)
 	_, definition := s.GetDataDefinition(ctx, r)
-	for i, err := range []error{directory, device, node, all, read, write, parts, definition} {
+	_, sets := s.GetDataSets(ctx, r)
+	_, set := s.GetDataSetDirectory(ctx, r)
+	_, values := s.GetDataSetValues(ctx, r)
+	_, setValues := s.SetDataSetValues(ctx, r, nil)
+	_, logs := s.GetLogs(ctx, r)
+	_, _, byTime := s.QueryLogByTime(ctx, r, time.Time{}, time.Time{})
+	_, _, after := s.QueryLogAfter(ctx, r, time.Time{}, EntryID{})
+	_, files := s.GetFiles(ctx, "")
+	_, _, open := s.OpenFile(ctx, "a", 0)
+	for i, err := range []error{directory, device, node, all, read, write, parts, definition, sets, set, values, setValues,
+		s.CreateDataSet(ctx, r, nil), s.DeleteDataSet(ctx, r), logs, byTime, after, files, open,
+		s.SetFile(ctx, "a", nil), s.DeleteFile(ctx, "a")} {
 		want := ServiceSet(1<<i).String() + " is not served"
 		if !errors.Is(err, &Error{Code: ObjectAccessUnsupported}) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
@@ -254,6 +266,80 @@ func TestUnimplementedServicesServeNothing(t *testing.T) {
 	}
 	if s.Supported() != 0 {
 		t.Errorf("it supports %s", s.Supported())
+	}
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := s.Next(over); !errors.Is(err, context.Canceled) {
+		t.Errorf("Next ends with %v", err)
+	}
+	if err := s.Close(ctx); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+func TestBitsOfReportsTravel(t *testing.T) {
+	opt, trg, reason := OptSeqNum|OptConfRev|OptSegmentation, TrgDataChange|TrgGeneralInterrogation, ReasonIntegrity|ReasonApplicationTrigger
+	for _, test := range []struct {
+		got, want string
+	}{
+		{opt.Value().BitText(), "0100000011"},
+		{trg.Value().BitText(), "010001"},
+		{reason.Value().BitText(), "0000101"},
+		{opt.String(), "sequence-number,conf-revision,segmentation"},
+		{trg.String(), "dchg,gi"},
+		{reason.String(), "integrity,application"},
+	} {
+		if test.got != test.want {
+			t.Errorf("got %s, want %s", test.got, test.want)
+		}
+	}
+	o, ok1 := OptFldsOf(opt.Value())
+	tr, ok2 := TrgOpsOf(trg.Value())
+	r, ok3 := ReasonOf(reason.Value())
+	if !ok1 || !ok2 || !ok3 || o != opt || tr != trg || r != reason {
+		t.Errorf("came back as %v, %v, %v", o, tr, r)
+	}
+	if _, ok := TrgOpsOf(value.Int(3)); ok {
+		t.Error("an integer is taken for bits")
+	}
+}
+
+func TestDataSetReferences(t *testing.T) {
+	ln := MustRef("LD/LLN0")
+	for _, test := range []struct {
+		ln   Ref
+		name string
+		want string
+	}{{ln, "events", "LD/LLN0.events"}, {Ref{}, "mine", "@mine"}} {
+		ref, err := NewDataSetRef(test.ln, test.name)
+		if err != nil || ref.String() != test.want || ref != MustRef(test.want) {
+			t.Errorf("%v %q: got %v, %v, want %s", test.ln, test.name, ref, err, test.want)
+		}
+	}
+	if local := MustRef("@mine"); !local.IsLocal() || local.LD() != "" || local.Depth() != 0 || local.WithFC(ST) != local {
+		t.Errorf("%v is not local", local)
+	}
+	for _, bad := range []struct {
+		ln   Ref
+		name string
+	}{{Ref{}, ""}, {Ref{}, "a b"}, {ln, "a.b"}, {MustRef("LD"), "a"}, {MustRef("LD/LLN0.Mod"), "a"}, {MustRef("@mine"), "a"}} {
+		if ref, err := NewDataSetRef(bad.ln, bad.name); err == nil {
+			t.Errorf("%v %q: got %v", bad.ln, bad.name, ref)
+		}
+	}
+}
+
+func TestAddCausesHaveTheirNames(t *testing.T) {
+	for c := AddCauseUnknown; c <= LockedByOtherClient; c++ {
+		if got, err := ParseAddCause(c.String()); err != nil || got != c {
+			t.Errorf("%d: got %v, %v", c, got, err)
+		}
+	}
+	if _, err := ParseAddCause("because"); err == nil {
+		t.Error("there is a cause called because")
+	}
+	if Done != 25 || LockedByOtherClient != 27 || OrProcess != 8 {
+		t.Error("the numbers are not those of the standard")
 	}
 }
 

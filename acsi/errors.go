@@ -42,14 +42,20 @@ type Error struct {
 	Code   Code
 	Remote bool   // said by the peer, not found out here
 	Text   string // what a person should know beyond the code; may be empty, never travels
+
+	Control *ControlFailure // what the IED tells of a control service beside the code, or nil
 }
 
-// Error says the code and, where there is one, the text.
+// Error says the code, the AddCause of a control service and, where there is one, the text.
 func (e *Error) Error() string {
-	if e.Text == "" {
-		return e.Code.String()
+	said := e.Code.String()
+	if e.Control != nil {
+		said += " (" + e.Control.Cause.String() + ")"
 	}
-	return e.Code.String() + ": " + e.Text
+	if e.Text == "" {
+		return said
+	}
+	return said + ": " + e.Text
 }
 
 // Is reports whether target is an *Error of the same code.

@@ -13,11 +13,12 @@ const (
 	SubDataObjectNode
 	DataAttributeNode
 	BasicDataAttributeNode // a component of a constructed attribute
+	ControlBlockNode       // a control block, which stands among the data objects of its logical node; its attributes are DataAttributeNodes
 )
 
-var nodeKindNames = [...]string{"", "LD", "LN", "DO", "SDO", "DA", "BDA"}
+var nodeKindNames = [...]string{"", "LD", "LN", "DO", "SDO", "DA", "BDA", "CB"}
 
-// String is LD, LN, DO, SDO, DA or BDA, as SCL abbreviates them.
+// String is LD, LN, DO, SDO, DA or BDA, as SCL abbreviates them, or CB.
 func (k NodeKind) String() string {
 	if int(k) < len(nodeKindNames) {
 		return nodeKindNames[k]
@@ -39,13 +40,14 @@ type Node struct {
 	Name     string
 	Kind     NodeKind
 	FC       FC      // of an attribute and all below it; 0 for a logical node or data object
-	CDC      string  // of a data object where it is known; it does not travel on MMS
+	CDC      string  // of a data object where it is known; it does not travel on MMS. Of a control block its class: BRCB, URCB, LCB, SGCB, GoCB, MSVCB, USVCB
 	Class    string  // of a logical node, where it is known: MMXU
 	Count    int     // number of elements where this is an array, else 0; the rest then describes one element
 	Type     Type    // of a leaf, that is of a Node without children
 	Basic    string  // of a leaf: its type's name in SCL where it is known (FLOAT32, Quality, Enum)
 	Enum     *Enum   // of a leaf of an enumerated type, where it is known
 	Desc     string  // what the engineer wrote about it, if anything
+	Triggers TrgOps  // of a leaf: what a change of it makes control blocks do, of TrgDataChange, TrgQualityChange and TrgDataUpdate; it does not travel on MMS
 	ReadOnly bool    // of an attribute: no service writes it, whatever its FC; it does not travel on MMS
 	Children []*Node // in the order of the model
 }

@@ -14,6 +14,7 @@ const MaxItemLen = 64
 
 // Ref names a logical device, a logical node, a data object or an attribute, and optionally the
 // functional constraint under which it is meant: LD, LD/LN, LD/LN.DO.SDO(3).DA[FC].
+// @Name is a data set that belongs to an association.
 // A Ref that exists is well formed; it need not name anything that exists. It is comparable, so it
 // can key a map. The zero Ref names nothing.
 type Ref struct {
@@ -24,6 +25,9 @@ type Ref struct {
 // ParseRef reads the ACSI spelling LD/LN.DO.SDO(3).DA[FC] and the MMS spelling LD/LN$FC$DO$DA; the
 // functional constraint is optional in both. An index follows its name in parentheses.
 func ParseRef(s string) (Ref, error) {
+	if name, local := strings.CutPrefix(s, "@"); local {
+		return NewDataSetRef(Ref{}, name)
+	}
 	body, fc := s, FC(0)
 	if i := strings.IndexByte(s, '['); i >= 0 {
 		if !strings.HasSuffix(s, "]") {
@@ -168,8 +172,11 @@ func (r Ref) WithFC(fc FC) Ref {
 	return Ref{path: r.path, fc: fc}
 }
 
-// LD is the logical device's name.
+// LD is the logical device's name; "" for @Name.
 func (r Ref) LD() string {
+	if r.IsLocal() {
+		return ""
+	}
 	ld, _, _ := strings.Cut(r.path, "/")
 	return ld
 }
@@ -192,9 +199,9 @@ func (r Ref) Path() string { return r.path }
 // Name is the last name in r, with its index.
 func (r Ref) Name() string { return r.path[strings.LastIndexAny(r.path, "/.")+1:] }
 
-// Depth counts the names: 1 for a logical device, 2 for a logical node, 3 for a data object.
+// Depth counts the names: 1 for a logical device, 2 for a logical node, 3 for a data object; 0 for @Name.
 func (r Ref) Depth() int {
-	if r.path == "" {
+	if r.path == "" || r.IsLocal() {
 		return 0
 	}
 	n := 1 + strings.Count(r.path, ".")
@@ -211,6 +218,8 @@ func (r Ref) Child(name string) (Ref, error) {
 	switch {
 	case r.IsZero():
 		return NewRef(name, "", 0)
+	case r.IsLocal():
+		return Ref{}, badPart(r.path+sep+name, name)
 	case item == "":
 		sep = "/"
 	}

@@ -38,6 +38,7 @@ func writeRight(fc acsi.FC) rbac.Right {
 
 // session is the services for one peer.
 type session struct {
+	acsi.UnimplementedServices
 	e       *Engine
 	subject rbac.Subject
 }

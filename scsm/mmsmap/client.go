@@ -11,6 +11,7 @@ import (
 
 // Client is the services of an associated peer. It is safe for concurrent use.
 type Client struct {
+	acsi.UnimplementedServices
 	association *assoc.Association
 	lenient     Lenient
 	split       splits
