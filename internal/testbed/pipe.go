@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"busbar.example/mms"
 	"busbar.example/mms/assoc"
@@ -111,6 +112,9 @@ func (p *PipeEnd) decode(octets []byte) (mms.PDU, error) {
 	}
 	return pdu, err
 }
+
+// Sealed is zero.
+func (p *PipeEnd) Sealed() time.Time { return time.Time{} }
 
 // Peer is who the other end is.
 func (p *PipeEnd) Peer() rbac.Subject { return p.peer }

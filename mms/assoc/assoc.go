@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"busbar.example/mms"
 	"busbar.example/secure/rbac"
@@ -25,7 +26,7 @@ type Association struct {
 	cancel context.CancelCauseFunc
 	slots  chan struct{} // one for each call of ours that may be open
 	spare  chan struct{} // one more, for calls out of handlers
-	work   chan *mms.ConfirmedRequest
+	work   chan received
 	turn   chan struct{}  // held by the one handler that runs
 	served sync.WaitGroup // the goroutines
 	done   chan struct{}  // closed once all goroutines have returned and the Link is closed
@@ -35,6 +36,12 @@ type Association struct {
 	waiting map[uint32]call
 	idle    []chan answer // of calls that have had their answers
 	servers int           // goroutines that serve, but for those whose handler waits for an answer of the peer
+}
+
+// received is a request of the peer.
+type received struct {
+	*mms.ConfirmedRequest
+	sealed time.Time // zero where no time is protected
 }
 
 // call is one of ours that is open.
@@ -93,7 +100,7 @@ func newAssociation(link Link, cfg Config) (*Association, error) {
 		link:    link,
 		cfg:     cfg,
 		machine: newMachine(cfg),
-		work:    make(chan *mms.ConfirmedRequest, cfg.Outstanding),
+		work:    make(chan received, cfg.Outstanding),
 		turn:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		waiting: make(map[uint32]call),
@@ -267,10 +274,15 @@ func (a *Association) unsent(invokeID uint32, err error) error {
 	}
 	a.machine.forget(invokeID)
 	a.mu.Unlock()
+	a.ended(err)
+	return err
+}
+
+// ended ends the association where err, of a Link's Send, says that the Link has.
+func (a *Association) ended(err error) {
 	if _, only := refusedPDU(err); !only && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		a.cancel(err)
 	}
-	return err
 }
 
 // refusedPDU reports whether err of a Link's Send is about that one PDU, and what a peer that waits for it is told.
@@ -349,7 +361,10 @@ func (a *Association) read() {
 			}
 		}
 		if st.request != nil {
-			a.work <- st.request // has room: the machine admits no more than it was made for
+			a.work <- received{st.request, a.link.Sealed()} // has room: the machine admits no more than it was made for
+		}
+		if st.report != nil && a.cfg.Notified != nil {
+			a.cfg.Notified(st.report)
 		}
 		if st.ended != nil {
 			a.cancel(st.ended)

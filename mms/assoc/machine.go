@@ -38,13 +38,14 @@ type machine struct {
 	answer  answer                     // that the last input was
 }
 
-// step is what an input leads to. At most one of request, answer and ended is set.
+// step is what an input leads to. At most one of request, answer, report and ended is set.
 type step struct {
 	send    mms.PDU               // to the peer
 	request *mms.ConfirmedRequest // for the handler
 	answer  *answer               // for the caller; valid until the next input
-	opened  bool                  // the association is established
-	ended   error                 // it is over: errConcluded, or why
+	report  *mms.InformationReport
+	opened  bool  // the association is established
+	ended   error // it is over: errConcluded, or why
 }
 
 // answer completes one of our calls.
@@ -99,6 +100,14 @@ func (m *machine) respond(invokeID uint32, response mms.ConfirmedServiceResponse
 	return answerPDU(invokeID, response, err)
 }
 
+// unconfirmed is the PDU that tells the peer something.
+func (m *machine) unconfirmed(service mms.UnconfirmedService) (mms.PDU, error) {
+	if m.state != established && m.state != concluding {
+		return nil, wrongState("notify", m.state)
+	}
+	return &mms.Unconfirmed{Service: service}, nil
+}
+
 // conclude asks the peer to end in order. Calls that are outstanding must have been answered.
 func (m *machine) conclude() (mms.PDU, error) {
 	if m.state != established {
@@ -127,6 +136,8 @@ func (m *machine) input(pdu mms.PDU) step {
 		return m.inputAnswer(p.InvokeID, p.Service, nil)
 	case *mms.ConfirmedError:
 		return m.inputAnswer(p.InvokeID, nil, &ServiceError{Class: p.ServiceError.ErrorClass, Remote: true})
+	case *mms.Unconfirmed:
+		return m.inputUnconfirmed(p)
 	case *mms.Reject:
 		return m.inputReject(p)
 	case *mms.CancelRequest:
@@ -212,6 +223,14 @@ func (m *machine) inputAnswer(invokeID uint32, response mms.ConfirmedServiceResp
 func (m *machine) answered(a answer) step {
 	m.answer = a
 	return step{answer: &m.answer}
+}
+
+func (m *machine) inputUnconfirmed(p *mms.Unconfirmed) step {
+	if m.state != established && m.state != concluding {
+		return m.fault("unconfirmed-PDU while %s", m.state)
+	}
+	report, _ := p.Service.(*mms.InformationReport)
+	return step{report: report}
 }
 
 func (m *machine) inputReject(p *mms.Reject) step {

@@ -91,6 +91,7 @@ func TestPDUsOutOfTurn(t *testing.T) {
 		"request":           &mms.ConfirmedRequest{InvokeID: 1, Service: &mms.ReadRequest{}},
 		"response":          &mms.ConfirmedResponse{InvokeID: 99, Service: &mms.ReadResponse{}},
 		"error":             &mms.ConfirmedError{InvokeID: 99, ServiceError: mms.ServiceError{ErrorClass: mms.OthersOther}},
+		"report":            &mms.Unconfirmed{Service: &mms.InformationReport{}},
 		"reject":            &mms.Reject{RejectReason: mms.PDUErrorInvalidPDU},
 		"cancel request":    &mms.CancelRequest{OriginalInvokeID: 99},
 		"cancel response":   &mms.CancelResponse{OriginalInvokeID: 99},
@@ -102,8 +103,8 @@ func TestPDUsOutOfTurn(t *testing.T) {
 	allowed := map[state]map[string]bool{
 		idle:        {"initiate request": true},
 		initiating:  {"initiate response": true, "initiate error": true},
-		established: {"request": true, "cancel request": true, "conclude request": true},
-		concluding:  {"request": true, "cancel request": true, "conclude response": true, "conclude error": true},
+		established: {"request": true, "report": true, "cancel request": true, "conclude request": true},
+		concluding:  {"request": true, "report": true, "cancel request": true, "conclude response": true, "conclude error": true},
 	}
 	for s, good := range allowed {
 		for name, pdu := range all {

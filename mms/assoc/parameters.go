@@ -29,6 +29,10 @@ type Config struct {
 	// could not be done, and Fault is called with it.
 	Handler Handler
 
+	// Notified is told what the peer reports, in the order in which it comes, answers to calls included: a report that
+	// came before an answer is handed over before the call returns. It must not block, nor call the peer. nil drops reports.
+	Notified func(*mms.InformationReport)
+
 	// Fault hears of faults that the peer is not told of; nil drops them.
 	Fault func(error)
 }

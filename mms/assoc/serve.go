@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"busbar.example/mms"
 )
@@ -32,11 +33,11 @@ func (a *Association) superfluous() bool {
 	return true
 }
 
-func (a *Association) serveOne(request *mms.ConfirmedRequest) {
+func (a *Association) serveOne(request received) {
 	if a.ctx.Err() != nil {
 		return
 	}
-	response, err := a.handle(request.Service)
+	response, err := a.handle(request)
 	if a.ctx.Err() != nil {
 		return // whatever the handler says of it now is about the end
 	}
@@ -45,13 +46,13 @@ func (a *Association) serveOne(request *mms.ConfirmedRequest) {
 	}
 }
 
-func (a *Association) handle(request mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
+func (a *Association) handle(request received) (mms.ConfirmedServiceResponse, error) {
 	if a.cfg.Handler == nil {
 		return nil, ErrUnrecognizedService
 	}
-	v := &visit{Context: a.ctx, association: a}
+	v := &visit{Context: a.ctx, association: a, sealed: request.sealed}
 	defer v.end()
-	return a.cfg.Handler(v, request)
+	return a.cfg.Handler(v, request.Service)
 }
 
 // visit is the context of a handler that runs. It holds the turn, but while the handler waits for an answer of
@@ -59,13 +60,14 @@ func (a *Association) handle(request mms.ConfirmedServiceRequest) (mms.Confirmed
 type visit struct {
 	context.Context
 	association *Association
+	sealed      time.Time // of the request
 
 	mu    sync.Mutex
 	calls int  // of the handler that are open
 	over  bool // the handler has returned
 }
 
-// visitKey is what Call and Handling find a visit by.
+// visitKey is what Call, Handling and Sealed find a visit by.
 type visitKey struct{}
 
 // Value gives the visit itself to Call and Handling.
@@ -79,6 +81,18 @@ func (v *visit) Value(key any) any {
 // Handling reports whether ctx is of a Handler. A Link must not have the call of one wait for the answer to
 // another call: the peer may not answer that one before.
 func Handling(ctx context.Context) bool { return ctx.Value(visitKey{}) != nil }
+
+// Sealed is when the peer protected the request whose Handler has ctx, by the peer's clock: where a server in the middle
+// holds a request back, it is long ago. ok is false where no such time is protected, and for other contexts.
+//
+// IEC 62351-4, token2.
+func Sealed(ctx context.Context) (at time.Time, ok bool) {
+	v, handling := ctx.Value(visitKey{}).(*visit)
+	if !handling || v.sealed.IsZero() {
+		return time.Time{}, false
+	}
+	return v.sealed, true
+}
 
 // enter gives up the turn before the handler waits.
 func (v *visit) enter() {

@@ -94,6 +94,9 @@ func (a *Association) Peer() rbac.Subject {
 	return a.peer
 }
 
+// Sealed is zero: nothing says when a PDU was protected.
+func (a *Association) Sealed() time.Time { return time.Time{} }
+
 // MaxPDU is what Config.MaxPDU says.
 func (a *Association) MaxPDU() int { return a.cfg.MaxPDU }
 

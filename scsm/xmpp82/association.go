@@ -26,7 +26,8 @@ type Association struct {
 	stands   bool    // counts in Endpoint.standing; under its lock
 	secured  atomic.Pointer[security]
 	ledger   ledger
-	window   *window // towards the peer's account; set as key is
+	window   *window   // towards the peer's account; set as key is
+	sealedAt time.Time // Recv's own
 
 	ctx     context.Context // ends with the association
 	cancel  context.CancelCauseFunc
@@ -67,6 +68,11 @@ func (a *Association) Peer() rbac.Subject {
 	defer a.mu.Unlock()
 	return a.subject
 }
+
+// Sealed is the time in token2 of the PDU that Recv gave last; zero without end-to-end security.
+//
+// IEC 62351-4, 14.4.
+func (a *Association) Sealed() time.Time { return a.sealedAt }
 
 // MaxPDU is what a stanza has room for, in octets.
 func (a *Association) MaxPDU() int { return a.endpoint.maxPDU }

@@ -37,7 +37,7 @@ func carriageOf(pdu mms.PDU) carriage {
 		return iqGet
 	case *mms.InitiateRequest, *mms.ConcludeRequest:
 		return iqSet
-	case *mms.Reject:
+	case *mms.Unconfirmed, *mms.Reject:
 		return message
 	}
 	return iqResult

@@ -22,6 +22,7 @@ func TestCarriageOfEachPDU(t *testing.T) {
 		{&mms.ConfirmedResponse{Service: &mms.ReadResponse{}}, iqResult},
 		{&mms.ConfirmedResponse{Service: &mms.WriteResponse{}}, iqResult},
 		{&mms.ConfirmedError{}, iqResult},
+		{&mms.Unconfirmed{Service: &mms.InformationReport{}}, message},
 		{&mms.Reject{}, message},
 		{&mms.CancelRequest{}, iqGet},
 		{&mms.CancelResponse{}, iqResult},

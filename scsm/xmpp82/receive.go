@@ -106,6 +106,7 @@ func (a *Association) take(in inbound) (mms.PDU, error) {
 	}
 	switch got.Kind {
 	case e2e.KindData:
+		a.sealedAt = got.Time
 		return a.takeData(in, got.ApplData)
 	case e2e.KindReleaseReq:
 		return nil, a.takeRelease(in)

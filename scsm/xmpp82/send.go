@@ -219,6 +219,8 @@ func (a *Association) sendData(ctx context.Context, pdu mms.PDU, want *expected,
 		return a.answerAwaited(ctx, p, sec)
 	case *mms.ConcludeError, *mms.CancelError:
 		return a.answerAwaited(ctx, p, sec)
+	case *mms.Unconfirmed:
+		return a.tell(ctx, p, sec)
 	case *mms.Reject:
 		return a.sendReject(ctx, p, sec)
 	}

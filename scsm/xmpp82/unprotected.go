@@ -91,7 +91,7 @@ func (u *unprotected) Open(now time.Time, _, _ string, content []byte) (e2e.Rece
 		u.confirmed, u.deadline = true, time.Time{}
 		u.record(audit.E2EEstablished, now, "without end-to-end security")
 	}
-	return e2e.Received{Kind: e2e.KindData, ApplData: content, Time: now}, nil
+	return e2e.Received{Kind: e2e.KindData, ApplData: content}, nil
 }
 
 // Abort gives a rejectPDU without an invokeID: ISO 9506-2 leaves the abort to the layer below, where 8-2
