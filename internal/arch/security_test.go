@@ -68,11 +68,12 @@ type sources struct {
 	ids     map[string]string   // constants of auditIDs: name to id
 	uses    map[string][]string // of each file that is no test: "import path.Name"
 	methods map[string][]string // of each file that is no test: names that are selected of values
+	cites   map[string][]string // of each conformance case: the tests that cite it, as in tests
 }
 
 // readSources parses all Go files below the module's root.
 func readSources(tree fs.FS) (sources, error) {
-	src := sources{map[string]bool{}, map[string]string{}, map[string][]string{}, map[string][]string{}}
+	src := sources{map[string]bool{}, map[string]string{}, map[string][]string{}, map[string][]string{}, map[string][]string{}}
 	fset := token.NewFileSet()
 	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -88,7 +89,7 @@ func readSources(tree fs.FS) (sources, error) {
 		if err != nil {
 			return err
 		}
-		file, err := parser.ParseFile(fset, name, text, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(fset, name, text, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			return err
 		}
@@ -111,6 +112,7 @@ func (s sources) addTests(pkg string, file *ast.File) {
 	for _, d := range file.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && testName.MatchString(f.Name.Name) {
 			s.tests[pkg+"."+f.Name.Name] = true
+			s.addCites(pkg+"."+f.Name.Name, f)
 		}
 	}
 }
