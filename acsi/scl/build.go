@@ -271,7 +271,7 @@ func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, fc acsi.FC, 
 
 // basic gives node the basic type of m.
 func (b *builder) basic(node *acsi.Node, m *member) bool {
-	typ, ok := basicTypes[m.basic]
+	typ, ok := acsi.BasicType(m.basic)
 	if !ok {
 		b.finding(ruleBasicType, m.line, m.String(), "it is left out: the basic type %s is not known", quote(m.basic))
 		return false

@@ -222,7 +222,8 @@ func TestValuesByTheirType(t *testing.T) {
 		{"EntryTime", "", "", "1984-01-02", value.BinTime(0, 1)},
 		{"EntryTime", "", "", "1983-01-02", value.Value{}},
 	} {
-		n := &acsi.Node{Name: tc.name, Basic: tc.basic, Type: basicTypes[tc.basic]}
+		typ, _ := acsi.BasicType(tc.basic)
+		n := &acsi.Node{Name: tc.name, Basic: tc.basic, Type: typ}
 		if tc.basic == "Enum" {
 			n.Enum = e
 		}
