@@ -329,6 +329,16 @@ func TestDataSetReferences(t *testing.T) {
 	}
 }
 
+func TestDataSetReferencesAreRead(t *testing.T) {
+	for in, want := range map[string]string{"LD/LLN0$events": "LD/LLN0.events", "LD/LLN0.events": "LD/LLN0.events", "@mine": "@mine",
+		"LD/LLN0$a$b": "", "LD/LLN0": "", "": "", "LD/LLN0.a[ST]": "", "@": "", "LD/LLN0.a.b": "", "LD/LLN0.a(1)": ""} {
+		ref, err := ParseDataSetRef(in)
+		if ref.String() != want || (err == nil) != (want != "") {
+			t.Errorf("%q: got %v, %v, want %q", in, ref, err, want)
+		}
+	}
+}
+
 func TestAddCausesHaveTheirNames(t *testing.T) {
 	for c := AddCauseUnknown; c <= LockedByOtherClient; c++ {
 		if got, err := ParseAddCause(c.String()); err != nil || got != c {

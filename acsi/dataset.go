@@ -1,6 +1,9 @@
 package acsi
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // DataSet is an ordered list of objects that are read, written, reported or logged together.
 //
@@ -24,6 +27,19 @@ func NewDataSetRef(ln Ref, name string) (Ref, error) {
 		return Ref{}, refError("@"+name, fmt.Sprintf("%q is not a name (letters, digits and _)", clip(name)))
 	}
 	return Ref{path: "@" + name}, nil
+}
+
+// ParseDataSetRef reads the name of a data set or log as it travels, LD/LN$Name or @Name, and in the spelling of ACSI,
+// LD/LN.Name.
+func ParseDataSetRef(s string) (Ref, error) {
+	ref, err := ParseRef(strings.Replace(s, "$", ".", 1))
+	if err != nil {
+		return Ref{}, err
+	}
+	if !ref.IsLocal() && (ref.Depth() != 3 || ref.FC() != 0 || !isName(ref.Name())) {
+		return Ref{}, refError(s, "a data set or log is called LD/LN.Name, LD/LN$Name or @Name")
+	}
+	return ref, nil
 }
 
 // IsLocal reports whether r is the name of a data set that belongs to an association, @Name: it is in no logical device.

@@ -263,3 +263,18 @@ func (r Ref) String() string {
 	}
 	return r.path + "[" + r.fc.String() + "]"
 }
+
+// MMS is the spelling that travels in control blocks and reports: LD/LN$FC$DO$DA, without a functional constraint
+// LD/LN$Name, as data sets and logs are called. ParseRef reads the former, ParseDataSetRef the latter.
+//
+// IEC 61850-8-1, 7.3.
+func (r Ref) MMS() string {
+	ln, below, more := strings.Cut(r.path, ".")
+	if r.fc != 0 {
+		ln += "$" + r.fc.String()
+	}
+	if !more {
+		return ln
+	}
+	return ln + "$" + strings.ReplaceAll(below, ".", "$")
+}

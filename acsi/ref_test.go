@@ -176,3 +176,23 @@ func FuzzRef(f *testing.F) {
 		}
 	})
 }
+
+func TestRefsAreSpelledAsTheyTravel(t *testing.T) {
+	for in, want := range map[string]string{
+		"LD": "LD", "LD/LLN0": "LD/LLN0", "LD/LLN0[ST]": "LD/LLN0$ST", "LD/LLN0.set": "LD/LLN0$set", "@set": "@set",
+		"LD/MHAI1.HA.phsAHar(3).cVal.mag.f[MX]": "LD/MHAI1$MX$HA$phsAHar(3)$cVal$mag$f", "LD/LLN0.urcb01[RP]": "LD/LLN0$RP$urcb01",
+	} {
+		ref := MustRef(in)
+		got := ref.MMS()
+		if got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+		parse := ParseRef
+		if ref.FC() == 0 && ref.Depth() == 3 {
+			parse = ParseDataSetRef
+		}
+		if back, err := parse(got); err != nil || back != ref {
+			t.Errorf("%s: comes back as %v, %v", got, back, err)
+		}
+	}
+}

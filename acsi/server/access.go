@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -36,27 +37,16 @@ func writeRight(fc acsi.FC) rbac.Right {
 	return rbac.Config
 }
 
-// session is the services for one peer.
-type session struct {
-	acsi.UnimplementedServices
-	e       *Engine
-	subject rbac.Subject
-}
-
-var _ acsi.Services = (*session)(nil)
-
-// Services is what the peer s may ask of the IED. The rights of s are decided anew at every service.
-func (e *Engine) Services(s rbac.Subject) acsi.Services {
-	s.Grants = append([]rbac.Grant(nil), s.Grants...)
-	return &session{e: e, subject: s}
-}
-
 // call is one service under way: it decides, and remembers what it denied to report that once.
 type call struct {
 	*session
 	service acsi.ServiceSet
 	at      acsi.Timestamp
 	denials []denial
+
+	// of SetDataValues
+	written []acsi.Assignment           // that the process has yet to hear of
+	rest    func(context.Context) error // what of the write that set was called for cannot be done with the lock held, or nil
 }
 
 type denial struct {

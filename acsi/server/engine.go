@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -23,18 +24,27 @@ type Config struct {
 
 // Engine keeps the values of a model and serves them. All methods may be called concurrently.
 //
-// One lock guards all values: what a service reads is from one instant, and what it writes is there at once.
+// One lock guards all: what a service reads is from one instant, what it writes is there at once, and what is told of
+// a change is told of just that value.
+//
+// Somebody must call Run, or Tick whenever Next has come: an Engine starts no goroutine of its own.
 type Engine struct {
 	cfg    Config
 	layout *layout
 	hooks  []func(acsi.Ref, value.Value)
 
 	mu       sync.Mutex
-	values   []value.Value // the leaves, as layout has them
+	values   []value.Value // the leaves, as layout has them; only store changes them
+	watches  watches       // who hears of changes of which leaf
+	touched  []watcher     // who has heard of changes since the lock was taken
 	tx       Tx
 	tickets  uint64    // writes accepted so far, each a ticket to call the hooks
 	serving  uint64    // tickets whose hooks have been called
 	hookTurn sync.Cond // on mu: serving has changed
+
+	due   time.Time                   // when Tick is to be called next
+	tasks []func(ctx context.Context) // for Run to start
+	poke  chan struct{}               // tells Run that due is sooner than it was, or that there are tasks
 }
 
 // New makes an engine of cfg, with the initial values of the model. Until the process updates it, the quality of
@@ -56,13 +66,20 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, layout: l}
+	e := &Engine{cfg: cfg, layout: l, poke: make(chan struct{}, 1)}
 	e.hookTurn.L = &e.mu
 	e.tx.e = e
 	if e.values, err = l.initial(e.now()); err != nil {
 		return nil, err
 	}
-	return e, nil
+	e.watches.of = make([]int32, l.leafs)
+	return e, e.makeMachines()
+}
+
+// makeMachines makes what serves the model beyond its values.
+func (e *Engine) makeMachines() error {
+	return errors.Join(e.makeDataSets(), e.makeReports(), e.makeControls(), e.makeSubstitution(), e.makeTracking(),
+		e.makeBehaviour(), e.makeSettings(), e.makeLogs(), e.makeFiles())
 }
 
 func (e *Engine) now() acsi.Timestamp {
@@ -123,16 +140,11 @@ func (e *Engine) read(p point) value.Value {
 	return p.shape.read(e.values[p.first:p.first+p.shape.leafs], make([]value.Value, p.shape.cells))
 }
 
-// write is called with the lock held and a checked value.
-func (e *Engine) write(p point, v value.Value) {
-	p.shape.write(e.values[p.first:p.first+p.shape.leafs], v)
-}
-
-// Update lets the process change values: all that f sets is seen at once. f must not block, and must not use the
-// engine but through tx, nor tx after it has returned.
+// Update lets the process change values: all that f sets is seen at once, and reported and logged as it is at the
+// end. f must not block, and must not use the engine but through tx, nor tx after it has returned.
 func (e *Engine) Update(f func(tx *Tx)) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.release()
 	f(&e.tx)
 }
 
@@ -153,7 +165,9 @@ func (tx *Tx) Set(h Handle, v value.Value) error {
 	if err := h.shape.node.Check(v); err != nil {
 		return fmt.Errorf("%s: %w", h.ref, err)
 	}
-	tx.e.write(h.point, v)
+	if !tx.e.substituted(h, v) {
+		tx.e.put(h.point, v)
+	}
 	return nil
 }
 
@@ -162,11 +176,11 @@ func (tx *Tx) SetStamped(h Handle, v value.Value, q acsi.Quality, t acsi.Timesta
 	if err := tx.Set(h, v); err != nil {
 		return err
 	}
-	if h.q >= 0 {
-		tx.e.values[h.q] = q.Value()
+	if h.q >= 0 && !tx.e.substitutedQuality(h, q) {
+		tx.e.store(h.q, tx.e.qualityInMode(h, q).Value())
 	}
 	if h.t >= 0 {
-		tx.e.values[h.t] = t.Value()
+		tx.e.store(h.t, t.Value())
 	}
 	return nil
 }

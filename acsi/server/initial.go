@@ -29,7 +29,7 @@ func (l *layout) initial(now acsi.Timestamp) ([]value.Value, error) {
 				if err := p.shape.node.Check(initial.Value); err != nil {
 					return nil, fmt.Errorf("acsi/server: initial value of %s: %w", initial.Ref, err)
 				}
-				p.shape.write(values[p.first:p.first+p.shape.leafs], initial.Value)
+				p.shape.split(p.first, initial.Value, func(leaf int, v value.Value) { values[leaf] = v })
 				for at := initial.Ref; at.Depth() >= 3; at = at.Parent() {
 					given[at] = true // it, or something in it
 				}

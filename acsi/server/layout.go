@@ -99,25 +99,24 @@ func (sh *shape) read(leaves []value.Value, cells []value.Value) value.Value {
 	return leaves[0]
 }
 
-// write takes v, which was checked, apart into the leaves.
-func (sh *shape) write(leaves []value.Value, v value.Value) {
+// split takes v, which was checked, apart into the leaves from first on.
+func (sh *shape) split(first int, v value.Value, put func(leaf int, v value.Value)) {
 	switch {
 	case sh.elem != nil:
-		n := sh.elem.leafs
 		for i := range sh.count {
-			sh.elem.write(leaves[i*n:(i+1)*n], v.At(i))
+			sh.elem.split(first+i*sh.elem.leafs, v.At(i), put)
 		}
 	case sh.parts != nil:
 		for i, part := range sh.parts {
-			part.write(leaves[:part.leafs], v.At(i))
-			leaves = leaves[part.leafs:]
+			part.split(first, v.At(i), put)
+			first += part.leafs
 		}
 	default:
 		if sh.node.Type.Size == -acsi.QualityBits && v.BitLen() != acsi.QualityBits {
 			q, _ := acsi.QualityOf(v) // it was checked
 			v = q.Value()
 		}
-		leaves[0] = v
+		put(first, v)
 	}
 }
 
@@ -137,6 +136,8 @@ type layout struct {
 	lds    map[string]*acsi.LogicalDevice
 	leafs  int
 	shapes shaper
+
+	triggers []acsi.TrgOps // of each leaf: what its changes are
 }
 
 func newLayout(m *acsi.Model) (*layout, error) {
@@ -236,6 +237,7 @@ func (l *layout) addPoint(ref acsi.Ref, sh *shape) error {
 	}
 	if sh.parts == nil {
 		l.leafs++
+		l.triggers = append(l.triggers, sh.node.Triggers)
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func (s *session) GetLogicalNodeDirectory(_ context.Context, ln acsi.Ref) ([]str
 	if node.Kind != acsi.LogicalNodeNode {
 		return nil, acsi.Errorf(acsi.InvalidAddress, "%s is no logical node", ln)
 	}
-	return partNames(node), nil
+	return partNames(node, acsi.DataObjectNode), nil
 }
 
 // GetDataDirectory takes the right to view ref.
@@ -80,7 +80,7 @@ func (s *session) GetDataDirectory(_ context.Context, ref acsi.Ref) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	return partNames(node), nil
+	return partNames(node, 0), nil
 }
 
 // GetDataDefinition takes the right to view ref.
@@ -105,10 +105,13 @@ func (s *session) node(service acsi.ServiceSet, ref acsi.Ref) (*acsi.Node, error
 	return nil, nonExistent(ref)
 }
 
-// partNames names the parts of n; the two of a setting, active and edited, are one name.
-func partNames(n *acsi.Node) []string {
+// partNames names the parts of n, those of one kind unless kind is 0; the two of a setting, active and edited, are one name.
+func partNames(n *acsi.Node, kind acsi.NodeKind) []string {
 	names := make([]string, 0, len(n.Children))
 	for i, c := range n.Children {
+		if kind != 0 && c.Kind != kind {
+			continue
+		}
 		if i == 0 || n.Children[i-1].Name != c.Name {
 			names = append(names, c.Name)
 		}
@@ -143,6 +146,9 @@ func (s *session) GetAllDataValues(_ context.Context, ln acsi.Ref) ([]acsi.DataV
 	s.e.mu.Lock()
 	defer s.e.mu.Unlock()
 	for _, do := range node.Children {
+		if do.Kind == acsi.ControlBlockNode && ln.FC() == 0 {
+			continue // no data object
+		}
 		ref, err := ln.Child(do.Name)
 		if err != nil {
 			continue // the index has every name of the model
@@ -171,12 +177,14 @@ func (s *session) GetDataValues(_ context.Context, refs []acsi.Ref) ([]acsi.Resu
 	defer c.end()
 	results := make([]acsi.Result, len(refs))
 	s.e.mu.Lock()
-	defer s.e.mu.Unlock()
+	defer s.e.release()
 	for i, ref := range refs {
 		if err := c.decide(readRight(ref.FC()), ref.LD(), ref); err != nil {
 			results[i].Err = err
 		} else if p, ok := s.e.layout.points[ref]; !ok {
 			results[i].Err = s.absent(ref)
+		} else if ref.FC() == acsi.CO {
+			results[i].Value, results[i].Err = c.getControl(ref, p)
 		} else {
 			results[i].Value = s.e.read(p)
 		}
@@ -194,66 +202,86 @@ func (s *session) absent(ref acsi.Ref) *acsi.Error {
 
 // SetDataValues writes each value as a whole or not at all, one after the other. Each is there when the process
 // hears of it, and the process has heard of all when the service ends.
-func (s *session) SetDataValues(_ context.Context, assignments []acsi.Assignment) ([]error, error) {
+func (s *session) SetDataValues(ctx context.Context, assignments []acsi.Assignment) ([]error, error) {
 	c := s.begin(acsi.SetDataValues)
 	defer c.end()
 	errs := make([]error, len(assignments))
-	var done []acsi.Assignment
 	s.e.mu.Lock()
 	for i, a := range assignments {
-		p, err := c.writable(a)
-		if err != nil {
-			errs[i] = err
-			continue
+		errs[i] = c.set(a)
+		if rest := c.rest; rest != nil {
+			c.rest = nil
+			c.tellProcess()
+			errs[i] = rest(ctx)
+			s.e.mu.Lock()
 		}
-		s.e.write(p, a.Value)
-		done = append(done, a)
 	}
-	s.e.tellProcess(done)
-	for _, a := range done {
-		c.record(audit.ValueWritten, fmt.Sprintf("%s = %s", a.Ref, clip(a.Value.String())))
-	}
+	c.tellProcess()
 	return errs, nil
 }
 
-// writable is where a goes, or the reason why it does not.
+// set carries out one write, with the lock held. What cannot be done so, because it waits for a decision of the process or for a
+// disk, it leaves in c.rest: that is called without the lock, before the next write, and its error is the answer.
 //
 // IEC 61850-7-2, 11.3.3; what may be written under which functional constraint: IEC 61850-7-3, Table "FC".
-func (c *call) writable(a acsi.Assignment) (point, error) {
+func (c *call) set(a acsi.Assignment) error {
 	fc := a.Ref.FC()
 	if err := c.decide(writeRight(fc), a.Ref.LD(), a.Ref); err != nil {
-		return point{}, err
+		return err
 	}
 	p, ok := c.e.layout.points[a.Ref]
 	if !ok {
-		return point{}, c.absent(a.Ref)
+		return c.absent(a.Ref)
 	}
 	switch fc {
-	case acsi.SP, acsi.CF, acsi.DC:
-	case acsi.CO:
-		return point{}, acsi.Errorf(acsi.ObjectAccessUnsupported, "this IED does not serve control yet: %s cannot be operated", a.Ref)
-	case acsi.SV:
-		return point{}, acsi.Errorf(acsi.ObjectAccessUnsupported, "this IED does not serve substitution: %s cannot be written", a.Ref)
-	case acsi.BL:
-		return point{}, acsi.Errorf(acsi.ObjectAccessUnsupported, "this IED does not serve blocking: %s cannot be written", a.Ref)
-	case acsi.SE:
-		return point{}, acsi.Errorf(acsi.ObjectAccessUnsupported, "this IED does not serve the editing of setting groups: %s cannot be written", a.Ref)
+	case acsi.SP, acsi.CF, acsi.DC, acsi.CO, acsi.SV, acsi.BL, acsi.SE, acsi.BR, acsi.RP, acsi.LG:
 	default:
-		return point{}, acsi.Errorf(acsi.ObjectAccessDenied, "%s cannot be written: functional constraint %s is read only", a.Ref, fc)
+		return acsi.Errorf(acsi.ObjectAccessDenied, "%s cannot be written: functional constraint %s is read only", a.Ref, fc)
 	}
 	if p.shape.readOnly {
-		return point{}, acsi.Errorf(acsi.ObjectAccessDenied, "%s cannot be written: it is, or has a part that is, read only by its engineering", a.Ref)
+		return acsi.Errorf(acsi.ObjectAccessDenied, "%s cannot be written: it is, or has a part that is, read only by its engineering", a.Ref)
 	}
-	return p, p.shape.node.Check(a.Value)
+	if err := p.shape.node.Check(a.Value); err != nil {
+		return err
+	}
+	switch fc {
+	case acsi.CO:
+		return c.setControl(a, p)
+	case acsi.SV, acsi.BL:
+		return c.setSubstitution(a, p)
+	case acsi.SE:
+		return c.setSetting(a, p)
+	case acsi.BR, acsi.RP:
+		return c.setReport(a, p)
+	case acsi.LG:
+		return c.setLog(a, p)
+	}
+	if fc == acsi.SP && c.e.settingBlock(a.Ref) {
+		return c.setSettingBlock(a, p)
+	}
+	c.e.put(p, a.Value)
+	c.written = append(c.written, a)
+	return nil
 }
 
 // tellProcess is called with the lock held and returns without it. Tickets keep the hooks in the order of the
 // writes, though they run outside the lock.
-func (e *Engine) tellProcess(done []acsi.Assignment) {
-	if len(done) == 0 || len(e.hooks) == 0 {
+func (c *call) tellProcess() {
+	e, written := c.e, c.written
+	c.written = nil
+	e.settle()
+	if len(written) == 0 || len(e.hooks) == 0 {
 		e.mu.Unlock()
-		return
+	} else {
+		e.callHooks(written)
 	}
+	for _, a := range written {
+		c.record(audit.ValueWritten, fmt.Sprintf("%s = %s", a.Ref, clip(a.Value.String())))
+	}
+}
+
+// callHooks is called with the lock held and returns without it.
+func (e *Engine) callHooks(written []acsi.Assignment) {
 	ticket := e.tickets
 	e.tickets++
 	for e.serving != ticket {
@@ -266,7 +294,7 @@ func (e *Engine) tellProcess(done []acsi.Assignment) {
 		e.mu.Unlock()
 		e.hookTurn.Broadcast()
 	}()
-	for _, a := range done {
+	for _, a := range written {
 		for _, hook := range e.hooks {
 			hook(a.Ref, a.Value)
 		}
