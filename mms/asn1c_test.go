@@ -133,9 +133,14 @@ func (n *node) rewrite(t *asn1.Type) {
 	case asn1.Sequence, asn1.ChoiceOf:
 		for _, part := range n.parts {
 			for i := range t.Fields {
-				if t.Fields[i].Is(part.name) {
-					part.rewrite(t.Fields[i].Type)
+				u := &t.Fields[i]
+				if !u.Is(part.name) {
+					continue
 				}
+				if u.Explicit && u.Type.Tag != 0 {
+					part.parts = part.parts[0].parts
+				}
+				part.rewrite(u.Type)
 			}
 		}
 	case asn1.SequenceOf:
@@ -158,6 +163,7 @@ func (n *node) rewriteItems(item *asn1.Type, name string) {
 			part = &node{name: name, parts: []*node{part}}
 			n.parts[i] = part
 		}
+		part.name = name
 		part.rewrite(item)
 	}
 }

@@ -25,35 +25,61 @@ type ConfirmedError struct {
 	ServiceError     ServiceError `asn:"serviceError [2]"`
 }
 
-// ConfirmedServiceRequest is *StatusRequest, *GetNameListRequest, *IdentifyRequest, *ReadRequest, *WriteRequest or
-// *GetVariableAccessAttributesRequest.
+// ConfirmedServiceRequest is a request of one of the services that have a ServiceKind: *ReadRequest, *WriteRequest, and so
+// on.
 //
 // ISO 9506-2, ConfirmedServiceRequest.
 type ConfirmedServiceRequest interface{ request() ServiceKind }
 
-// ConfirmedServiceResponse is *StatusResponse, *GetNameListResponse, *IdentifyResponse, *ReadResponse, *WriteResponse
-// or *GetVariableAccessAttributesResponse.
+// ConfirmedServiceResponse is a response of one of the services that have a ServiceKind: *ReadResponse, *WriteResponse,
+// and so on.
 //
 // ISO 9506-2, ConfirmedServiceResponse.
 type ConfirmedServiceResponse interface{ response() ServiceKind }
 
 func (*StatusRequest) request() ServiceKind      { return ServiceStatus }
-func (*IdentifyRequest) request() ServiceKind    { return ServiceIdentify }
 func (*GetNameListRequest) request() ServiceKind { return ServiceGetNameList }
+func (*IdentifyRequest) request() ServiceKind    { return ServiceIdentify }
 func (*ReadRequest) request() ServiceKind        { return ServiceRead }
 func (*WriteRequest) request() ServiceKind       { return ServiceWrite }
 func (*GetVariableAccessAttributesRequest) request() ServiceKind {
 	return ServiceGetVariableAccessAttributes
 }
+func (*DefineNamedVariableListRequest) request() ServiceKind { return ServiceDefineNamedVariableList }
+func (*GetNamedVariableListAttributesRequest) request() ServiceKind {
+	return ServiceGetNamedVariableListAttributes
+}
+func (*DeleteNamedVariableListRequest) request() ServiceKind { return ServiceDeleteNamedVariableList }
+func (*ObtainFileRequest) request() ServiceKind              { return ServiceObtainFile }
+func (*ReadJournalRequest) request() ServiceKind             { return ServiceReadJournal }
+func (*FileOpenRequest) request() ServiceKind                { return ServiceFileOpen }
+func (*FileReadRequest) request() ServiceKind                { return ServiceFileRead }
+func (*FileCloseRequest) request() ServiceKind               { return ServiceFileClose }
+func (*FileDeleteRequest) request() ServiceKind              { return ServiceFileDelete }
+func (*FileDirectoryRequest) request() ServiceKind           { return ServiceFileDirectory }
+func (*ExtendedGetNameListRequest) request() ServiceKind     { return ServiceExtendedGetNameList }
 
 func (*StatusResponse) response() ServiceKind      { return ServiceStatus }
-func (*IdentifyResponse) response() ServiceKind    { return ServiceIdentify }
 func (*GetNameListResponse) response() ServiceKind { return ServiceGetNameList }
+func (*IdentifyResponse) response() ServiceKind    { return ServiceIdentify }
 func (*ReadResponse) response() ServiceKind        { return ServiceRead }
 func (*WriteResponse) response() ServiceKind       { return ServiceWrite }
 func (*GetVariableAccessAttributesResponse) response() ServiceKind {
 	return ServiceGetVariableAccessAttributes
 }
+func (*DefineNamedVariableListResponse) response() ServiceKind { return ServiceDefineNamedVariableList }
+func (*GetNamedVariableListAttributesResponse) response() ServiceKind {
+	return ServiceGetNamedVariableListAttributes
+}
+func (*DeleteNamedVariableListResponse) response() ServiceKind { return ServiceDeleteNamedVariableList }
+func (*ObtainFileResponse) response() ServiceKind              { return ServiceObtainFile }
+func (*ReadJournalResponse) response() ServiceKind             { return ServiceReadJournal }
+func (*FileOpenResponse) response() ServiceKind                { return ServiceFileOpen }
+func (*FileReadResponse) response() ServiceKind                { return ServiceFileRead }
+func (*FileCloseResponse) response() ServiceKind               { return ServiceFileClose }
+func (*FileDeleteResponse) response() ServiceKind              { return ServiceFileDelete }
+func (*FileDirectoryResponse) response() ServiceKind           { return ServiceFileDirectory }
+func (*ExtendedGetNameListResponse) response() ServiceKind     { return ServiceExtendedGetNameList }
 
 // RequestKind tells which service r asks for. r must not be nil.
 func RequestKind(r ConfirmedServiceRequest) ServiceKind { return r.request() }

@@ -2,7 +2,9 @@ package mms
 
 import (
 	"encoding/hex"
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"busbar.example/value"
@@ -83,10 +85,23 @@ func TestKindsOfRequestsAndResponses(t *testing.T) {
 		request  ConfirmedServiceRequest
 		response ConfirmedServiceResponse
 	}{
-		ServiceGetNameList:                 {&GetNameListRequest{}, &GetNameListResponse{}},
-		ServiceRead:                        {&ReadRequest{}, &ReadResponse{}},
-		ServiceWrite:                       {&WriteRequest{}, &WriteResponse{}},
-		ServiceGetVariableAccessAttributes: {&GetVariableAccessAttributesRequest{}, &GetVariableAccessAttributesResponse{}},
+		ServiceGetNameList:                    {&GetNameListRequest{}, &GetNameListResponse{}},
+		ServiceRead:                           {&ReadRequest{}, &ReadResponse{}},
+		ServiceWrite:                          {&WriteRequest{}, &WriteResponse{}},
+		ServiceGetVariableAccessAttributes:    {&GetVariableAccessAttributesRequest{}, &GetVariableAccessAttributesResponse{}},
+		ServiceStatus:                         {&StatusRequest{}, &StatusResponse{}},
+		ServiceIdentify:                       {&IdentifyRequest{}, &IdentifyResponse{}},
+		ServiceDefineNamedVariableList:        {&DefineNamedVariableListRequest{}, &DefineNamedVariableListResponse{}},
+		ServiceGetNamedVariableListAttributes: {&GetNamedVariableListAttributesRequest{}, &GetNamedVariableListAttributesResponse{}},
+		ServiceDeleteNamedVariableList:        {&DeleteNamedVariableListRequest{}, &DeleteNamedVariableListResponse{}},
+		ServiceReadJournal:                    {&ReadJournalRequest{}, &ReadJournalResponse{}},
+		ServiceFileOpen:                       {&FileOpenRequest{}, &FileOpenResponse{}},
+		ServiceFileRead:                       {&FileReadRequest{}, &FileReadResponse{}},
+		ServiceFileClose:                      {&FileCloseRequest{}, &FileCloseResponse{}},
+		ServiceFileDelete:                     {&FileDeleteRequest{}, &FileDeleteResponse{}},
+		ServiceFileDirectory:                  {&FileDirectoryRequest{}, &FileDirectoryResponse{}},
+		ServiceObtainFile:                     {&ObtainFileRequest{}, &ObtainFileResponse{}},
+		ServiceExtendedGetNameList:            {&ExtendedGetNameListRequest{}, &ExtendedGetNameListResponse{}},
 	}
 	for kind, c := range cases {
 		if got := RequestKind(c.request); got != kind {
@@ -94,6 +109,9 @@ func TestKindsOfRequestsAndResponses(t *testing.T) {
 		}
 		if got := ResponseKind(c.response); got != kind {
 			t.Errorf("%T: got %v, want %v", c.response, got, kind)
+		}
+		if name := strings.ToUpper(kind.String()[:1]) + kind.String()[1:]; fmt.Sprintf("%T", c.request) != "*mms."+name+"Request" {
+			t.Errorf("%T: its kind is called %v", c.request, kind)
 		}
 	}
 }

@@ -22,7 +22,7 @@ type modulePrinter struct {
 // A component without identifier, which XML names by its type, gets its first alias: ASN.1 has no such components any more.
 func printModule(t *asn1.Type) string {
 	p := &modulePrinter{}
-	p.WriteString("Busbar-MMS DEFINITIONS ::= BEGIN\n\nIdentifier ::= VisibleString (SIZE (1..MAX))\n")
+	p.WriteString("Busbar-MMS DEFINITIONS ::= BEGIN\n\nIdentifier ::= VisibleString (SIZE (1..MAX))\nGraphic ::= [UNIVERSAL 25] IMPLICIT VisibleString\n")
 	p.reference(t)
 	for i := 0; i < len(p.named); i++ {
 		fmt.Fprintf(p, "\n%s ::= %s\n", p.named[i].Name, p.definition(p.named[i]))
@@ -54,6 +54,9 @@ func (p *modulePrinter) definition(t *asn1.Type) string {
 	case asn1.OctetString:
 		return "OCTET STRING"
 	case asn1.String:
+		if t.Tag == 25 { // asn1c writes a GraphicString in hex
+			return "Graphic"
+		}
 		return map[asn1.Charset]string{asn1.Printable: "VisibleString", asn1.Name: "Identifier", asn1.Text: "UTF8String",
 			asn1.Time: generalizedTime}[t.Charset]
 	case asn1.ObjectID:
@@ -110,9 +113,11 @@ func named(names asn1.Names) string {
 
 // uses lists components or alternatives.
 func (p *modulePrinter) uses(uses []asn1.Use) string {
-	lines := make([]string, len(uses))
+	var lines []string
 	for i := range uses {
-		lines[i] = p.use(&uses[i])
+		if !uses[i].XER {
+			lines = append(lines, p.use(&uses[i]))
+		}
 	}
 	return " {\n\t" + strings.ReplaceAll(strings.Join(lines, ",\n"), "\n", "\n\t") + "\n}"
 }
@@ -130,14 +135,19 @@ func (p *modulePrinter) use(u *asn1.Use) string {
 			name += "IMPLICIT"
 		}
 	}
-	name += " " + p.reference(u.Type)
+	switch {
+	case u.Explicit && u.Type.Tag != 0: // the same octets: asn1c 0.9.28 knows only one of the lengths of an explicit tag
+		name = strings.TrimSuffix(name, "EXPLICIT") + "IMPLICIT SEQUENCE { explicit " + p.reference(u.Type) + " }"
+	case u.HasDefault && u.Type.Kind == asn1.Integer: // whose default value asn1c 0.9.28 does not know where numbers have names
+		name += " INTEGER"
+	default:
+		name += " " + p.reference(u.Type)
+	}
 	switch {
 	case u.Optional:
 		name += " OPTIONAL"
 	case u.HasDefault && u.Type.Kind == asn1.Boolean:
 		name += " DEFAULT " + strings.ToUpper(fmt.Sprint(u.Default != 0))
-	case u.HasDefault && u.Type.Names.Of(u.Default) != "":
-		name += " DEFAULT " + u.Type.Names.Of(u.Default)
 	case u.HasDefault:
 		name += fmt.Sprint(" DEFAULT ", u.Default)
 	}

@@ -68,9 +68,9 @@ func randomType(t *rapid.T, p *asn1.Type, v reflect.Value, depth int) {
 	}
 }
 
-// randomAlternative picks one that does not recurse, where depth is used up.
+// randomAlternative picks one that both encodings have and that does not recurse, where depth is used up.
 func randomAlternative(t *rapid.T, p *asn1.Type, depth int) *asn1.Use {
-	i := rapid.IntRange(0, len(p.Fields)-1).Draw(t, "alternative")
+	i := rapid.IntRange(0, len(p.Fields)-1).Filter(func(i int) bool { return !p.Fields[i].XER }).Draw(t, "alternative")
 	if u := &p.Fields[i]; depth > 0 || u.Type.Kind != asn1.Sequence {
 		return u
 	}

@@ -2,14 +2,50 @@ package mms
 
 import "busbar.example/internal/asn1"
 
-// ServiceError is why a service was not done. Information that is specific to a service comes with that service.
+// ServiceError is why a service was not done.
 //
 // ISO 9506-2, ServiceError.
 type ServiceError struct {
-	ErrorClass            ErrorClass `asn:"errorClass [0]"`
-	AdditionalCode        *int32     `asn:"additionalCode [1] OPTIONAL"`
-	AdditionalDescription *string    `asn:"additionalDescription [2] VisibleString OPTIONAL"`
+	ErrorClass                 ErrorClass                 `asn:"errorClass [0]"`
+	AdditionalCode             *int32                     `asn:"additionalCode [1] OPTIONAL"`
+	AdditionalDescription      *string                    `asn:"additionalDescription [2] VisibleString OPTIONAL"`
+	ServiceSpecificInformation ServiceSpecificInformation `asn:"serviceSpecificInformation [3] OPTIONAL ALIAS serviceSpecificInfo"` // nil: none
 }
+
+// ServiceSpecificInformation is ObtainFileError or DeleteNamedVariableListError: only the services that IEC 61850 uses
+// have some.
+//
+// ISO 9506-2, ServiceError.
+type ServiceSpecificInformation interface{ serviceSpecific() }
+
+// ObtainFileError is the file that obtainFile has failed for.
+//
+// ISO 9506-2, ObtainFile-Error.
+type ObtainFileError int32
+
+// The files.
+const (
+	ObtainFileSource      ObtainFileError = 0
+	ObtainFileDestination ObtainFileError = 1
+)
+
+var obtainFileErrorNames = asn1.Names{"source-file", "destination-file"}
+
+// String gives the standard's word for e.
+func (e ObtainFileError) String() string { return obtainFileErrorNames.Text(int64(e)) }
+
+// DeleteNamedVariableListError is how many lists were deleted before deleteNamedVariableList failed.
+//
+// ISO 9506-2, DeleteNamedVariableList-Error.
+type DeleteNamedVariableListError uint32
+
+func (ObtainFileError) serviceSpecific()              {}
+func (DeleteNamedVariableListError) serviceSpecific() {}
+
+var serviceSpecificInformationDecl = asn1.Choice[ServiceSpecificInformation]("CHOICE",
+	asn1.Alt[ObtainFileError]("obtainFile [0]"),
+	asn1.Alt[DeleteNamedVariableListError]("deleteNamedVariableList [6]"),
+)
 
 // ErrorClass is a class of errors and the error in it, one of the types below. Error classes compare with ==. String gives
 // the standard's words for both, for example "access: object-non-existent".

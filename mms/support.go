@@ -33,15 +33,26 @@ type ServiceKind uint8
 
 // The services that have a PDU in this package.
 const (
-	ServiceStatus                      ServiceKind = 0
-	ServiceGetNameList                 ServiceKind = 1
-	ServiceIdentify                    ServiceKind = 2
-	ServiceRead                        ServiceKind = 4
-	ServiceWrite                       ServiceKind = 5
-	ServiceGetVariableAccessAttributes ServiceKind = 6
-	ServiceInformationReport           ServiceKind = 79
-	ServiceConclude                    ServiceKind = 83
-	ServiceCancel                      ServiceKind = 84
+	ServiceStatus                         ServiceKind = 0
+	ServiceGetNameList                    ServiceKind = 1
+	ServiceIdentify                       ServiceKind = 2
+	ServiceRead                           ServiceKind = 4
+	ServiceWrite                          ServiceKind = 5
+	ServiceGetVariableAccessAttributes    ServiceKind = 6
+	ServiceDefineNamedVariableList        ServiceKind = 11
+	ServiceGetNamedVariableListAttributes ServiceKind = 12
+	ServiceDeleteNamedVariableList        ServiceKind = 13
+	ServiceObtainFile                     ServiceKind = 46
+	ServiceReadJournal                    ServiceKind = 65
+	ServiceFileOpen                       ServiceKind = 72
+	ServiceFileRead                       ServiceKind = 73
+	ServiceFileClose                      ServiceKind = 74
+	ServiceFileDelete                     ServiceKind = 76
+	ServiceFileDirectory                  ServiceKind = 77
+	ServiceInformationReport              ServiceKind = 79
+	ServiceConclude                       ServiceKind = 83
+	ServiceCancel                         ServiceKind = 84
+	ServiceExtendedGetNameList            ServiceKind = 93
 )
 
 // String gives the standard's word for k.

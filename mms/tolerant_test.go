@@ -106,9 +106,10 @@ func TestAnswersToWhatIsNotUnderstood(t *testing.T) {
 		name, ber, want string
 		ends            bool
 	}{
-		{"fileDirectory", "a006020111bf4d00", "17 unrecognized-service", false},
-		{"getNamedVariableListAttributes", "a0080202012cac028000", "300 unrecognized-service", false},
-		{"in lengths of any form", "a080020111ac80800000000000", "17 unrecognized-service", false},
+		{"fileRename", "a006020111bf4b00", "17 unrecognized-service", false},
+		{"getNamedTypeAttributes", "a0080202012caf028000", "300 unrecognized-service", false},
+		{"in lengths of any form", "a080020111af80800000000000", "17 unrecognized-service", false},
+		{"a service that has no form in BER", "a0050201113000", "17 unrecognized-modifier", false},
 		{"a read of nothing", "a005020111a400", "17 invalid-argument", false},
 		{"a modifier", "a009020111300480020000", "17 unrecognized-modifier", false},
 		{"no service", "a003020111", "17 invalid-argument", false},

@@ -20,6 +20,7 @@ var update = flag.Bool("update", false, "rewrite the vectors in testdata/mms: wh
 //
 //	what    a sentence
 //	expect  valid: every arrow between ber, xer and dump holds
+//	        xer: every arrow between xer and dump holds, and there is no BER
 //	        accepted: ber or xer is read, means dump, and is written as in emit
 //	        refused: ber or xer is an error that holds the text in error
 //	clause  what makes it so
@@ -74,6 +75,8 @@ func (v vector) check(t *testing.T) {
 	switch v["expect"] {
 	case "valid":
 		v.checkValid(t)
+	case "xer":
+		v.checkXER(t)
 	case "accepted":
 		p, err := decode(v.octets(t, field), Limits{})
 		if err != nil {
@@ -127,6 +130,24 @@ func (v vector) checkValid(t *testing.T) {
 	}
 }
 
+// checkXER is checkValid for what has no form in BER.
+func (v vector) checkXER(t *testing.T) {
+	p, err := DecodeXER(v.octets(t, "xer"), Limits{})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, v["xer"])
+	}
+	if got := dump(p); got != v["dump"] {
+		t.Errorf("got  %s\nwant %s", got, v["dump"])
+	}
+	if x, err := AppendXER(nil, p); err != nil || string(x) != v["xer"] {
+		t.Errorf("got  %s, %v\nwant %s", x, err, v["xer"])
+	}
+	var refused *ValueError
+	if b, err := AppendBER(nil, p); !errors.As(err, &refused) || len(b) != 0 {
+		t.Errorf("BER: got %x, %v, want a *ValueError", b, err)
+	}
+}
+
 // derive fills in what follows from the first encoding.
 func (v vector) derive(t *testing.T) {
 	field, decode, encode := v.encoding()
@@ -147,6 +168,9 @@ func (v vector) derive(t *testing.T) {
 			t.Fatal(err)
 		}
 		v["emit"] = text(field, b)
+		return
+	}
+	if v["expect"] == "xer" {
 		return
 	}
 	b, err1 := AppendBER(nil, p)

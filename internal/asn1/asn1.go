@@ -27,7 +27,7 @@
 //
 // The tag of a field, `asn:"…"`, is the ASN.1 line of the component (vet allows no spaces under the key asn1). The line of an alternative has the same grammar.
 //
-//	line  = [ identifier ] [ "[" [ "APPLICATION" | "UNIVERSAL" ] number "]" ] [ "IMPLICIT" | "EXPLICIT" ] [ type ] [ "BASE64" ] [ "OPTIONAL" | "DEFAULT" value ]
+//	line  = [ identifier ] [ "[" [ "APPLICATION" | "UNIVERSAL" ] number "]" ] [ "IMPLICIT" | "EXPLICIT" ] [ type ] [ "BASE64" ] [ "XER" ] [ "OPTIONAL" | "DEFAULT" value ]
 //	        { "ALIAS" identifier } | "TRANSPARENT" | "..."
 //	type  = "OBJECT IDENTIFIER" | "VisibleString" | "Identifier" | "GraphicString" | "UTF8String" | "GeneralizedTime"
 //	      | ( "SEQUENCE OF" | "SET OF" ) ( type | "OCTET STRING" | Name )
@@ -36,7 +36,7 @@
 // Identifiers begin with a lower-case letter, all other words with an upper-case one. The tag is IMPLICIT unless
 // EXPLICIT is said or the type is a CHOICE, Data or an open type. A type must be said for a string, and for a slice of
 // strings; else Go tells it, and "SEQUENCE OF Name" names the items. BASE64 is for OCTET STRINGs (of a SEQUENCE OF, too)
-// that are base64 in XML, not hex. ALIAS is another edition's spelling, read in XML and never written. TRANSPARENT is
+// that are base64 in XML, not hex. XER is for an alternative that has no form in BER. ALIAS is another edition's spelling, read in XML and never written. TRANSPARENT is
 // for the one field of a struct that is no SEQUENCE: the struct is the field's type under a Go name of its own. The line of a
 // blank field, "...", says that components which are not declared are passed over, wherever they stand (BER).
 //
@@ -118,6 +118,7 @@ type Use struct {
 	Explicit bool     // Tag is round the type's own encoding, else in place of its tag
 	Optional bool
 	Pointer  bool // the Go value is a pointer
+	XER      bool // alternative: it has no form in BER
 	Inner    int  // how many TRANSPARENT structs are round the value of type Type.Go
 
 	HasDefault bool
@@ -183,7 +184,10 @@ func (u *Use) NewAlternative() reflect.Value {
 
 // Starts reports whether an encoding of u may begin with tag.
 func (u *Use) Starts(tag Tag) bool {
-	if u.Tag != 0 {
+	switch {
+	case u.XER:
+		return false
+	case u.Tag != 0:
 		return u.Tag == tag
 	}
 	return u.Type.Starts(tag)

@@ -71,6 +71,7 @@ func (t *Type) checkRun(uses []Use) {
 // starts lists the tags with which an encoding of u may begin.
 func (u *Use) starts(tags []Tag) []Tag {
 	switch {
+	case u.XER:
 	case u.Tag != 0:
 		return append(tags, u.Tag)
 	case u.Type.Kind == DataValue:

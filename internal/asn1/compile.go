@@ -129,10 +129,13 @@ func (m *Module) use(g reflect.Type, text string, owner reflect.Type) Use {
 	if err != nil || l.transparent || l.extensible {
 		wrong(owner, fmt.Sprintf("%q: %v", text, err))
 	}
-	u := Use{Name: l.identifier, Aliases: l.aliases, Optional: l.optional}
+	u := Use{Name: l.identifier, Aliases: l.aliases, Optional: l.optional, XER: l.xer}
 	u.settle(m, g, l)
 	if l.base64 && (u.Type.Kind != OctetString && u.Type.Kind != SequenceOf) {
 		wrong(owner, u.Name+": BASE64 is for OCTET STRING")
+	}
+	if l.xer && owner.Kind() != reflect.Interface {
+		wrong(owner, u.Name+": XER is for alternatives")
 	}
 	if u.Optional && !u.Pointer {
 		switch u.Type.Go.Kind() {

@@ -112,6 +112,9 @@ func TestCompileRefusesWrongDeclarations(t *testing.T) {
 	type base64Number struct {
 		A int8 `asn:"a BASE64"`
 	}
+	type xerField struct {
+		A int8 `asn:"a XER"`
+	}
 	type transparentOfTwo struct {
 		A int8 `asn:"TRANSPARENT"`
 		B int8 `asn:"b"`
@@ -156,6 +159,7 @@ func TestCompileRefusesWrongDeclarations(t *testing.T) {
 		"items without name":             {func() { Compile[namelessItems](NewModule()) }, "items have no name"},
 		"open type amidst":               {func() { Compile[openNotLast](NewModule()) }, "ambiguous here"},
 		"BASE64 of a number":             {func() { Compile[base64Number](NewModule()) }, "BASE64 is for OCTET STRING"},
+		"XER of a component":             {func() { Compile[xerField](NewModule()) }, "XER is for alternatives"},
 		"TRANSPARENT beside another":     {func() { Compile[transparentOfTwo](NewModule()) }, "has no other"},
 		"TRANSPARENT at the top":         {func() { Compile[wrapped](shapes()) }, "no plan of its own"},
 		"class that is not known":        {func() { Compile[badClass](NewModule()) }, "tag number"},

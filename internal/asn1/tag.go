@@ -15,6 +15,7 @@ type line struct {
 	typeName    string // what Go cannot tell: the kind of a string
 	itemName    string // of a SEQUENCE OF
 	base64      bool
+	xer         bool
 	optional    bool
 	defaultText string
 	aliases     []string
@@ -50,6 +51,9 @@ func parseLine(s string) (line, error) {
 	w = l.parseType(w)
 	if len(w) > 0 && w[0] == "BASE64" {
 		l.base64, w = true, w[1:]
+	}
+	if len(w) > 0 && w[0] == "XER" {
+		l.xer, w = true, w[1:]
 	}
 	switch {
 	case len(w) > 0 && w[0] == "OPTIONAL":

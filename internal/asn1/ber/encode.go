@@ -137,6 +137,9 @@ func appendChoice(dst []byte, t *asn1.Type, v reflect.Value) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
+	if u.XER {
+		return dst, asn1.In(invalid("this has no form in BER"), u.Name)
+	}
 	if dst, err = appendUse(dst, u, v); err != nil {
 		return dst, asn1.In(err, u.Name)
 	}
