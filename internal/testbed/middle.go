@@ -111,7 +111,6 @@ func StartMiddle(t TB, route func(stanza.Stanza) []stanza.Stanza) (*Bed, *Middle
 		cancel(errors.New("the test has ended"))
 		b.listener.Close()
 		served.Wait()
-		b.endpoints.Wait()
 	})
 	return b, m
 }

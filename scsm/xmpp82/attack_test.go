@@ -451,7 +451,7 @@ func TestHalfOpenAssociationsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bed := testbed.Start(t, testbed.Options{Listener: testbed.NewListener()})
 		ended := make(chan error, 1)
-		bed.IEDWatched("pv1", pv(t), func(err error) { ended <- err })
+		bed.NewIED("pv1", testbed.IEDConfig{Model: pv(t), Ended: func(err error) { ended <- err }})
 		c := bed.Associate("ems", "pv1", rbac.Viewer)
 		select {
 		case err := <-ended:

@@ -133,7 +133,7 @@ func TestEnds(t *testing.T) {
 			either, either},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			for _, m := range testbed.Modes {
+			for _, m := range testbed.Modes82 {
 				t.Run(m.String(), func(t *testing.T) {
 					bed := testbed.Start(t, testbed.Options{Mode: m, Listener: testbed.NewListener()})
 					end(t, bed, func(c *couple) { tc.end(t, bed, c) }, tc.client, tc.server)
@@ -203,7 +203,7 @@ func end(t *testing.T, bed *testbed.Bed, how func(*couple), clientsWhy, serversW
 
 // Several associations of one pair of JIDs have ids of their own and end by themselves.
 func TestAssociationsOfOnePairEndByThemselves(t *testing.T) {
-	for _, m := range testbed.Modes {
+	for _, m := range testbed.Modes82 {
 		t.Run(m.String(), func(t *testing.T) {
 			bed := testbed.Start(t, testbed.Options{Mode: m, Listener: testbed.NewListener()})
 			c := pair(t, bed, assoc.Config{}, assoc.Config{Handler: echoItem})
@@ -249,7 +249,7 @@ func TestAssociationsOfOnePairEndByThemselves(t *testing.T) {
 // Both ends call each other on one association with all calls open that were agreed on, and the handlers of both
 // call back.
 func TestCallsInBothDirections(t *testing.T) {
-	for _, m := range testbed.Modes {
+	for _, m := range testbed.Modes82 {
 		t.Run(m.String(), func(t *testing.T) {
 			bed := testbed.Start(t, testbed.Options{Mode: m, Listener: testbed.NewListener()})
 			var c *couple
@@ -289,7 +289,7 @@ func TestCallsInBothDirections(t *testing.T) {
 // More than a thousand calls are under way at once on one association; all are answered, though they are more than
 // the queues of the server between hold. The window is full in every mode.
 func TestThousandCallsAtOnce(t *testing.T) {
-	for _, m := range testbed.Modes {
+	for _, m := range testbed.Modes82 {
 		t.Run(m.String(), func(t *testing.T) {
 			bed := testbed.Start(t, testbed.Options{Mode: m, Listener: testbed.NewListener()})
 			cfg := assoc.Config{Outstanding: 1000, Handler: echoItem}
@@ -298,7 +298,7 @@ func TestThousandCallsAtOnce(t *testing.T) {
 			defer cancel()
 			var calls sync.WaitGroup
 			n := 1200
-			if raceEnabled && m != testbed.Modes[0] {
+			if raceEnabled && m != testbed.Modes82[0] {
 				n = 300 // the window and the queues are the same code in all modes
 			}
 			for i := range n {

@@ -65,7 +65,7 @@ func serveRaw(t *testing.T, bed *testbed.Bed, cfg assoc.Config, handle func(*ass
 // Reports travel both ways in messages of type normal, and in order with the answers that travel in iqs.
 // IEC 61850-8-2, Table "Mapping of MMS PDUs to XMPP stanzas".
 func TestReportsAndAnswersComeInOrder(t *testing.T) {
-	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
+	testbed.EachMode82(t, func(t *testing.T, o testbed.Options) {
 		var mu sync.Mutex
 		carried := make(map[string]int)
 		bed := testbed.Start(t, o)
@@ -135,7 +135,7 @@ func readOne() *mms.ReadRequest {
 // A request tells its handler when it was sealed, whatever a server did with it on the way; without end-to-end security
 // there is nobody to believe. IEC 62351-4, token2.
 func TestRequestHeldBackOnTheWay(t *testing.T) {
-	for _, m := range testbed.Modes {
+	for _, m := range testbed.Modes82 {
 		t.Run(m.String(), func(t *testing.T) {
 			bed := testbed.Start(t, testbed.Options{Mode: m, Listener: testbed.NewListener()})
 			times := make(chan time.Time, 1)

@@ -82,7 +82,7 @@ func TestRefusedAnswerReachesTheServer(t *testing.T) {
 		return passOn(st)
 	})
 	ended := make(chan error, 1)
-	bed.IEDWatched("pv1", pv(t), func(err error) { ended <- err })
+	bed.NewIED("pv1", testbed.IEDConfig{Model: pv(t), Ended: func(err error) { ended <- err }})
 	link, err := bed.Dial(bed.Config("ems", rbac.Viewer)).Associate(testbed.JID("pv1"))
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func TestPDUsThatAreTooLong(t *testing.T) {
 		{"the XMPP server", 0, 0, 30000, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			for _, m := range testbed.Modes {
+			for _, m := range testbed.Modes82 {
 				t.Run(m.String(), func(t *testing.T) {
 					bed := testbed.Start(t, testbed.Options{Mode: m, Listener: testbed.NewListener(), Stream: xmpp.Limits{Authenticated: tc.stanza}})
 					c := pair(t, bed, assoc.Config{MaxPDU: tc.ask}, assoc.Config{MaxPDU: tc.serve, Handler: handler})
@@ -59,7 +59,7 @@ func TestPDUsThatAreTooLong(t *testing.T) {
 
 // The longest PDU that was agreed on passes, both ways, whatever protection makes of it.
 func TestPDUsOfTheLengthAgreedOn(t *testing.T) {
-	for _, m := range testbed.Modes {
+	for _, m := range testbed.Modes82 {
 		t.Run(m.String(), func(t *testing.T) {
 			bed := testbed.Start(t, testbed.Options{Mode: m, Listener: testbed.NewListener()})
 			c := pair(t, bed, assoc.Config{MaxPDU: 1 << 30}, assoc.Config{MaxPDU: 1 << 30, Handler: echoItem})

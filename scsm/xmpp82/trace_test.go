@@ -72,7 +72,7 @@ func (c *carried) hooks(t *testing.T) *xmpp82.Trace {
 }
 
 func TestTraceShowsEachPDUInItsStanza(t *testing.T) {
-	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
+	testbed.EachMode82(t, func(t *testing.T, o testbed.Options) {
 		b := testbed.Start(t, o)
 		b.IED("pv1", pv(t))
 		var seen carried
