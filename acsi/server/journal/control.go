@@ -54,7 +54,7 @@ func (c *Control) Mark(member int, trigger acsi.TrgOps) bool {
 	return true
 }
 
-// Take gives what has changed since it was asked last, in the order of the changes. It is valid until the next call.
+// Take appends what has changed since it was asked last to changes, in the order of the changes.
 func (c *Control) Take(changes []Change) []Change {
 	for _, member := range c.changed {
 		changes = append(changes, Change{member, c.reasons[member]})
