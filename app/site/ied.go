@@ -66,6 +66,7 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 		cancel()
 		ied.close()
 	}()
+	ied.running.Go(func() { engine.Run(ctx) })
 	if o.Sim {
 		simulation, err := sim.New(sim.Config{Engine: engine, Seed: o.Seed, Latitude: o.Latitude, Longitude: o.Longitude})
 		if err != nil {
