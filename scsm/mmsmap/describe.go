@@ -114,8 +114,18 @@ func describeRequest(r mms.ConfirmedServiceRequest) Meaning {
 		return m
 	case *mms.GetVariableAccessAttributesRequest:
 		return Meaning{Service: "GetDataDefinition", Objects: []string{objectName(r.Name)}}
+	case *mms.DefineNamedVariableListRequest:
+		return describeNewSet(r)
+	case *mms.GetNamedVariableListAttributesRequest:
+		return Meaning{Service: "GetDataSetDirectory", Objects: []string{setName(r.VariableListName)}}
+	case *mms.DeleteNamedVariableListRequest:
+		return describeDeletion(r)
+	case *mms.ReadJournalRequest:
+		return describeQuery(r)
+	case *mms.ExtendedGetNameListRequest:
+		return describeLevel(r)
 	}
-	return Meaning{Service: strings.TrimSuffix(goName(r), "Request")}
+	return describeFileRequest(r)
 }
 
 func describeResponse(r mms.ConfirmedServiceResponse) Meaning {
@@ -125,11 +135,9 @@ func describeResponse(r mms.ConfirmedServiceResponse) Meaning {
 	case *mms.IdentifyResponse:
 		return Meaning{Service: "Identify", Outcome: fmt.Sprintf("%q, %q, %q", r.VendorName, r.ModelName, r.Revision)}
 	case *mms.GetNameListResponse:
-		outcome := count(len(r.ListOfIdentifier), "name")
-		if r.MoreFollows {
-			outcome += ", more follow"
-		}
-		return Meaning{Service: "GetDirectory", Outcome: outcome}
+		return listed(r.ListOfIdentifier, r.MoreFollows)
+	case *mms.ExtendedGetNameListResponse:
+		return listed(r.ListOfIdentifier, r.MoreFollows)
 	case *mms.ReadResponse:
 		return describeResults("GetDataValues", len(r.ListOfAccessResult), resultOf(r.ListOfAccessResult))
 	case *mms.WriteResponse:
@@ -139,8 +147,24 @@ func describeResponse(r mms.ConfirmedServiceResponse) Meaning {
 		})
 	case *mms.GetVariableAccessAttributesResponse:
 		return Meaning{Service: "GetDataDefinition", Outcome: typeText(r.TypeSpecification)}
+	case *mms.DefineNamedVariableListResponse:
+		return Meaning{Service: "CreateDataSet", Outcome: "done"}
+	case *mms.GetNamedVariableListAttributesResponse:
+		return Meaning{Service: "GetDataSetDirectory", Outcome: members(r.ListOfVariable)}
+	case *mms.DeleteNamedVariableListResponse:
+		return describeDeleted(r)
+	case *mms.ReadJournalResponse:
+		return describeEntries(r)
 	}
-	return Meaning{Service: strings.TrimSuffix(goName(r), "Response")}
+	return describeFileResponse(r)
+}
+
+func listed(names []string, more bool) Meaning {
+	outcome := count(len(names), "name")
+	if more {
+		outcome += ", more follow"
+	}
+	return Meaning{Service: "GetDirectory", Outcome: outcome}
 }
 
 // resultOf tells the results of a list one by one.
@@ -221,6 +245,24 @@ func describeNames(r *mms.GetNameListRequest) Meaning {
 		m.Service = "GetLogicalNodeDirectory (data sets)"
 	case class == mms.ClassJournal:
 		m.Service = "GetLogicalNodeDirectory (logs)"
+	}
+	if r.ContinueAfter != "" {
+		m.Objects = append(m.Objects, "after "+r.ContinueAfter)
+	}
+	return m
+}
+
+// describeLevel is describeNames for one level.
+func describeLevel(r *mms.ExtendedGetNameListRequest) Meaning {
+	if r.ItemID == "" {
+		return describeNames(&mms.GetNameListRequest{ExtendedObjectClass: r.ExtendedObjectClass, ObjectScope: r.ObjectScope, ContinueAfter: r.ContinueAfter})
+	}
+	m := Meaning{Service: "GetDataDirectory", Objects: []string{r.ItemID}}
+	if domain, ok := r.ObjectScope.(mms.ScopeDomain); ok {
+		m.Objects[0] = objectName(mms.DomainSpecific{DomainID: string(domain), ItemID: r.ItemID})
+	}
+	if !strings.Contains(r.ItemID, "$") {
+		m.Service = "GetLogicalNodeDirectory"
 	}
 	if r.ContinueAfter != "" {
 		m.Objects = append(m.Objects, "after "+r.ContinueAfter)
@@ -335,6 +377,9 @@ func typeText(t mms.TypeSpecification) string {
 	return strings.TrimSuffix(goName(t), "Type")
 }
 
+// timeFormat is ISO 8601 to a millisecond.
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
 // brief is a value without the names of its types.
 func brief(v value.Value) string {
 	switch v.Kind() {
@@ -367,7 +412,11 @@ func brief(v value.Value) string {
 		return strconv.Quote(v.Text())
 	case value.UTCTime:
 		t, _ := v.Time()
-		return t.Format("2006-01-02T15:04:05.000Z")
+		return t.Format(timeFormat)
+	case value.BinaryTime:
+		if t, ok := v.Time(); ok {
+			return t.Format(timeFormat)
+		}
 	}
 	return v.String()
 }

@@ -35,6 +35,12 @@ func names(class mms.ObjectClass, scope mms.ObjectScope, after string) *mms.Conf
 		ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: class}, ObjectScope: scope, ContinueAfter: after}}
 }
 
+var dataSet = mms.DomainSpecific{DomainID: "PV1LD0", ItemID: "LLN0$events"}
+
+func level(item, after string) *mms.ConfirmedRequest {
+	return &mms.ConfirmedRequest{Service: &mms.ExtendedGetNameListRequest{ObjectScope: mms.ScopeDomain("PV1LD0"), ItemID: item, ContinueAfter: after}}
+}
+
 func respond(r mms.ConfirmedServiceResponse) *mms.ConfirmedResponse {
 	return &mms.ConfirmedResponse{Service: r}
 }
@@ -91,6 +97,59 @@ var described = []struct {
 	{"names", respond(&mms.GetNameListResponse{ListOfIdentifier: []string{"a", "b"}, MoreFollows: true}), "GetDirectory: 2 names, more follow", false},
 	{"a type", respond(&mms.GetVariableAccessAttributesResponse{TypeSpecification: &mms.StructureType{Components: []mms.TypeComponent{{ComponentName: "mag"}, {ComponentName: "q"}}}}), "GetDataDefinition: {mag, q}", false},
 	{"an array's type", respond(&mms.GetVariableAccessAttributesResponse{TypeSpecification: &mms.ArrayType{NumberOfElements: 3, ElementType: mms.BooleanType{}}}), "GetDataDefinition: array of 3 Boolean", false},
+	{"a new data set", &mms.ConfirmedRequest{Service: &mms.DefineNamedVariableListRequest{VariableListName: dataSet, ListOfVariable: listOf("MMXU1$MX$TotW", "LLN0$ST$Beh")}},
+		"CreateDataSet PV1LD0/LLN0.events = {PV1LD0/MMXU1.TotW[MX], PV1LD0/LLN0.Beh[ST]}", false},
+	{"a large one of the association", &mms.ConfirmedRequest{Service: &mms.DefineNamedVariableListRequest{VariableListName: mms.AASpecific("mine"), ListOfVariable: listOf("a", "b", "c", "d")}},
+		"CreateDataSet @mine = {4 members}", false},
+	{"a data set made", respond(&mms.DefineNamedVariableListResponse{}), "CreateDataSet: done", false},
+	{"members", &mms.ConfirmedRequest{Service: &mms.GetNamedVariableListAttributesRequest{VariableListName: dataSet}}, "GetDataSetDirectory PV1LD0/LLN0.events", false},
+	{"the members", respond(&mms.GetNamedVariableListAttributesResponse{ListOfVariable: listOf("MMXU1$MX$TotW")}), "GetDataSetDirectory: PV1LD0/MMXU1.TotW[MX]", false},
+	{"delete data sets", &mms.ConfirmedRequest{Service: &mms.DeleteNamedVariableListRequest{ListOfVariableListName: []mms.ObjectName{dataSet, mms.AASpecific("mine")}}},
+		"DeleteDataSet PV1LD0/LLN0.events, @mine", false},
+	{"delete those of a logical device", &mms.ConfirmedRequest{Service: &mms.DeleteNamedVariableListRequest{ScopeOfDelete: mms.DeleteDomain, DomainName: "PV1LD0"}}, "DeleteDataSet all of PV1LD0", false},
+	{"delete those of the association", &mms.ConfirmedRequest{Service: &mms.DeleteNamedVariableListRequest{ScopeOfDelete: mms.DeleteAASpecific}}, "DeleteDataSet all of the association", false},
+	{"delete all", &mms.ConfirmedRequest{Service: &mms.DeleteNamedVariableListRequest{ScopeOfDelete: mms.DeleteVMD}}, "DeleteDataSet all", false},
+	{"data sets deleted", respond(&mms.DeleteNamedVariableListResponse{NumberMatched: 1, NumberDeleted: 1}), "DeleteDataSet: done", false},
+	{"data sets kept", respond(&mms.DeleteNamedVariableListResponse{NumberMatched: 1}), "DeleteDataSet: 0 of 1 deleted", true},
+	{"data sets unknown", respond(&mms.DeleteNamedVariableListResponse{}), "DeleteDataSet: there is no such data set", true},
+
+	{"a log by time", &mms.ConfirmedRequest{Service: &mms.ReadJournalRequest{JournalName: mms.DomainSpecific{DomainID: "PV1LD0", ItemID: "LLN0$EventLog"},
+		RangeStartSpecification: mms.StartingTime(mms.TimeOfDayOf(time.Unix(1e9, 5e8))), RangeStopSpecification: mms.EndingTime{0, 0, 0, 1}}},
+		"QueryLogByTime PV1LD0/LLN0.EventLog, from 2001-09-09T01:46:40.500Z, to 00000001", false},
+	{"a log from an entry on", &mms.ConfirmedRequest{Service: &mms.ReadJournalRequest{JournalName: dataSet, RangeStartSpecification: mms.StartingEntry{7}, RangeStopSpecification: mms.NumberOfEntries(10)}},
+		"QueryLogByTime PV1LD0/LLN0.events, from entry 07, 10 of them", false},
+	{"a log after an entry", &mms.ConfirmedRequest{Service: &mms.ReadJournalRequest{JournalName: dataSet,
+		EntryToStartAfter: &mms.EntryToStartAfter{TimeSpecification: mms.TimeOfDayOf(time.Unix(1e9, 0)), EntrySpecification: []byte{7}}}},
+		"QueryLogAfter PV1LD0/LLN0.events, after entry 07 of 2001-09-09T01:46:40.000Z", false},
+	{"an entry", respond(&mms.ReadJournalResponse{ListOfJournalEntry: make([]mms.JournalEntry, 1), MoreFollows: true}), "QueryLog: 1 entry, more follow", false},
+	{"entries", respond(&mms.ReadJournalResponse{}), "QueryLog: 0 entries", false},
+
+	{"open a file", &mms.ConfirmedRequest{Service: &mms.FileOpenRequest{FileName: mms.FileName{"COMTRADE/1.cfg"}}}, "GetFile (open) COMTRADE/1.cfg", false},
+	{"open a file further on", &mms.ConfirmedRequest{Service: &mms.FileOpenRequest{FileName: mms.FileName{"COMTRADE", "1.cfg"}, InitialPosition: 7}}, "GetFile (open) COMTRADE/1.cfg, from octet 7", false},
+	{"an open file", respond(&mms.FileOpenResponse{FRSMID: 3, FileAttributes: mms.FileAttributes{SizeOfFile: 1}}), "GetFile (open): open file 3, 1 octet", false},
+	{"read a file", &mms.ConfirmedRequest{Service: &mms.FileReadRequest{FRSMID: 3}}, "GetFile (read) open file 3", false},
+	{"octets of a file", respond(&mms.FileReadResponse{FileData: make([]byte, 7), MoreFollows: true}), "GetFile (read): 7 octets, more follow", false},
+	{"close a file", &mms.ConfirmedRequest{Service: &mms.FileCloseRequest{FRSMID: 3}}, "GetFile (close) open file 3", false},
+	{"a closed file", respond(&mms.FileCloseResponse{}), "GetFile (close): done", false},
+	{"delete a file", &mms.ConfirmedRequest{Service: &mms.FileDeleteRequest{FileName: mms.FileName{"a"}}}, "DeleteFile a", false},
+	{"a deleted file", respond(&mms.FileDeleteResponse{}), "DeleteFile: done", false},
+	{"files", &mms.ConfirmedRequest{Service: &mms.FileDirectoryRequest{}}, "GetServerDirectory (files)", false},
+	{"more files of a folder", &mms.ConfirmedRequest{Service: &mms.FileDirectoryRequest{FileSpecification: mms.FileName{"COMTRADE/"}, ContinueAfter: mms.FileName{"COMTRADE/a"}}},
+		"GetServerDirectory (files) COMTRADE/, after COMTRADE/a", false},
+	{"one file", &mms.ConfirmedRequest{Service: &mms.FileDirectoryRequest{FileSpecification: mms.FileName{"a"}}}, "GetFileAttributeValues a", false},
+	{"the files", respond(&mms.FileDirectoryResponse{ListOfDirectoryEntry: []mms.DirectoryEntry{{FileName: mms.FileName{"a"}}, {FileName: mms.FileName{"b/"}}}, MoreFollows: true}),
+		"GetServerDirectory (files): a (0 octets), b/ (0 octets), more follow", false},
+	{"many files", respond(&mms.FileDirectoryResponse{ListOfDirectoryEntry: make([]mms.DirectoryEntry, 7)}), "GetServerDirectory (files): 7 files", false},
+	{"fetch a file", &mms.ConfirmedRequest{Service: &mms.ObtainFileRequest{SourceFile: mms.FileName{"a"}, DestinationFile: mms.FileName{"in/a"}}}, "SetFile in/a of a", false},
+	{"fetch a file of somebody else", &mms.ConfirmedRequest{Service: &mms.ObtainFileRequest{SourceFileServer: &mms.ApplicationReference{}, SourceFile: mms.FileName{"a"}, DestinationFile: mms.FileName{"b"}}},
+		"SetFile b of a of another server", false},
+	{"a fetched file", respond(&mms.ObtainFileResponse{}), "SetFile: done", false},
+
+	{"a level of names", level("", ""), "GetLogicalDeviceDirectory PV1LD0", false},
+	{"a level of a logical node", level("LLN0", "BR"), "GetLogicalNodeDirectory PV1LD0/LLN0, after BR", false},
+	{"a level of data", level("LLN0$ST$Beh", ""), "GetDataDirectory PV1LD0/LLN0.Beh[ST]", false},
+	{"names of a level", respond(&mms.ExtendedGetNameListResponse{ListOfIdentifier: []string{"a"}}), "GetDirectory: 1 name", false},
+
 	{"no type", respond(&mms.GetVariableAccessAttributesResponse{}), "GetDataDefinition", false},
 
 	{"a report", &mms.Unconfirmed{Service: &mms.InformationReport{VariableAccessSpecification: mms.VariableListName{Name: mms.VMDSpecific("RPT")}}}, "Report: 0 results", false},
@@ -167,7 +226,7 @@ func TestDescribeKnowsEveryPDUAndService(t *testing.T) {
 			}
 		}
 	}
-	if found < 18 {
-		t.Errorf("%d PDUs and services are declared in %s, want 18 or more: the test looks in the wrong place", found, dir)
+	if found < 49 {
+		t.Errorf("%d PDUs and services are declared in %s, want 49 or more: the test looks in the wrong place", found, dir)
 	}
 }
