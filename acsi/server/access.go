@@ -76,6 +76,22 @@ func (c *call) decide(right rbac.Right, ld string, ref acsi.Ref) *acsi.Error {
 	return acsi.Errorf(acsi.ObjectAccessDenied, "it takes the right %s: %s", right, d.Reason)
 }
 
+// anywhere is decide on any logical device.
+func (c *call) anywhere(right rbac.Right) error {
+	var denied rbac.Decision
+	for _, ld := range c.e.cfg.Model.LDs {
+		d := c.allowed(right, ld.Name)
+		if d.Allowed {
+			return nil
+		}
+		if d.Reason >= denied.Reason {
+			denied = d
+		}
+	}
+	c.deny(right, denied, "the server")
+	return acsi.Errorf(acsi.ObjectAccessDenied, "it takes the right %s: %s", right, denied.Reason)
+}
+
 const maxDeniedRefs = 3
 
 func (c *call) deny(right rbac.Right, d rbac.Decision, ref string) {

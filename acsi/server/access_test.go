@@ -26,6 +26,12 @@ var arguments = map[string][]any{
 	"SetDataValues":             {bg, []acsi.Assignment{{Ref: acsi.MustRef("CRNLD0/MMXU1.TotW.db[CF]"), Value: value.Uint(1)}}},
 	"GetDataDirectory":          {bg, acsi.MustRef("CRNLD0/MMXU1.TotW")},
 	"GetDataDefinition":         {bg, acsi.MustRef("CRNLD0/MMXU1.TotW")},
+	"GetDataSets":               {bg, acsi.MustRef("CRNLD0/LLN0")},
+	"GetDataSetDirectory":       {bg, acsi.MustRef("CRNLD0/LLN0.measured")},
+	"GetDataSetValues":          {bg, acsi.MustRef("CRNLD0/LLN0.measured")},
+	"SetDataSetValues":          {bg, acsi.MustRef("CRNLD0/LLN0.measured"), []value.Value{value.Uint(1)}},
+	"CreateDataSet":             {bg, acsi.MustRef("CRNLD0/LLN0.new"), []acsi.Ref{acsi.MustRef("CRNLD0/MMXU1.TotW[MX]")}},
+	"DeleteDataSet":             {bg, acsi.MustRef("CRNLD0/LLN0.measured")},
 }
 
 // undecided are the methods that are no request for anything, and say why.
@@ -37,9 +43,7 @@ var undecided = map[string]string{
 
 // unserved are the services that this IED does not carry out for anybody.
 var unserved = map[string]bool{
-	"GetDataSets": true, "GetDataSetDirectory": true, "GetDataSetValues": true, "SetDataSetValues": true, "CreateDataSet": true,
-	"DeleteDataSet": true,
-	"GetLogs":       true, "QueryLogByTime": true, "QueryLogAfter": true,
+	"GetLogs": true, "QueryLogByTime": true, "QueryLogAfter": true,
 	"GetFiles": true, "OpenFile": true, "SetFile": true, "DeleteFile": true,
 }
 
@@ -110,6 +114,9 @@ func TestEveryServiceDecides(t *testing.T) {
 			} {
 				t.Run(tc.name, func(t *testing.T) {
 					b := newBench(t)
+					if err := b.as(rbac.Engineer).CreateDataSet(bg, acsi.MustRef("CRNLD0/LLN0.measured"), []acsi.Ref{acsi.MustRef("CRNLD0/MMXU1.TotW.db[CF]")}); err != nil {
+						t.Fatal(err)
+					}
 					errs := callService(b.Services(tc.subject), name)
 					if (len(errs) > 0) != tc.denied {
 						t.Fatalf("got errors %v, want denied=%t", errs, tc.denied)

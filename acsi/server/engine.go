@@ -20,6 +20,7 @@ type Config struct {
 	Audit       audit.Sink       // nil: audit.Discard
 	Now         func() time.Time // nil: time.Now
 	TimeQuality acsi.TimeQuality // of the times that Now gives; 0: acsi.AccuracyUnspecified
+	State       State            // what outlives the process; nil: nothing does
 }
 
 // Engine keeps the values of a model and serves them. All methods may be called concurrently.
@@ -45,6 +46,9 @@ type Engine struct {
 	due   time.Time                   // when Tick is to be called next
 	tasks []func(ctx context.Context) // for Run to start
 	poke  chan struct{}               // tells Run that due is sooner than it was, or that there are tasks
+
+	saving saving
+	sets   dataSets
 }
 
 // New makes an engine of cfg, with the initial values of the model. Until the process updates it, the quality of
@@ -66,14 +70,17 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, layout: l, poke: make(chan struct{}, 1)}
+	e := &Engine{cfg: cfg, layout: l, poke: make(chan struct{}, 1), saving: newSaving(cfg.State)}
 	e.hookTurn.L = &e.mu
 	e.tx.e = e
 	if e.values, err = l.initial(e.now()); err != nil {
 		return nil, err
 	}
 	e.watches.of = make([]int32, l.leafs)
-	return e, e.makeMachines()
+	if err := e.makeMachines(); err != nil {
+		return nil, err
+	}
+	return e, e.loadState()
 }
 
 // makeMachines makes what serves the model beyond its values.

@@ -23,3 +23,9 @@ func (s *session) takeReport() *acsi.Report { return nil }
 
 // closeReports ends the reports of the association.
 func (s *session) closeReports() {}
+
+func (e *Engine) loadReportControl(Record) error { return nil }
+
+func (e *Engine) loadReportEntry(Record) error { return nil }
+
+func (e *Engine) restoreReports() error { return nil }

@@ -49,10 +49,14 @@ func (e *Engine) wakeRun() {
 	}
 }
 
-// Run calls Tick whenever it is due, until ctx ends and all that it has started has ended. It is called once.
+// Run calls Tick whenever it is due and keeps the State, until ctx ends and all that it has started has ended. It is called once.
+// Where there is a State, buffered reports wait until it has kept them: without Run none is sent.
 func (e *Engine) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
+	if e.saving.state != nil {
+		running.Go(func() { e.runSaves(ctx) })
+	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {

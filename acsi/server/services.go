@@ -14,26 +14,22 @@ import (
 // Supported lists the services of this engine.
 func (s *session) Supported() acsi.ServiceSet {
 	return acsi.GetServerDirectory | acsi.GetLogicalDeviceDirectory | acsi.GetLogicalNodeDirectory | acsi.GetAllDataValues |
-		acsi.GetDataValues | acsi.SetDataValues | acsi.GetDataDirectory | acsi.GetDataDefinition
+		acsi.GetDataValues | acsi.SetDataValues | acsi.GetDataDirectory | acsi.GetDataDefinition | acsi.GetDataSets |
+		acsi.GetDataSetDirectory | acsi.GetDataSetValues | acsi.SetDataSetValues | acsi.CreateDataSet | acsi.DeleteDataSet
 }
 
 // GetServerDirectory leaves out what the peer may not view. Who may view nothing at all is denied.
 func (s *session) GetServerDirectory(context.Context) ([]string, error) {
 	c := s.begin(acsi.GetServerDirectory)
 	defer c.end()
-	var names []string
-	var denied rbac.Decision
-	for _, ld := range s.e.cfg.Model.LDs {
-		d := c.allowed(rbac.View, ld.Name)
-		if d.Allowed {
-			names = append(names, ld.Name)
-		} else if d.Reason >= denied.Reason {
-			denied = d
-		}
+	if err := c.anywhere(rbac.View); err != nil {
+		return nil, err
 	}
-	if names == nil {
-		c.deny(rbac.View, denied, "the server")
-		return nil, acsi.Errorf(acsi.ObjectAccessDenied, "it takes the right %s: %s", rbac.View, denied.Reason)
+	var names []string
+	for _, ld := range s.e.cfg.Model.LDs {
+		if c.allowed(rbac.View, ld.Name).Allowed {
+			names = append(names, ld.Name)
+		}
 	}
 	slices.Sort(names)
 	return names, nil
@@ -205,19 +201,24 @@ func (s *session) absent(ref acsi.Ref) *acsi.Error {
 func (s *session) SetDataValues(ctx context.Context, assignments []acsi.Assignment) ([]error, error) {
 	c := s.begin(acsi.SetDataValues)
 	defer c.end()
-	errs := make([]error, len(assignments))
 	s.e.mu.Lock()
+	return c.setAll(ctx, assignments), nil
+}
+
+// setAll writes one after the other. It is called with the lock held and returns without it.
+func (c *call) setAll(ctx context.Context, assignments []acsi.Assignment) []error {
+	errs := make([]error, len(assignments))
 	for i, a := range assignments {
 		errs[i] = c.set(a)
 		if rest := c.rest; rest != nil {
 			c.rest = nil
 			c.tellProcess()
 			errs[i] = rest(ctx)
-			s.e.mu.Lock()
+			c.e.mu.Lock()
 		}
 	}
 	c.tellProcess()
-	return errs, nil
+	return errs
 }
 
 // set carries out one write, with the lock held. What cannot be done so, because it waits for a decision of the process or for a

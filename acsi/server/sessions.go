@@ -22,7 +22,10 @@ type session struct {
 	closed  bool
 	notices []acsi.Notice // that are not reports, the oldest first
 	wakeup  chan struct{} // there may be something for Next
+	sets    map[acsi.Ref]*dataSet
 }
+
+var errClosed = fmt.Errorf("acsi/server: the association has ended: %w", net.ErrClosed)
 
 var _ acsi.Services = (*session)(nil)
 
@@ -76,7 +79,7 @@ func (s *session) take() (acsi.Notice, error) {
 	s.e.mu.Lock()
 	defer s.e.release()
 	if s.closed {
-		return nil, fmt.Errorf("acsi/server: the association has ended: %w", net.ErrClosed)
+		return nil, errClosed
 	}
 	if len(s.notices) > 0 {
 		n := s.notices[0]

@@ -141,6 +141,8 @@ const (
 	StreamSlow      ID = "x-busbar:stream-slow"
 	SenderSpoofed   ID = "x-busbar:sender-spoofed"
 	ValueWritten    ID = "x-busbar:value-written"
+	StateLost       ID = "x-busbar:state-lost"
+	StateRestored   ID = "x-busbar:state-restored"
 )
 
 type entry struct {
@@ -225,6 +227,8 @@ var table = map[ID]entry{
 	StreamSlow:      {"stream ended because its peer reads too slowly", Warning},
 	SenderSpoofed:   {"stanza stamped with another's address", Alarm},
 	ValueWritten:    {"value written", Notice},
+	StateLost:       {"state no longer durable", Alarm},
+	StateRestored:   {"state durable again", Notice},
 }
 
 // Mnemonic returns what the ID stands for in a few words, or the ID itself
