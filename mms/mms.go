@@ -110,6 +110,7 @@ var module = asn1.NewModule(slices.Concat([]asn1.Decl{
 	asn1.NamedBits[StatusDetail]("BIT STRING", 0, nil),
 	objectNameDecl, objectScopeDecl, asn1.Numbers[ObjectClass]("ObjectClass", objectClassNames),
 	asn1.Numbers[DeleteScope]("INTEGER", deleteScopeNames),
+	asn1.Octets[TimeOfDay]("TimeOfDay", 4, 6), asn1.Octets[StartingTime]("TimeOfDay", 4, 6), asn1.Octets[EndingTime]("TimeOfDay", 4, 6),
 	rangeStartDecl, rangeStopDecl, entryFormDecl, asn1.Numbers[EventConditionState]("EC-State", eventConditionStateNames),
 	apTitleDecl, aeQualifierDecl, serviceSpecificInformationDecl, asn1.Numbers[ObtainFileError]("INTEGER", obtainFileErrorNames),
 	variableAccessSpecificationDecl, variableSpecificationDecl, addressDecl,

@@ -52,6 +52,9 @@ func (p *modulePrinter) definition(t *asn1.Type) string {
 	case asn1.BitString:
 		return "BIT STRING" + named(t.Names)
 	case asn1.OctetString:
+		if t.Sizes != nil {
+			return strings.NewReplacer("[", "OCTET STRING (SIZE (", " ", " | ", "]", "))").Replace(fmt.Sprint(t.Sizes))
+		}
 		return "OCTET STRING"
 	case asn1.String:
 		if t.Tag == 25 { // asn1c writes a GraphicString in hex

@@ -36,7 +36,12 @@ func randomType(t *rapid.T, p *asn1.Type, v reflect.Value, depth int) {
 			p.SetBit(v, rapid.IntRange(0, p.BitCap()-1).Draw(t, "bit"))
 		}
 	case asn1.OctetString:
-		v.SetBytes(rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "octets"))
+		least, most := 0, 20
+		if p.Sizes != nil {
+			least = rapid.SampledFrom(p.Sizes).Draw(t, "size")
+			most = least
+		}
+		v.SetBytes(rapid.SliceOfN(rapid.Byte(), least, most).Draw(t, "octets"))
 	case asn1.String:
 		v.SetString(randomString(p.Charset).Draw(t, "string"))
 	case asn1.ObjectID:

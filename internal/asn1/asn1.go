@@ -9,7 +9,7 @@
 //	INTEGER                  a Go integer type, whose range is the constraint; named numbers: Numbers
 //	ENUMERATED               a Go integer type of its own: Enumerated
 //	BIT STRING               with named bits: an unsigned type, or an array of uint64, of its own: NamedBits
-//	OCTET STRING             []byte
+//	OCTET STRING             []byte; of some sizes only: Octets
 //	OBJECT IDENTIFIER        string, dotted decimal
 //	the character strings    string
 //	NULL                     struct{}
@@ -59,6 +59,7 @@ package asn1
 import (
 	"fmt"
 	"reflect"
+	"slices"
 )
 
 // Kind tells how a Type is encoded.
@@ -96,6 +97,7 @@ type Type struct {
 	MinBits int     // BitString: bits that are always encoded
 	Charset Charset // String
 	Base64  bool    // OctetString: base64 in XML
+	Sizes   []int   // OctetString: the numbers of octets that it may have; nil: any
 
 	Fields     []Use // Sequence: components; ChoiceOf: alternatives
 	Set        bool  // Sequence: a SET, whose components come in any order (BER)
@@ -224,6 +226,14 @@ func (t *Type) Component(tag Tag) *Use {
 		}
 	}
 	return nil
+}
+
+// CheckSize tells, "" where b may be a value of the OctetString type t, why not.
+func (t *Type) CheckSize(b []byte) string {
+	if t.Sizes == nil || slices.Contains(t.Sizes, len(b)) {
+		return ""
+	}
+	return fmt.Sprintf("a %s of %d octets, not %v", t.Name, len(b), t.Sizes)
 }
 
 // Alternative finds the alternative of a CHOICE that holds values of type g, nil if there is none.

@@ -35,6 +35,7 @@ type head struct {
 	Nothing   *struct{}    `asn:"nothing [9] OPTIONAL"`
 	Sure      *bool        `asn:"sure [40] OPTIONAL"`
 	Retries   *RetryPolicy `asn:"OPTIONAL ALIAS retries"`
+	Day       day          `asn:"day [11] OPTIONAL"`
 }
 
 // RetryPolicy is a component without identifier, which takes its type's name.
@@ -46,12 +47,14 @@ type (
 	reason  uint8
 	urgency int64
 	flags   uint8
+	day     []byte
 )
 
 var messageType = asn1.Compile[message](asn1.NewModule(
 	asn1.Enumerated[reason]("Reason", asn1.Names{"none", "", "late"}),
 	asn1.Numbers[urgency]("Urgency", asn1.Names{"low", "high"}),
 	asn1.NamedBits[flags]("Flags", 1, asn1.Names{"v1", "v2"}),
+	asn1.Octets[day]("Day", 2, 4),
 ))
 
 const (
@@ -62,9 +65,9 @@ const (
 	smallXER = "<message xmlns='urn:test'><head urgency='high'><reason><none/></reason><number>0</number>" +
 		"<algorithm>1.2.840.10045.4.3.2</algorithm><text/><key/><flags/></head></message>"
 
-	largeBER = "307b" + "306d" + "0a0102" + "80088000000000000000" + "a10b020900ffffffffffffffff" + "8203550403" +
+	largeBER = "307f" + "3071" + "0a0102" + "80088000000000000000" + "a10b020900ffffffffffffffff" + "8203550403" +
 		"0c04c3a43c09" + "83016e" + "180f32303236303130323033303430355a" + "84046b65793f" + "8500" + "a608040401020304" + "0400" +
-		"a70706052b81040022" + "a8070201ff0202012c" + "030205a0" + "8900" + "9f2801ff" + "3004020200c8" +
+		"a70706052b81040022" + "a8070201ff0202012c" + "030205a0" + "8900" + "9f2801ff" + "3004020200c8" + "8b021234" +
 		"aa0a" + "0c08612d626f6479210a"
 	largeXER = "<message xmlns='urn:test'><head urgency='-9223372036854775808'><reason><late/></reason>" +
 		"<number>18446744073709551615</number><algorithm>2.5.4.3</algorithm><text>ä&lt;\t</text><note>n</note>" +
@@ -72,7 +75,7 @@ const (
 		"<path><OCTET_STRING>AQIDBA==</OCTET_STRING><OCTET_STRING/></path>" +
 		"<arcs><OBJECT_IDENTIFIER>1.3.132.0.34</OBJECT_IDENTIFIER></arcs>" +
 		"<numbers><INTEGER>-1</INTEGER><INTEGER>300</INTEGER></numbers><flags>101</flags><nothing/>" +
-		"<sure>true</sure><RetryPolicy count='200'/></head><body>" + body + "</body></message>"
+		"<sure>true</sure><RetryPolicy count='200'/><day>1234</day></head><body>" + body + "</body></message>"
 )
 
 func small() message {
@@ -85,7 +88,7 @@ func large(open string) message {
 		Head: head{
 			Reason: 2, Urgency: -1 << 63, Number: 1<<64 - 1, Algorithm: "2.5.4.3", Text: "ä<\t", Note: "n", Stamp: "20260102030405Z",
 			Key: []byte("key?"), Hex: []byte{}, Path: [][]byte{{1, 2, 3, 4}, {}}, Arcs: []string{"1.3.132.0.34"}, Numbers: []int16{-1, 300},
-			Flags: 0b101, Nothing: &struct{}{}, Sure: &yes, Retries: &RetryPolicy{Count: 200},
+			Flags: 0b101, Nothing: &struct{}{}, Sure: &yes, Retries: &RetryPolicy{Count: 200}, Day: day{0x12, 0x34},
 		},
 		Body: asn1.Open(open),
 	}
@@ -150,6 +153,7 @@ func TestXERRefuses(t *testing.T) {
 		{"attribute out of range", "urgency='high'", "urgency='9223372036854775808'", "urgency: 9223372036854775808 is out of range"},
 		{"attribute that has no such name", "urgency='high'", "urgency='higher'", "no integer"},
 		{"attribute of a component", "<flags/>", "<flags/><RetryPolicy count='256'/>", "256 is out of range"},
+		{"octets of another size", "<flags/>", "<flags/><day>123456</day>", "head/day: a Day of 3 octets, not [2 4]"},
 		{"number of 65 bits", "<number>0", "<number>18446744073709551616", "no integer"},
 		{"another element at the top", "message", "massage", "massage where message is expected"},
 		{"open type that is empty", "</head>", "</head><body/>", "one element of another namespace is expected"},
@@ -206,6 +210,7 @@ func TestBERRefuses(t *testing.T) {
 		{"INTEGER in place of an ENUMERATED", "0a0100", "020100", "tag 02 where reason"},
 		{"another type in an explicit tag", "a103020100", "a1030a0100", "tag 0A where uint64"},
 		{"object identifier cut short", "040302", "040382", "a malformed OBJECT IDENTIFIER"},
+		{"octets of another size", smallBER, "301f301d" + smallBER[8:] + "8b0112", "head/day: a Day of 1 octets, not [2 4]"},
 		{"optional string that is empty", "8400", "8300", "head/note: an optional component that is empty"},
 	}
 	for _, c := range cases {
@@ -238,6 +243,7 @@ func TestWhatHasNoEncodingIsAValueError(t *testing.T) {
 		{"text with a control character", changed(func(m *message) { m.Head.Text = "\x01" }), "message/head/text"},
 		{"no object identifier", changed(func(m *message) { m.Head.Algorithm = "" }), "message/head/algorithm"},
 		{"item that is no object identifier", changed(func(m *message) { m.Head.Arcs = []string{"1.2", "9"} }), "arcs/OBJECT_IDENTIFIER[1]"},
+		{"octets of another size", changed(func(m *message) { m.Head.Day = day{1} }), "message/head/day: a Day of 1 octets, not [2 4]"},
 		{"empty open type", changed(func(m *message) { m.Body = asn1.Open{} }), "message/body: an open type without content"},
 	}
 	for _, c := range cases {

@@ -49,7 +49,7 @@ func (m *Module) compile(g reflect.Type, l line) *Type {
 }
 
 func (m *Module) declared(t *Type, d Decl) {
-	t.Kind, t.Name, t.Names, t.Closed, t.MinBits = d.kind, d.name, d.names, d.closed, d.minBits
+	t.Kind, t.Name, t.Names, t.Closed, t.MinBits, t.Sizes = d.kind, d.name, d.names, d.closed, d.minBits, d.sizes
 	switch d.kind {
 	case Integer:
 		t.Tag = 2
@@ -62,6 +62,8 @@ func (m *Module) declared(t *Type, d Decl) {
 		if k := t.Go.Kind(); !words && (k < reflect.Uint8 || k > reflect.Uint64) {
 			wrong(t.Go, "named bits are an unsigned type or an array of uint64")
 		}
+	case OctetString:
+		t.Tag = 4
 	case DataValue:
 		t.data = d.data
 	case Sequence:

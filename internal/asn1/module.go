@@ -17,7 +17,7 @@ type key struct {
 	line string // what the line says of strings and lists
 }
 
-// Decl is one declaration of a Module, made by Choice, Numbers, Enumerated, NamedBits, Data, Set or Tagged.
+// Decl is one declaration of a Module, made by Choice, Numbers, Enumerated, NamedBits, Octets, Data, Set or Tagged.
 type Decl struct {
 	g       reflect.Type
 	kind    Kind
@@ -25,6 +25,7 @@ type Decl struct {
 	names   Names
 	closed  bool
 	minBits int
+	sizes   []int
 	alts    []Alternative
 	choose  func(choice, chosen reflect.Value)
 	data    []Tag
@@ -77,6 +78,11 @@ func Enumerated[T integer](name string, names Names) Decl {
 // the bit of value 1<<i (i%64 of element i/64). At least size bits are encoded, in BER.
 func NamedBits[T any](name string, size int, names Names) Decl {
 	return Decl{g: reflect.TypeFor[T](), kind: BitString, name: name, names: names, minBits: size}
+}
+
+// Octets declares T as an OCTET STRING of one of the sizes.
+func Octets[T ~[]byte](name string, sizes ...int) Decl {
+	return Decl{g: reflect.TypeFor[T](), kind: OctetString, name: name, sizes: sizes}
 }
 
 // Data declares T as the Data of MMS, whose alternatives have the context tags given. The encodings know T by hand.

@@ -206,7 +206,7 @@ func (a *Association) Call(ctx context.Context, request mms.ConfirmedServiceRequ
 	if err != nil {
 		a.mu.Unlock()
 		<-slot
-		return nil, err
+		return nil, a.instead(err)
 	}
 	a.waiting[pdu.InvokeID] = call{wait, slot}
 	a.mu.Unlock()
@@ -246,6 +246,9 @@ func (a *Association) channel() chan answer {
 
 // place waits until another call may be open, out of a handler or not.
 func (a *Association) place(ctx context.Context, handling bool) (slot chan struct{}, err error) {
+	if a.ctx.Err() != nil {
+		return nil, a.closed()
+	}
 	if a.machine.agreed.Ours == 0 {
 		return nil, errors.New("call: it was agreed that the peer takes no calls")
 	}
@@ -274,15 +277,24 @@ func (a *Association) unsent(invokeID uint32, err error) error {
 	}
 	a.machine.forget(invokeID)
 	a.mu.Unlock()
-	a.ended(err)
-	return err
+	return a.ended(err)
 }
 
-// ended ends the association where err, of a Link's Send, says that the Link has.
-func (a *Association) ended(err error) {
-	if _, only := refusedPDU(err); !only && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		a.cancel(err)
+// ended ends the association where err, of a Link's Send, says that the Link has. It gives what the caller is told.
+func (a *Association) ended(err error) error {
+	if _, only := refusedPDU(err); only || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
+	a.cancel(err)
+	return a.closed()
+}
+
+// instead is why the association has ended, which says more than err; err while it stands.
+func (a *Association) instead(err error) error {
+	if a.ctx.Err() != nil {
+		return a.closed()
+	}
+	return err
 }
 
 // refusedPDU reports whether err of a Link's Send is about that one PDU, and what a peer that waits for it is told.
@@ -318,6 +330,7 @@ func (a *Association) Conclude(ctx context.Context) error {
 		err = a.link.Send(ctx, pdu)
 	}
 	if err != nil {
+		err = a.instead(err)
 		a.Abort()
 		return err
 	}

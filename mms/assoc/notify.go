@@ -15,15 +15,11 @@ func (a *Association) Notify(ctx context.Context, report *mms.InformationReport)
 	a.mu.Lock()
 	pdu, err := a.machine.unconfirmed(report)
 	a.mu.Unlock()
-	if err != nil {
+	if err = a.instead(err); err != nil {
 		return err
-	}
-	if a.ctx.Err() != nil {
-		return a.closed()
 	}
 	if err := a.link.Send(ctx, pdu); err != nil {
-		a.ended(err)
-		return err
+		return a.ended(err)
 	}
 	return nil
 }

@@ -68,6 +68,9 @@ func appendContent(dst []byte, t *asn1.Type, v reflect.Value) ([]byte, error) {
 	case asn1.BitString:
 		return appendBits(dst, t, v), nil
 	case asn1.OctetString:
+		if msg := t.CheckSize(v.Bytes()); msg != "" {
+			return dst, invalid(msg)
+		}
 		return append(dst, v.Bytes()...), nil
 	case asn1.String:
 		s := v.String()

@@ -25,6 +25,9 @@ func (d *decoder) simple(t *asn1.Type, v reflect.Value, b []byte) error {
 	case asn1.BitString:
 		return d.bits(t, v, b)
 	case asn1.OctetString:
+		if msg := t.CheckSize(b); msg != "" {
+			return d.fail(msg)
+		}
 		v.SetBytes(append(make([]byte, 0, len(b)), b...))
 	case asn1.String:
 		if !asn1.Valid(t.Charset, b) {

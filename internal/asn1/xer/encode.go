@@ -78,6 +78,9 @@ func appendContent(dst []byte, t *asn1.Type, v reflect.Value) ([]byte, error) {
 	case asn1.BitString:
 		return appendBits(dst, t, v), nil
 	case asn1.OctetString:
+		if msg := t.CheckSize(v.Bytes()); msg != "" {
+			return dst, invalid(msg)
+		}
 		if t.Base64 {
 			return base64.StdEncoding.AppendEncode(dst, v.Bytes()), nil
 		}

@@ -97,6 +97,9 @@ func (d *decoder) word(t *asn1.Type, v reflect.Value, b []byte) error {
 		if !ok {
 			return d.fail("neither hex nor base64, whichever is expected here")
 		}
+		if msg := t.CheckSize(x); msg != "" {
+			return d.fail(msg)
+		}
 		v.SetBytes(x)
 	case asn1.String:
 		if !asn1.Valid(t.Charset, b) {
