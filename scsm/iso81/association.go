@@ -76,6 +76,7 @@ func newAssociation(conn net.Conn, cfg *Config) *Association {
 	a := &Association{cfg: cfg, tcp: conn, limit: cfg.MaxPDU, takes: cfg.MaxPDU}
 	a.machine.lenient = lenience(cfg.Strict)
 	a.in.mostTSDU = cfg.MaxPDU + overhead
+	a.out.failed = func(err error) { a.end(err, nil) }
 	a.use(conn)
 	return a
 }

@@ -39,7 +39,8 @@ func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
 		a.out.mu.Unlock()
 		return err
 	}
-	return a.out.flush(a.more(pdu))
+	a.out.flush(a.more(pdu))
+	return nil
 }
 
 // concludeHere notes that MMS has concluded. Where the peer's FINISH stood for its conclude, the answer is a DISCONNECT.
@@ -138,7 +139,8 @@ func (a *Association) queueTSDU(tsdu []byte, pdu mms.PDU, octets []byte) error {
 	}
 	a.traceTSDU(tsdu, pdu, octets)
 	a.out.buf = a.frame(a.out.buf, tsdu)
-	return a.out.flush(false)
+	a.out.flush(false)
+	return nil
 }
 
 // sendHandshake puts the first PDU of either side into CONNECT, ACCEPT or REFUSE.

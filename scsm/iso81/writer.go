@@ -19,6 +19,7 @@ const (
 type writer struct {
 	conn    net.Conn
 	timeout time.Duration
+	failed  func(error) // hears why a write has failed
 
 	mu       sync.Mutex
 	buf      []byte // packets to be written
@@ -62,12 +63,11 @@ func (w *writer) wait(ctx context.Context) error {
 }
 
 // flush unlocks w and sees to it that buf is written: at once; or, where more is to be expected, as soon as those that
-// can run have had their turn.
-func (w *writer) flush(more bool) error {
+// can run have had their turn. Of what fails to be written the peer may have all: that is told to failed, not to the sender.
+func (w *writer) flush(more bool) {
 	switch {
 	case w.writing || len(w.buf) == 0:
 		w.mu.Unlock()
-		return nil
 	case more:
 		w.writing = true
 		w.mu.Unlock()
@@ -76,14 +76,15 @@ func (w *writer) flush(more bool) error {
 			w.mu.Lock()
 			w.write()
 		}()
-		return nil
+	default:
+		w.writing = true
+		w.write()
 	}
-	w.writing = true
-	return w.write()
 }
 
 // write writes until nothing is left, and unlocks w. The caller has locked it and set writing.
-func (w *writer) write() error {
+func (w *writer) write() {
+	var failure error
 	for len(w.buf) > 0 && w.err == nil {
 		b := w.buf
 		w.buf, w.spare = w.spare[:0], nil
@@ -92,7 +93,8 @@ func (w *writer) write() error {
 		_, err := w.conn.Write(b)
 		w.mu.Lock()
 		if err != nil && w.err == nil {
-			w.err = &endedError{"nothing can be sent to the peer", err}
+			failure = &endedError{"nothing can be sent to the peer", err}
+			w.err = failure
 		}
 		if cap(b) <= keptOut {
 			w.spare = b
@@ -104,9 +106,10 @@ func (w *writer) write() error {
 	}
 	w.writing = false
 	w.wake()
-	err := w.err
 	w.mu.Unlock()
-	return err
+	if failure != nil {
+		w.failed(failure)
+	}
 }
 
 func (w *writer) wake() {
