@@ -3,12 +3,9 @@ package xmpp82_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"busbar.example/internal/testbed"
 	"busbar.example/mms"
@@ -40,11 +37,6 @@ func answer(text string) *mms.ReadResponse {
 
 func textOf(r mms.ConfirmedServiceResponse) string {
 	return r.(*mms.ReadResponse).ListOfAccessResult[0].(*mms.Success).Value.Text()
-}
-
-// echoItem answers a read with the name of what is read.
-func echoItem(_ context.Context, r mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
-	return answer(itemOf(r)), nil
 }
 
 // pair goes on line as ems and pv1 and associates the two.
@@ -99,7 +91,7 @@ func join(t testing.TB, from, to *xmpp82.Endpoint, ask, serve assoc.Config) (cli
 // either is for an end that hears first of its own session or of the other's.
 const either = "either"
 
-// How an association ends, in each mode: both ends learn of it and why, calls that are open have no answer and are
+// How an association ends, in each mode of XMPP: both ends learn of it and why, calls that are open have no answer and are
 // said to be of unknown outcome, the audit trail has it, and nothing remains. IEC 61850-8-2, Abort and Release.
 func TestEnds(t *testing.T) {
 	for _, tc := range []struct {
@@ -198,119 +190,5 @@ func end(t *testing.T, bed *testbed.Bed, how func(*couple), clientsWhy, serversW
 	}
 	if began != 2 || ended != 2 {
 		t.Errorf("the audit trail has %d beginnings and %d ends, want one of each end", began, ended)
-	}
-}
-
-// Several associations of one pair of JIDs have ids of their own and end by themselves.
-func TestAssociationsOfOnePairEndByThemselves(t *testing.T) {
-	for _, m := range testbed.Modes82 {
-		t.Run(m.String(), func(t *testing.T) {
-			bed := testbed.Start(t, testbed.Options{Mode: m, Listener: testbed.NewListener()})
-			c := pair(t, bed, assoc.Config{}, assoc.Config{Handler: echoItem})
-			clients, servers := []*assoc.Association{c.client}, []*assoc.Association{c.server}
-			ask := func(i int) {
-				t.Helper()
-				want := fmt.Sprintf("i%d", i)
-				if got, err := clients[i].Call(timeout(t), readItem(want)); err != nil || textOf(got) != want {
-					t.Fatalf("association %d answers %v %v", i, got, err)
-				}
-			}
-			ask(0)
-			const n = 30
-			for i := 1; i < n; i++ {
-				a, b := join(t, c.clientEndpoint, c.serverEndpoint, assoc.Config{}, assoc.Config{Handler: echoItem})
-				clients, servers = append(clients, a), append(servers, b)
-				ask(i)
-			}
-			if links, _, _, ids := c.clientEndpoint.Tables(); links != n || ids != n {
-				t.Errorf("%d associations have %d ids, want %d", links, ids, n)
-			}
-			for i := range n {
-				switch i % 3 {
-				case 0:
-					if err := clients[i].Conclude(timeout(t)); err != nil {
-						t.Errorf("conclude %d: %v", i, err)
-					}
-				case 1:
-					clients[i].Abort()
-				case 2:
-					servers[i].Abort()
-				}
-				<-clients[i].Done()
-				<-servers[i].Done()
-				if i+1 < n { // each is asked once more before it ends itself
-					ask(i + 1)
-				}
-			}
-		})
-	}
-}
-
-// Both ends call each other on one association with all calls open that were agreed on, and the handlers of both
-// call back.
-func TestCallsInBothDirections(t *testing.T) {
-	for _, m := range testbed.Modes82 {
-		t.Run(m.String(), func(t *testing.T) {
-			bed := testbed.Start(t, testbed.Options{Mode: m, Listener: testbed.NewListener()})
-			var c *couple
-			ready := make(chan struct{})
-			back := func(self func() *assoc.Association) assoc.Handler {
-				return func(ctx context.Context, r mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
-					<-ready
-					if item := itemOf(r); item[0] == 'b' {
-						return answer(item), nil
-					}
-					return self().Call(ctx, readItem("b"+itemOf(r)))
-				}
-			}
-			c = pair(t, bed, assoc.Config{Handler: back(func() *assoc.Association { return c.client })},
-				assoc.Config{Handler: back(func() *assoc.Association { return c.server })})
-			close(ready)
-			var calls sync.WaitGroup
-			for _, a := range []*assoc.Association{c.client, c.server} {
-				for i := range 16 {
-					calls.Go(func() {
-						for j := range 2 {
-							item := fmt.Sprintf("a%d.%d", i, j)
-							got, err := a.Call(timeout(t), readItem(item))
-							if err != nil || textOf(got) != "b"+item {
-								t.Errorf("%s is answered with %v %v", item, got, err)
-								return
-							}
-						}
-					})
-				}
-			}
-			calls.Wait()
-		})
-	}
-}
-
-// More than a thousand calls are under way at once on one association; all are answered, though they are more than
-// the queues of the server between hold. The window is full in every mode.
-func TestThousandCallsAtOnce(t *testing.T) {
-	for _, m := range testbed.Modes82 {
-		t.Run(m.String(), func(t *testing.T) {
-			bed := testbed.Start(t, testbed.Options{Mode: m, Listener: testbed.NewListener()})
-			cfg := assoc.Config{Outstanding: 1000, Handler: echoItem}
-			c := pair(t, bed, cfg, cfg)
-			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-			defer cancel()
-			var calls sync.WaitGroup
-			n := 1200
-			if raceEnabled && m != testbed.Modes82[0] {
-				n = 300 // the window and the queues are the same code in all modes
-			}
-			for i := range n {
-				calls.Go(func() {
-					item := fmt.Sprintf("i%d", i)
-					got, err := c.client.Call(ctx, readItem(item))
-					if err != nil || textOf(got) != item {
-						t.Errorf("%s is answered with %v %v", item, got, err)
-					}
-				})
-			}
-			calls.Wait()
-		})
 	}
 }
