@@ -22,8 +22,10 @@ type Client struct {
 
 	services acsi.Services
 
-	mu    sync.Mutex
-	nodes map[acsi.Ref]*acsi.Node // logical nodes, whole
+	mu       sync.Mutex
+	nodes    map[acsi.Ref]*acsi.Node // logical nodes, whole
+	notices  notices
+	commands uint8 // given so far; it wraps
 }
 
 // New makes a client of s.

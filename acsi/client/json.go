@@ -163,6 +163,9 @@ type Failure struct {
 	Code  string `json:"code"`
 	Text  string `json:"text,omitempty"`
 	Hint  string `json:"hint,omitempty"`
+
+	Step     string `json:"step,omitempty"`     // of a command
+	AddCause string `json:"addCause,omitempty"` // that the IED has given for refusing it
 }
 
 // FailureOf describes err, which is about ref. It is nil where err is.
@@ -175,9 +178,52 @@ func FailureOf(ref acsi.Ref, err error) *Failure {
 	case errors.As(err, &several):
 		return &Failure{Layer: "reference", Code: "ambiguous", Text: err.Error(), Hint: "add the functional constraint, for example " + several.Candidates[0].String()}
 	case errors.As(err, &refused):
-		return &Failure{Layer: "acsi", Code: refused.Code.String(), Text: refused.Text, Hint: hint(ref, refused.Code)}
+		f := &Failure{Layer: "acsi", Code: refused.Code.String(), Text: refused.Text, Hint: hint(ref, refused.Code)}
+		if refused.Control != nil {
+			f.AddCause, f.Hint = refused.Control.Cause.String(), causeHint(refused.Control.Cause)
+		}
+		var command *ControlError
+		if errors.As(err, &command) {
+			f.Step = string(command.Step)
+		}
+		return f
 	}
 	return &Failure{Layer: "reference", Code: "invalid", Text: err.Error()}
+}
+
+// causeHint says what a person may do about an AddCause.
+func causeHint(c acsi.AddCause) string {
+	switch c {
+	case acsi.NotSupported:
+		return "see its ctlModel: read LD/LN.DO.ctlModel[CF]"
+	case acsi.BlockedBySwitchingHierarchy:
+		return "the bay, the station or somebody else has the control: see Loc, LocKey and LocSta, or command with another --origin"
+	case acsi.SelectFailed, acsi.ObjectNotSelected:
+		return "select it first, and operate with the same value, origin and Test within its sboTimeout"
+	case acsi.InvalidPosition:
+		return "see its position: read LD/LN.DO[ST]"
+	case acsi.PositionReached:
+		return "it is where it should be already"
+	case acsi.StepLimit:
+		return "it is at the end of its range"
+	case acsi.BlockedByMode:
+		return "see Mod and Beh: what is in test takes commands with --test only, what is off or blocked takes none"
+	case acsi.BlockedByInterlocking:
+		return "see CILO: EnaOpn and EnaCls"
+	case acsi.BlockedBySynchrocheck:
+		return "see RSYN: the two sides are not synchronous"
+	case acsi.CommandAlreadyInExecution, acsi.ObjectAlreadySelected, acsi.LockedByOtherClient, acsi.OneOfNControl, acsi.BlockedByCommand:
+		return "wait until the other command has ended, and try again"
+	case acsi.BlockedByHealth:
+		return "see Health and PhyHealth"
+	case acsi.TimeLimitOver:
+		return "it took too long, or the command came too late: see the clocks of both ends, sboTimeout and operTimeout"
+	case acsi.NoAccessAuthority:
+		return "it takes a role with the right CONTROL, such as OPERATOR, for this logical device"
+	case acsi.InconsistentParameters:
+		return "operate and cancel with the same value, origin, Test and Check as it was selected with"
+	}
+	return ""
 }
 
 // hint says what a person may do about the code.
