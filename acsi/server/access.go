@@ -46,6 +46,7 @@ type call struct {
 
 	// of SetDataValues
 	written []acsi.Assignment           // that the process has yet to hear of
+	effects []acsi.Assignment           // what these have changed beside, for the hooks alone
 	rest    func(context.Context) error // what of the write that set was called for cannot be done with the lock held, or nil
 }
 

@@ -16,11 +16,11 @@ import (
 // Config is what an Engine is made of.
 type Config struct {
 	Model       *acsi.Model
-	Policy      *rbac.Policy     // nil: rbac.DefaultPolicy
-	Audit       audit.Sink       // nil: audit.Discard
-	Now         func() time.Time // nil: time.Now
-	TimeQuality acsi.TimeQuality // of the times that Now gives; 0: acsi.AccuracyUnspecified
-	State       State            // what outlives the process; nil: nothing does
+	Policy      *rbac.Policy            // nil: rbac.DefaultPolicy
+	Audit       audit.Sink              // nil: audit.Discard
+	Now         func() time.Time        // nil: time.Now
+	TimeQuality func() acsi.TimeQuality // of the time that Now gives; nil: acsi.AccuracyUnspecified
+	State       State                   // what outlives the process; nil: nothing does
 }
 
 // Engine keeps the values of a model and serves them. All methods may be called concurrently.
@@ -49,6 +49,8 @@ type Engine struct {
 
 	saving saving
 	sets   dataSets
+
+	settings settings
 }
 
 // New makes an engine of cfg, with the initial values of the model. Until the process updates it, the quality of
@@ -63,8 +65,8 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.TimeQuality == 0 {
-		cfg.TimeQuality = acsi.AccuracyUnspecified
+	if cfg.TimeQuality == nil {
+		cfg.TimeQuality = func() acsi.TimeQuality { return acsi.AccuracyUnspecified }
 	}
 	l, err := newLayout(cfg.Model)
 	if err != nil {
@@ -90,14 +92,15 @@ func (e *Engine) makeMachines() error {
 }
 
 func (e *Engine) now() acsi.Timestamp {
-	return acsi.Timestamp{Time: e.cfg.Now(), Quality: e.cfg.TimeQuality}
+	return acsi.Timestamp{Time: e.cfg.Now(), Quality: e.cfg.TimeQuality()}
 }
 
 // Model is the model that is served. It must not be changed.
 func (e *Engine) Model() *acsi.Model { return e.cfg.Model }
 
 // OnWrite adds f to what is called with each value that a peer has written, after it can be read, one call at a time
-// and in the order of the writes. The writer's service waits for it: f must not block for long, and must not call
+// and in the order of the writes; after one that has activated or confirmed a setting group, also with each setting
+// that is another now. The writer's service waits for it: f must not block for long, and must not call
 // a service of this engine; it may call Update, Value and Handle. OnWrite itself is called before the first service.
 func (e *Engine) OnWrite(f func(ref acsi.Ref, v value.Value)) { e.hooks = append(e.hooks, f) }
 
@@ -171,6 +174,9 @@ func (tx *Tx) Value(h Handle) value.Value { return tx.e.read(h.point) }
 func (tx *Tx) Set(h Handle, v value.Value) error {
 	if err := h.shape.node.Check(v); err != nil {
 		return fmt.Errorf("%s: %w", h.ref, err)
+	}
+	if done, err := tx.e.processSetting(h, v); done || err != nil {
+		return err
 	}
 	if !tx.e.substituted(h, v) {
 		tx.e.put(h.point, v)

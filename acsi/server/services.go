@@ -227,7 +227,11 @@ func (c *call) setAll(ctx context.Context, assignments []acsi.Assignment) []erro
 // IEC 61850-7-2, 11.3.3; what may be written under which functional constraint: IEC 61850-7-3, Table "FC".
 func (c *call) set(a acsi.Assignment) error {
 	fc := a.Ref.FC()
-	if err := c.decide(writeRight(fc), a.Ref.LD(), a.Ref); err != nil {
+	right := writeRight(fc)
+	if inSettingBlock(a.Ref) {
+		right = rbac.SettingGroup
+	}
+	if err := c.decide(right, a.Ref.LD(), a.Ref); err != nil {
 		return err
 	}
 	p, ok := c.e.layout.points[a.Ref]
@@ -257,7 +261,7 @@ func (c *call) set(a acsi.Assignment) error {
 	case acsi.LG:
 		return c.setLog(a, p)
 	}
-	if fc == acsi.SP && c.e.settingBlock(a.Ref) {
+	if inSettingBlock(a.Ref) {
 		return c.setSettingBlock(a, p)
 	}
 	c.e.put(p, a.Value)
@@ -268,13 +272,13 @@ func (c *call) set(a acsi.Assignment) error {
 // tellProcess is called with the lock held and returns without it. Tickets keep the hooks in the order of the
 // writes, though they run outside the lock.
 func (c *call) tellProcess() {
-	e, written := c.e, c.written
-	c.written = nil
+	e, written, effects := c.e, c.written, c.effects
+	c.written, c.effects = nil, nil
 	e.settle()
 	if len(written) == 0 || len(e.hooks) == 0 {
 		e.mu.Unlock()
 	} else {
-		e.callHooks(written)
+		e.callHooks(slices.Concat(written, effects))
 	}
 	for _, a := range written {
 		c.record(audit.ValueWritten, fmt.Sprintf("%s = %s", a.Ref, clip(a.Value.String())))

@@ -48,6 +48,7 @@ const (
 	tableDataSets = "dataset"
 	tableControls = "rcb"
 	tableEntries  = "entry"
+	tableSettings = "setting"
 )
 
 // A saver has records to keep. It is called with the lock held.
@@ -87,6 +88,7 @@ func (e *Engine) loadState() error {
 		tableDataSets: e.loadDataSet,
 		tableControls: e.loadReportControl,
 		tableEntries:  e.loadReportEntry,
+		tableSettings: e.loadSettings,
 	}
 	err := e.saving.state.Load(func(r Record) error {
 		if load := loaders[r.Table]; load != nil {

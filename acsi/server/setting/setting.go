@@ -21,7 +21,7 @@ const DefaultReserve = 60 * time.Second
 type Config struct {
 	Groups  [][]value.Value // what each group holds: all as many values, in one order
 	Active  int             // from 1
-	Since   time.Time       // when Active was activated
+	Since   acsi.Timestamp  // when Active was activated
 	Reserve time.Duration   // at least a second, at most 65,535; 0: DefaultReserve
 }
 
@@ -43,7 +43,7 @@ type Config struct {
 type Control struct {
 	groups  [][]value.Value
 	active  int
-	since   time.Time
+	since   acsi.Timestamp
 	reserve time.Duration
 
 	editor  any // who edits, or nil
@@ -80,7 +80,7 @@ func New(cfg Config) (*Control, error) {
 func (c *Control) Groups() int { return len(c.groups) }
 
 // Active is the group that is active, and since when.
-func (c *Control) Active() (group int, since time.Time) { return c.active, c.since }
+func (c *Control) Active() (group int, since acsi.Timestamp) { return c.active, c.since }
 
 // Editing is the group that is edited, or 0.
 func (c *Control) Editing() int { return c.editing }
@@ -107,7 +107,7 @@ func (c *Control) Edited() []value.Value {
 // Activate makes group the active one. What somebody edits meanwhile stays as it is.
 //
 // IEC 61850-7-2, 16.3.2, SelectActiveSG.
-func (c *Control) Activate(group int, now time.Time) error {
+func (c *Control) Activate(group int, now acsi.Timestamp) error {
 	if group < 1 || group > len(c.groups) {
 		return outside(group, len(c.groups))
 	}
@@ -175,8 +175,8 @@ func (c *Control) Confirm(client any, now time.Time) (group int, err error) {
 	return group, nil
 }
 
-// Put gives the value at place at, in the active group, another: the process has changed it.
-func (c *Control) Put(at int, v value.Value) { c.groups[c.active-1][at] = v }
+// Put gives the value at place at, in a group, another: the process has changed it, or it was kept of an earlier run.
+func (c *Control) Put(group, at int, v value.Value) { c.groups[group-1][at] = v }
 
 // Gone tells that client's association has ended. It reports whether client was editing.
 func (c *Control) Gone(client any) bool {

@@ -26,7 +26,7 @@ func ints(of ...int64) []value.Value {
 // threeGroups are of two values, of which the second is 0.
 func threeGroups(t testing.TB) *Control {
 	t.Helper()
-	c, err := New(Config{Groups: [][]value.Value{ints(10, 0), ints(20, 0), ints(30, 0)}, Active: 1, Since: start})
+	c, err := New(Config{Groups: [][]value.Value{ints(10, 0), ints(20, 0), ints(30, 0)}, Active: 1, Since: acsi.Timestamp{Time: start}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestEditingGoesItsWay(t *testing.T) {
 		return func(c *Control, now time.Time) error { _, err := c.Confirm(client, now); return err }
 	}
 	activate := func(group int) func(*Control, time.Time) error {
-		return func(c *Control, now time.Time) error { return c.Activate(group, now) }
+		return func(c *Control, now time.Time) error { return c.Activate(group, acsi.Timestamp{Time: now}) }
 	}
 	gone := func(client string) func(*Control, time.Time) error {
 		return func(c *Control, _ time.Time) error { c.Gone(client); return nil }
@@ -158,14 +158,14 @@ func TestEditingGoesItsWay(t *testing.T) {
 
 func TestActivationIsDated(t *testing.T) {
 	c := threeGroups(t)
-	if _, since := c.Active(); !since.Equal(start) {
+	if _, since := c.Active(); !since.Time.Equal(start) {
 		t.Errorf("at start: %v, want %v", since, start)
 	}
-	later := start.Add(time.Hour)
+	later := acsi.Timestamp{Time: start.Add(time.Hour), Quality: acsi.ClockNotSynchronized}
 	if err := c.Activate(2, later); err != nil {
 		t.Fatal(err)
 	}
-	if _, since := c.Active(); !since.Equal(later) {
+	if _, since := c.Active(); since != later {
 		t.Errorf("then: %v, want %v", since, later)
 	}
 }
@@ -207,7 +207,7 @@ func TestWhatIsGivenIsNotChanged(t *testing.T) {
 	if _, err := c.Confirm(t, start); err != nil {
 		t.Fatal(err)
 	}
-	c.Put(0, value.Int(8))
+	c.Put(1, 0, value.Int(8))
 	if diff := cmp.Diff([][]value.Value{ints(1), ints(2)}, given); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
