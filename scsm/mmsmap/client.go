@@ -2,6 +2,8 @@ package mmsmap
 
 import (
 	"context"
+	"fmt"
+	"net"
 
 	"busbar.example/acsi"
 	"busbar.example/mms"
@@ -15,6 +17,10 @@ type Client struct {
 	association *assoc.Association
 	lenient     Lenient
 	split       splits
+	controls    controls
+	segments    segments // used where the association reads
+	notices     *notices
+	offers      offers
 }
 
 var _ acsi.Services = (*Client)(nil)
@@ -29,6 +35,16 @@ func Associate(ctx context.Context, link assoc.Link, cfg assoc.Config) (*Client,
 // Release ends the association in order. IEC 61850-7-2, 8.3, Release.
 func (c *Client) Release(ctx context.Context) error { return c.association.Conclude(ctx) }
 
+// Close is Release; where ctx ends before that is done, Abort. An association that has ended already needs neither.
+func (c *Client) Close(ctx context.Context) error {
+	select {
+	case <-c.Done():
+		return nil
+	default:
+		return c.Release(ctx)
+	}
+}
+
 // Abort ends the association at once. IEC 61850-7-2, 8.3, Abort.
 func (c *Client) Abort() { c.association.Abort() }
 
@@ -37,6 +53,14 @@ func (c *Client) Done() <-chan struct{} { return c.association.Done() }
 
 // Err is why the association ended: nil while it stands, and after a release.
 func (c *Client) Err() error { return c.association.Err() }
+
+// ended is why there is no association.
+func (c *Client) ended() error {
+	if err := c.Err(); err != nil {
+		return err
+	}
+	return fmt.Errorf("the association has been released: %w", net.ErrClosed)
+}
 
 // Peer is who the IED has proved to be.
 func (c *Client) Peer() rbac.Subject { return c.association.Peer() }

@@ -168,11 +168,60 @@ func (t typing) logicalNode(name string, spec mms.TypeSpecification) (*acsi.Node
 	slices.SortFunc(strands, func(a, b strand) int { return int(a.fc) - int(b.fc) })
 	n := &acsi.Node{Name: name, Kind: acsi.LogicalNodeNode, Class: classOf(name)}
 	err := braid(strands, func(object string, under []constrained) error {
-		child, err := t.dataObject(object, acsi.DataObjectNode, under)
+		blocks, data := apart(object, under)
+		for _, u := range blocks {
+			child, err := t.dataObject(object, acsi.ControlBlockNode, []constrained{u})
+			if err != nil {
+				return err
+			}
+			child.CDC = controlBlockClass(object, u.fc)
+			n.Children = append(n.Children, child)
+		}
+		if data == nil {
+			return nil
+		}
+		child, err := t.dataObject(object, acsi.DataObjectNode, data)
 		n.Children = append(n.Children, child)
 		return err
 	})
 	return n, err
+}
+
+// apart tells the control blocks called name, of which there is one under each functional constraint, from the data object.
+func apart(name string, under []constrained) (blocks, data []constrained) {
+	for _, u := range under {
+		if controlBlockClass(name, u.fc) != "" {
+			blocks = append(blocks, u)
+		} else {
+			data = append(data, u)
+		}
+	}
+	return blocks, data
+}
+
+// controlBlockClass is the class of the control block called name under fc; "" where that is no control block.
+//
+// IEC 61850-8-1, 7.3.
+func controlBlockClass(name string, fc acsi.FC) string {
+	switch fc {
+	case acsi.BR:
+		return acsi.BRCB
+	case acsi.RP:
+		return acsi.URCB
+	case acsi.LG:
+		return acsi.LCB
+	case acsi.GO:
+		return acsi.GoCB
+	case acsi.MS:
+		return acsi.MSVCB
+	case acsi.US:
+		return acsi.USVCB
+	case acsi.SP:
+		if name == acsi.SGCB {
+			return acsi.SGCB
+		}
+	}
+	return ""
 }
 
 // dataObject puts together what the functional constraints say of one data object.

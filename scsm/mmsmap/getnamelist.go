@@ -39,16 +39,51 @@ func (c *Client) GetLogicalNodeDirectory(ctx context.Context, ln acsi.Ref) ([]st
 	}
 	objects, seen := []string{}, make(map[string]bool)
 	for _, name := range names {
-		object := name[len(item.ItemID)+1:]
-		if ln.FC() == 0 {
-			_, object, _ = strings.Cut(object, "$")
+		object, fc := name[len(item.ItemID)+1:], ln.FC()
+		if fc == 0 {
+			var of string
+			of, object, _ = strings.Cut(object, "$")
+			fc, _ = acsi.ParseFC(of)
 		}
-		if object != "" && strings.IndexByte(object, '$') < 0 && !seen[object] {
+		if object != "" && strings.IndexByte(object, '$') < 0 && controlBlockClass(object, fc) == "" && !seen[object] {
 			seen[object] = true
 			objects = append(objects, object)
 		}
 	}
 	return objects, nil
+}
+
+// GetDataSets takes the data sets of ln out of the domain's, or with the zero Ref lists those of the association.
+// IEC 61850-8-1, GetLogicalNodeDirectory of DATA-SET.
+func (c *Client) GetDataSets(ctx context.Context, ln acsi.Ref) ([]string, error) {
+	if ln.IsZero() {
+		return c.nameList(ctx, mms.ClassNamedVariableList, mms.ScopeAA{}, "")
+	}
+	return c.namesIn(ctx, mms.ClassNamedVariableList, ln)
+}
+
+// GetLogs takes the logs of ln out of the domain's. IEC 61850-8-1, GetLogicalNodeDirectory of LOG.
+func (c *Client) GetLogs(ctx context.Context, ln acsi.Ref) ([]string, error) {
+	return c.namesIn(ctx, mms.ClassJournal, ln)
+}
+
+// namesIn are the names of a class in the logical node ln. The whole list is asked for: it can be continued after a name that is in it
+// only.
+func (c *Client) namesIn(ctx context.Context, class mms.ObjectClass, ln acsi.Ref) ([]string, error) {
+	if ln.Depth() != 2 {
+		return nil, acsi.Errorf(acsi.InvalidAddress, "%v is no logical node", ln)
+	}
+	all, err := c.nameList(ctx, class, mms.ScopeDomain(ln.LD()), "")
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, name := range all {
+		if name, in := strings.CutPrefix(name, ln.LN()+"$"); in {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 // maxNames bounds a list of names; the largest known models have some 100,000 in a logical device.
@@ -148,14 +183,20 @@ func (s *server) names(ctx context.Context, r *mms.GetNameListRequest, part *nam
 			return nil // all that there is is in logical devices
 		}
 	case mms.ScopeDomain:
-		if class == mms.ClassNamedVariable {
+		switch class {
+		case mms.ClassNamedVariable:
 			return s.variables(ctx, string(scope), part)
-		}
-		if mayBeListed(class) {
-			_, err := s.services.GetLogicalDeviceDirectory(ctx, string(scope)) // the peer may know that the domain is there
-			return err
+		case mms.ClassNamedVariableList:
+			return s.eachNode(ctx, string(scope), part, s.services.GetDataSets)
+		case mms.ClassJournal:
+			return s.eachNode(ctx, string(scope), part, s.services.GetLogs)
 		}
 	case mms.ScopeAA:
+		if class == mms.ClassNamedVariableList {
+			names, err := s.services.GetDataSets(ctx, acsi.Ref{})
+			part.add(names)
+			return notServed(err)
+		}
 		if mayBeListed(class) {
 			return nil
 		}
@@ -167,6 +208,43 @@ func (s *server) names(ctx context.Context, r *mms.GetNameListRequest, part *nam
 // empty list then, and no error.
 func mayBeListed(class mms.ObjectClass) bool {
 	return class == mms.ClassNamedVariable || class == mms.ClassNamedVariableList || class == mms.ClassJournal
+}
+
+// eachNode lists what each logical node of a logical device holds, as LN$Name. As with variables, those of one logical node stand
+// together.
+func (s *server) eachNode(ctx context.Context, ld string, part *nameListPart, list func(context.Context, acsi.Ref) ([]string, error)) error {
+	lns, err := s.services.GetLogicalDeviceDirectory(ctx, ld)
+	if err != nil {
+		return err
+	}
+	from, _, _ := strings.Cut(part.after, "$")
+	at, _ := slices.BinarySearch(lns, from)
+	for _, ln := range lns[at:] {
+		ref, err := acsi.NewRef(ld, ln, 0)
+		if err != nil {
+			return err
+		}
+		found, err := list(ctx, ref)
+		if err != nil {
+			return notServed(err)
+		}
+		names := make([]string, len(found))
+		for i, name := range found {
+			names[i] = ln + "$" + name
+		}
+		if part.add(names); part.full || part.after != "" {
+			return nil
+		}
+	}
+	return nil
+}
+
+// notServed keeps from a peer that browses that there is nothing of a kind, which is an empty list then.
+func notServed(err error) error {
+	if refused, ok := errors.AsType[*acsi.Error](err); ok && refused.Code == acsi.ObjectAccessUnsupported {
+		return nil
+	}
+	return err
 }
 
 // variables lists the variables of a logical device: LN, LN$FC, LN$FC$DO and so on. As $ comes before all that a name

@@ -62,7 +62,12 @@ func TestIdentifyTakesTheRightToView(t *testing.T) {
 // Clients that browse ask for the data sets and logs of each logical device, and for names of the server and of the
 // association: where there are none the list is empty, and no error.
 func TestListsOfWhatThereIsNoneOf(t *testing.T) {
-	a, _ := rawly(t, engine(t, "pv.cid").Services, subject(rbac.Viewer))
+	a, _ := rawly(t, stub{lns: func(ld string) ([]string, error) {
+		if ld != pv {
+			return nil, acsi.Errorf(acsi.ObjectNonExistent, "no %s", ld)
+		}
+		return []string{"LLN0"}, nil
+	}}.services, subject(rbac.Viewer))
 	list := func(class mms.ObjectClass, scope mms.ObjectScope, after string) (*mms.GetNameListResponse, error) {
 		return ask[*mms.GetNameListResponse](t, a, &mms.GetNameListRequest{
 			ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: class}, ObjectScope: scope, ContinueAfter: after})

@@ -24,14 +24,16 @@ func (l Lenient) Associate(ctx context.Context, link assoc.Link, cfg assoc.Confi
 	if cfg.Services == (mms.ServiceSupportOptions{}) {
 		cfg.Services = requested
 	}
-	a, err := assoc.Initiate(ctx, link, cfg)
-	if err != nil {
+	c := &Client{lenient: l, notices: newNotices()}
+	cfg.Notified, cfg.Handler = c.notified, c.fetch
+	var err error
+	if c.association, err = assoc.Initiate(ctx, link, cfg); err != nil {
 		return nil, err
 	}
-	return &Client{association: a, lenient: l}, nil
+	return c, nil
 }
 
-// requested is the services that a Client asks for. It serves none of them, but the set is of both roles, and servers of some makers
+// requested is the services that a Client asks for. It serves few of them, but the set is of both roles, and servers of some makers
 // refuse those who leave it empty. ISO 9506-2, Service Support Options.
 var requested = supportOf(^acsi.ServiceSet(0))
 

@@ -31,6 +31,20 @@ func itemOf(ref acsi.Ref) mms.DomainSpecific {
 	return mms.DomainSpecific{DomainID: ref.LD(), ItemID: b.String()}
 }
 
+// nameIn is the MMS name of what a logical node holds beside its data objects, a data set or a log: LN$Name in the logical
+// device, and the name alone of a data set that belongs to an association.
+//
+// IEC 61850-8-1, 7.3.
+func nameIn(ref acsi.Ref) (mms.ObjectName, error) {
+	if ref.IsLocal() {
+		return mms.AASpecific(ref.Path()[len("@"):]), nil
+	}
+	if name, from := splitIndex(ref.Name()); ref.Depth() == 3 && ref.FC() == 0 && from == "" {
+		return mms.DomainSpecific{DomainID: ref.LD(), ItemID: ref.LN() + "$" + name}, nil
+	}
+	return nil, acsi.Errorf(acsi.InvalidAddress, "%v is not LD/LN.Name", ref)
+}
+
 // splitIndex cuts LN.DO(3).DA into LN.DO and (3).DA.
 func splitIndex(path string) (before, from string) {
 	if i := strings.IndexByte(path, '('); i >= 0 {
@@ -134,10 +148,38 @@ func (r references) ofItem(item mms.DomainSpecific) (acsi.Ref, error) {
 	if err != nil {
 		return acsi.Ref{}, acsi.Errorf(acsi.ObjectNonExistent, "%v", err)
 	}
+	r.remember(item, ref)
+	return ref, nil
+}
+
+func (r references) remember(item mms.DomainSpecific, ref acsi.Ref) {
 	if len(r) >= maxReferences {
 		clear(r)
 	}
 	r[item] = ref
+}
+
+// ofNameIn is the reverse of nameIn. Its error is an *acsi.Error.
+func (r references) ofNameIn(name mms.ObjectName) (acsi.Ref, error) {
+	item, inDevice := name.(mms.DomainSpecific)
+	local, own := name.(mms.AASpecific)
+	if own {
+		item = mms.DomainSpecific{ItemID: "@" + string(local)}
+	} else if !inDevice {
+		return acsi.Ref{}, acsi.Errorf(acsi.ObjectNonExistent, "%v is not in a logical device", name)
+	}
+	if ref, known := r[item]; known {
+		return ref, nil
+	}
+	called := item.ItemID
+	if !own {
+		called = item.DomainID + "/" + called
+	}
+	ref, err := acsi.ParseDataSetRef(called)
+	if err != nil || own != ref.IsLocal() || strings.IndexByte(item.ItemID, '.') >= 0 {
+		return acsi.Ref{}, acsi.Errorf(acsi.ObjectNonExistent, "%q is no name of a data set or log", called)
+	}
+	r.remember(item, ref)
 	return ref, nil
 }
 

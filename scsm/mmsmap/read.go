@@ -45,8 +45,12 @@ func (c *Client) readList(ctx context.Context, list mms.ListOfVariable) ([]acsi.
 	case len(response.ListOfAccessResult) != len(list):
 		return nil, fmt.Errorf("the peer answers a read of %d variables with %d results", len(list), len(response.ListOfAccessResult))
 	}
+	return resultsOf(response.ListOfAccessResult), nil
+}
+
+func resultsOf(list []mms.AccessResult) []acsi.Result {
 	results := make([]acsi.Result, len(list))
-	for i, result := range response.ListOfAccessResult {
+	for i, result := range list {
 		switch r := result.(type) {
 		case *mms.Success:
 			results[i].Value = r.Value
@@ -54,7 +58,7 @@ func (c *Client) readList(ctx context.Context, list mms.ListOfVariable) ([]acsi.
 			results[i].Err = accessError(r)
 		}
 	}
-	return results, nil
+	return results
 }
 
 func (c *Client) readHalves(ctx context.Context, list mms.ListOfVariable) ([]acsi.Result, error) {
@@ -64,6 +68,27 @@ func (c *Client) readHalves(ctx context.Context, list mms.ListOfVariable) ([]acs
 	}
 	second, err := c.readList(ctx, list[len(list)/2:])
 	return append(first, second...), err
+}
+
+// GetDataSetValues reads a data set in one call, so that its values are of one instant. Where they do not fit into a PDU, its
+// members are read in parts. IEC 61850-8-1, GetDataSetValues.
+func (c *Client) GetDataSetValues(ctx context.Context, ref acsi.Ref) ([]acsi.Result, error) {
+	name, err := nameIn(ref)
+	if err != nil {
+		return nil, err
+	}
+	response, err := call[*mms.ReadResponse](ctx, c, &mms.ReadRequest{VariableAccessSpecification: mms.VariableListName{Name: name}})
+	switch {
+	case err != nil && c.lenient.tooLarge(err):
+		set, err := c.GetDataSetDirectory(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		return c.GetDataValues(ctx, set.Members)
+	case err != nil:
+		return nil, answerError(err)
+	}
+	return resultsOf(response.ListOfAccessResult), nil
 }
 
 // GetAllDataValues reads the data objects of ln, each under its functional constraints.
@@ -78,6 +103,9 @@ func (c *Client) GetAllDataValues(ctx context.Context, ln acsi.Ref) ([]acsi.Data
 	}
 	var refs []acsi.Ref
 	for _, object := range node.Children {
+		if object.Kind == acsi.ControlBlockNode && ln.FC() == 0 {
+			continue // no data object
+		}
 		ref, err := ln.Child(object.Name)
 		if err != nil {
 			return nil, fmt.Errorf("the peer has a data object with an impossible name: %w", err)
@@ -99,10 +127,10 @@ func (c *Client) GetAllDataValues(ctx context.Context, ln acsi.Ref) ([]acsi.Data
 
 // read answers with one result for each variable.
 func (s *server) read(ctx context.Context, r *mms.ReadRequest) (mms.ConfirmedServiceResponse, error) {
-	list, ok := r.VariableAccessSpecification.(mms.ListOfVariable)
-	if !ok {
-		return nil, serviceError(acsi.Errorf(acsi.ObjectAccessUnsupported, "named variable lists are not served"))
+	if list, ok := r.VariableAccessSpecification.(mms.VariableListName); ok {
+		return s.readDataSet(ctx, r, list)
 	}
+	list, _ := r.VariableAccessSpecification.(mms.ListOfVariable)
 	a := newAnswering(len(list))
 	refs := make([]acsi.Ref, 0, len(list))
 	for i, v := range list {
@@ -119,17 +147,42 @@ func (s *server) read(ctx context.Context, r *mms.ReadRequest) (mms.ConfirmedSer
 		}
 	}
 	for i, w := range a.wanted {
-		if r := w.result(results); r.Err != nil {
-			a.response.ListOfAccessResult[i] = s.failure(r.Err)
-		} else {
-			a.successes[i].Value = r.Value
-			a.response.ListOfAccessResult[i] = &a.successes[i]
-		}
+		s.tell(w.result(results), &a.response.ListOfAccessResult[i], &a.successes[i])
 	}
 	if r.SpecificationWithResult {
 		a.response.VariableAccessSpecification = list
 	}
 	return &a.response, nil
+}
+
+// readDataSet answers with one result for each member.
+func (s *server) readDataSet(ctx context.Context, r *mms.ReadRequest, list mms.VariableListName) (mms.ConfirmedServiceResponse, error) {
+	ref, err := s.dataSets.ofNameIn(list.Name)
+	if err != nil {
+		return nil, serviceError(err)
+	}
+	results, err := s.services.GetDataSetValues(ctx, ref)
+	if err != nil {
+		return nil, serviceError(err)
+	}
+	response, successes := &mms.ReadResponse{ListOfAccessResult: make([]mms.AccessResult, len(results))}, make([]mms.Success, len(results))
+	for i, result := range results {
+		s.tell(result, &response.ListOfAccessResult[i], &successes[i])
+	}
+	if r.SpecificationWithResult {
+		response.VariableAccessSpecification = list
+	}
+	return response, nil
+}
+
+// tell puts a result into its place in an answer; success is memory for it.
+func (s *server) tell(result acsi.Result, place *mms.AccessResult, success *mms.Success) {
+	if result.Err != nil {
+		*place = s.failure(result.Err)
+		return
+	}
+	success.Value = result.Value
+	*place = success
 }
 
 // answering is what the answer to a read is made of: one piece of memory where it is of one variable, as most are.

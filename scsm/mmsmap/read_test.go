@@ -160,19 +160,6 @@ func TestReadOfLogicalNodeFollowsItsType(t *testing.T) {
 	}
 }
 
-func TestNamedVariableListsAreNotServed(t *testing.T) {
-	a, _ := rawly(t, engine(t, "pv.cid").Services, everyRole())
-	list := mms.VariableListName{Name: mms.DomainSpecific{DomainID: pv, ItemID: "LLN0$Measurements"}}
-	for name, request := range map[string]mms.ConfirmedServiceRequest{
-		"read":  &mms.ReadRequest{VariableAccessSpecification: list},
-		"write": &mms.WriteRequest{VariableAccessSpecification: list, ListOfData: []value.Value{value.Int(1)}},
-	} {
-		if _, err := a.Call(t.Context(), request); !errors.Is(err, &assoc.ServiceError{Class: mms.AccessObjectAccessUnsupported}) {
-			t.Errorf("%s: got %v, want access: object-access-unsupported", name, err)
-		}
-	}
-}
-
 // acsi.Services: a reference that cannot be read is an error in its place, and costs no call.
 func TestReferencesThatCannotBeRead(t *testing.T) {
 	c := connect(t, engine(t, "pv.cid").Services, everyRole(), assoc.Config{})

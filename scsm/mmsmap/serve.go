@@ -2,6 +2,8 @@ package mmsmap
 
 import (
 	"context"
+	"slices"
+	"sync"
 
 	"busbar.example/acsi"
 	"busbar.example/mms"
@@ -25,7 +27,7 @@ func Serve(ctx context.Context, link assoc.Link, cfg ServerConfig) error {
 	}
 	ac := cfg.Association
 	ac.Fault = cfg.Fault
-	s := &server{identity: cfg.Identity, fault: cfg.Fault, refs: make(references)}
+	s := &server{identity: cfg.Identity, fault: cfg.Fault, refs: make(references), dataSets: make(references)}
 	a, err := assoc.Accept(ctx, link, ac, func(a *assoc.Association) (assoc.Handler, mms.ServiceSupportOptions, error) {
 		s.association = a
 		s.services = cfg.Services(a.Peer())
@@ -34,12 +36,27 @@ func Serve(ctx context.Context, link assoc.Link, cfg ServerConfig) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-a.Done():
-	case <-ctx.Done():
-		a.Abort()
+	s.tellUntilEnd(ctx)
+	s.files.closeAll()
+	if err := s.services.Close(context.WithoutCancel(ctx)); err != nil {
+		s.fault(err)
 	}
 	return a.Err()
+}
+
+// tellUntilEnd tells the peer what it does not ask for, and returns when the association has ended, or with ctx when it has aborted
+// it.
+func (s *server) tellUntilEnd(ctx context.Context) {
+	telling, stop := context.WithCancel(ctx)
+	var told sync.WaitGroup
+	told.Go(func() { s.tellAll(telling) })
+	select {
+	case <-s.association.Done():
+	case <-ctx.Done():
+		s.association.Abort()
+	}
+	stop()
+	told.Wait()
 }
 
 // server answers one association. The association calls handle for one request at a time.
@@ -48,7 +65,9 @@ type server struct {
 	services    acsi.Services
 	identity    Identity
 	fault       func(error)
-	refs        references
+	refs        references // of variables
+	dataSets    references // of data sets and logs
+	files       openFiles
 }
 
 func (s *server) handle(ctx context.Context, request mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
@@ -65,6 +84,32 @@ func (s *server) handle(ctx context.Context, request mms.ConfirmedServiceRequest
 		return s.write(ctx, r)
 	case *mms.GetVariableAccessAttributesRequest:
 		return s.getVariableAccessAttributes(ctx, r)
+	case *mms.GetNamedVariableListAttributesRequest:
+		return s.getNamedVariableListAttributes(ctx, r)
+	case *mms.DefineNamedVariableListRequest:
+		return s.defineNamedVariableList(ctx, r)
+	case *mms.DeleteNamedVariableListRequest:
+		return s.deleteNamedVariableList(ctx, r)
+	case *mms.ReadJournalRequest:
+		return s.readJournal(ctx, r)
+	}
+	return s.handleFile(ctx, request)
+}
+
+func (s *server) handleFile(ctx context.Context, request mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
+	switch r := request.(type) {
+	case *mms.FileOpenRequest:
+		return s.fileOpen(ctx, r)
+	case *mms.FileReadRequest:
+		return s.files.read(r)
+	case *mms.FileCloseRequest:
+		return s.files.close(r)
+	case *mms.FileDirectoryRequest:
+		return s.fileDirectory(ctx, r)
+	case *mms.FileDeleteRequest:
+		return s.fileDelete(ctx, r)
+	case *mms.ObtainFileRequest:
+		return s.obtainFile(ctx, r)
 	}
 	return nil, assoc.ErrUnrecognizedService
 }
@@ -72,31 +117,47 @@ func (s *server) handle(ctx context.Context, request mms.ConfirmedServiceRequest
 // supportOf is the MMS services that carry the ACSI services of s.
 func supportOf(s acsi.ServiceSet) mms.ServiceSupportOptions {
 	kinds := []mms.ServiceKind{mms.ServiceStatus, mms.ServiceIdentify, mms.ServiceConclude}
-	for kind, of := range carriers {
-		if s&of != 0 {
-			kinds = append(kinds, kind)
+	for _, c := range carriers {
+		if s&c.services != 0 {
+			kinds = append(kinds, c.kinds...)
 		}
 	}
 	return mms.Services(kinds...)
 }
 
-// supportedBy is the ACSI services that a peer with the MMS services of o serves.
+// supportedBy is the ACSI services that a peer with the MMS services of o serves: those of which it has all that carries them.
 func supportedBy(o mms.ServiceSupportOptions) acsi.ServiceSet {
 	var s acsi.ServiceSet
-	for kind, of := range carriers {
-		if o.Has(kind) {
-			s |= of
+	for _, c := range carriers {
+		if !slices.ContainsFunc(c.kinds, func(k mms.ServiceKind) bool { return !o.Has(k) }) {
+			s |= c.services
 		}
 	}
 	return s
 }
 
-// carriers tells which MMS service carries which ACSI services.
+// carriers tells which MMS services carry which ACSI services.
 //
 // IEC 61850-8-1, Table "Mapping of ACSI services".
-var carriers = map[mms.ServiceKind]acsi.ServiceSet{
-	mms.ServiceGetNameList:                 acsi.GetServerDirectory | acsi.GetLogicalDeviceDirectory | acsi.GetLogicalNodeDirectory,
-	mms.ServiceRead:                        acsi.GetDataValues | acsi.GetAllDataValues,
-	mms.ServiceWrite:                       acsi.SetDataValues,
-	mms.ServiceGetVariableAccessAttributes: acsi.GetDataDirectory | acsi.GetDataDefinition,
+var carriers = []struct {
+	services acsi.ServiceSet
+	kinds    []mms.ServiceKind
+}{
+	{acsi.GetServerDirectory | acsi.GetLogicalDeviceDirectory | acsi.GetLogicalNodeDirectory, []mms.ServiceKind{mms.ServiceGetNameList}},
+	{acsi.GetDataValues | acsi.GetAllDataValues, []mms.ServiceKind{mms.ServiceRead}},
+	{acsi.SetDataValues, []mms.ServiceKind{mms.ServiceWrite}},
+	{acsi.GetDataDirectory | acsi.GetDataDefinition, []mms.ServiceKind{mms.ServiceGetVariableAccessAttributes}},
+	{acsi.GetDataSets, []mms.ServiceKind{mms.ServiceGetNameList, mms.ServiceGetNamedVariableListAttributes}},
+	{acsi.GetDataSetDirectory, []mms.ServiceKind{mms.ServiceGetNamedVariableListAttributes}},
+	{acsi.GetDataSetValues, []mms.ServiceKind{mms.ServiceRead, mms.ServiceGetNamedVariableListAttributes}},
+	{acsi.SetDataSetValues, []mms.ServiceKind{mms.ServiceWrite, mms.ServiceGetNamedVariableListAttributes}},
+	{acsi.CreateDataSet, []mms.ServiceKind{mms.ServiceDefineNamedVariableList}},
+	{acsi.DeleteDataSet, []mms.ServiceKind{mms.ServiceDeleteNamedVariableList}},
+	{acsi.GetLogs, []mms.ServiceKind{mms.ServiceGetNameList, mms.ServiceReadJournal}},
+	{acsi.QueryLogByTime | acsi.QueryLogAfter, []mms.ServiceKind{mms.ServiceReadJournal}},
+	{acsi.GetFiles, []mms.ServiceKind{mms.ServiceFileDirectory}},
+	{acsi.GetFile, []mms.ServiceKind{mms.ServiceFileOpen, mms.ServiceFileRead, mms.ServiceFileClose}},
+	{acsi.SetFile, []mms.ServiceKind{mms.ServiceObtainFile}},
+	{acsi.DeleteFile, []mms.ServiceKind{mms.ServiceFileDelete}},
+	{acsi.Reporting, []mms.ServiceKind{mms.ServiceInformationReport}},
 }
