@@ -3,6 +3,7 @@ package scl
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"busbar.example/acsi"
@@ -40,22 +41,53 @@ type preset struct {
 type builder struct {
 	doc      *Document
 	findings findings
-	lns, dos map[string]*part
+	lnTypes  map[string]*part
+	dos      map[string]*part
 	das      map[daKey]*part
 	building map[*typeDef]bool
 	members  map[*typeDef]map[string]*member // of types that were asked for one
 	built    int
 	device   acsi.Ref // any: a place to try names at
+
+	addresses map[[2]string][]string // of access points, by the names of IED and access point; "" is any of the IED
+	frames    map[frameKey]*frame
 }
+
+type frameKey struct{ ied, element, ldInst, name string }
 
 type daKey struct {
 	typ string
-	fc  acsi.FC
+	as  nature
+}
+
+// nature is what an attribute and all in it have in common.
+type nature struct {
+	fc       acsi.FC
+	triggers acsi.TrgOps
 }
 
 func newBuilder(d *Document, most int) *builder {
-	return &builder{doc: d, findings: newFindings(most), lns: map[string]*part{}, dos: map[string]*part{}, das: map[daKey]*part{},
-		building: map[*typeDef]bool{}, members: map[*typeDef]map[string]*member{}, device: acsi.MustRef("LD")}
+	b := &builder{doc: d, findings: newFindings(most), lnTypes: map[string]*part{}, dos: map[string]*part{}, das: map[daKey]*part{},
+		building: map[*typeDef]bool{}, members: map[*typeDef]map[string]*member{}, device: acsi.MustRef("LD"),
+		addresses: map[[2]string][]string{}, frames: map[frameKey]*frame{}}
+	for _, c := range d.conns {
+		addresses := slices.Clone(c.hosts)
+		for _, jid := range c.jids {
+			addresses = append(addresses, jid.text)
+		}
+		for _, ap := range []string{c.ap, ""} {
+			at := [2]string{c.ied, ap}
+			b.addresses[at] = append(b.addresses[at], addresses...)
+		}
+		for i := range c.frames {
+			f := &c.frames[i]
+			key := frameKey{c.ied, f.element, f.ldInst, f.name}
+			if b.frames[key] == nil {
+				b.frames[key] = f
+			}
+		}
+	}
+	return b
 }
 
 // finding is of the file or of its types, whichever IED uses them.
@@ -133,7 +165,7 @@ func (b *builder) usable(t *typeDef, m *member, p *part) bool {
 
 // ln makes the data objects of a logical node. dois are the instance's, which may tell the length of arrays.
 func (b *builder) ln(t *typeDef, dois *named[*instance]) (*part, error) {
-	if p := b.lns[t.id]; p != nil {
+	if p := b.lnTypes[t.id]; p != nil {
 		return p, nil
 	}
 	p := newPart()
@@ -147,7 +179,7 @@ func (b *builder) ln(t *typeDef, dois *named[*instance]) (*part, error) {
 	}
 	p.taken = nil
 	if !p.varies {
-		b.lns[t.id] = p
+		b.lnTypes[t.id] = p
 	}
 	return p, nil
 }
@@ -214,16 +246,16 @@ func (b *builder) inDataObject(p *part, t *typeDef, m *member, in *instance) err
 	}
 	active := len(p.nodes) > 0 && p.nodes[len(p.nodes)-1].Name == m.name
 	if fc == acsi.SE && !active { // stands for the active and for the edited values
-		if err := b.attribute(p, m, acsi.DataAttributeNode, acsi.SG, count); err != nil {
+		if err := b.attribute(p, m, acsi.DataAttributeNode, nature{acsi.SG, m.triggers}, count); err != nil {
 			return err
 		}
 	}
-	return b.attribute(p, m, acsi.DataAttributeNode, fc, count)
+	return b.attribute(p, m, acsi.DataAttributeNode, nature{fc, m.triggers}, count)
 }
 
 // attribute adds a DA or BDA to p.
-func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, fc acsi.FC, count int) error {
-	node := &acsi.Node{Name: m.name, Kind: kind, FC: fc, Count: count, Desc: m.desc}
+func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, as nature, count int) error {
+	node := &acsi.Node{Name: m.name, Kind: kind, FC: as.fc, Count: count, Desc: m.desc}
 	switch m.valKind {
 	case "RO", "Conf", "Spec":
 		node.ReadOnly = true
@@ -240,7 +272,7 @@ func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, fc acsi.FC, 
 		if len(b.building) >= maxNested {
 			return b.tooDeep(m)
 		}
-		below, err := b.daType(t, fc)
+		below, err := b.daType(t, as)
 		if err != nil {
 			return err
 		}
@@ -253,6 +285,7 @@ func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, fc acsi.FC, 
 	if !b.basic(node, m) {
 		return nil
 	}
+	node.Triggers = as.triggers
 	if err := b.add(p, m, node, nil); err != nil {
 		return err
 	}
@@ -290,8 +323,8 @@ func (b *builder) basic(node *acsi.Node, m *member) bool {
 	return true
 }
 
-func (b *builder) daType(t *typeDef, fc acsi.FC) (*part, error) {
-	key := daKey{t.id, fc}
+func (b *builder) daType(t *typeDef, as nature) (*part, error) {
+	key := daKey{t.id, as}
 	if p := b.das[key]; p != nil {
 		return p, nil
 	}
@@ -309,7 +342,7 @@ func (b *builder) daType(t *typeDef, fc acsi.FC) (*part, error) {
 		if count < 0 {
 			continue
 		}
-		if err := b.attribute(p, m, acsi.BasicDataAttributeNode, fc, count); err != nil {
+		if err := b.attribute(p, m, acsi.BasicDataAttributeNode, as, count); err != nil {
 			return nil, err
 		}
 	}

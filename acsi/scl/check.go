@@ -49,10 +49,7 @@ type checker struct {
 	line  int                      // of the IED that was checked last
 	full  bool                     // whether something was left out as there are too many
 	ids   map[string]*controlBlock // the rptIDs of the IED at hand
-	lns   map[[2]string]*acsi.Node // of its server; nil until they are asked for
-	fcs   map[*acsi.Node][]acsi.FC // of its nodes that were asked for them
-	logs  map[*lDevice]map[string]bool
-	tried bool // whether there was any server to check
+	tried bool                     // whether there was any server to check
 }
 
 func (c *checker) failed(err error) {
@@ -112,13 +109,13 @@ func (c *checker) checkServer(dev *ied, server *accessPoint) *acsi.Model {
 		c.failed(err)
 		return nil
 	}
-	c.ids, c.lns, c.fcs, c.logs = map[string]*controlBlock{}, nil, map[*acsi.Node][]acsi.FC{}, map[*lDevice]map[string]bool{}
+	c.ids = map[string]*controlBlock{}
 	physical := false
 	for _, ld := range server.lds {
 		c.checkLD(ld)
 		for _, ln := range ld.lns {
 			physical = physical || ln.class == "LPHD"
-			c.checkLN(ld, ln)
+			c.checkLN(ln)
 		}
 	}
 	if !physical {
@@ -139,14 +136,13 @@ func (c *checker) checkLD(ld *lDevice) {
 	c.finding(ruleLLN0, ld.line, element("LDevice", "inst", ld.inst), "it has no LLN0")
 }
 
-func (c *checker) checkLN(ld *lDevice, ln *lNode) {
+func (c *checker) checkLN(ln *lNode) {
 	el := element(ln.element, "lnType", ln.typ)
 	c.checkName(ln, el)
 	if t := c.doc.types.lns[ln.typ]; t != nil && t.class != ln.class {
 		c.finding(ruleLNClass, ln.line, el, "its lnClass is %s, and its type's is %s", quote(ln.class), quote(t.class))
 	}
-	c.checkDataSets(ld, ln)
-	c.checkBlocks(ld, ln)
+	c.checkBlocks(ln)
 }
 
 // checkName checks the parts of a logical node's name.

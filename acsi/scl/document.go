@@ -42,6 +42,8 @@ type extent struct{ from, to int }
 type connectedAP struct {
 	ied, ap string
 	jids    []val
+	hosts   []string // its addresses by other mappings
+	frames  []frame
 	line    int
 	extent  extent
 }
@@ -49,6 +51,7 @@ type connectedAP struct {
 type ied struct {
 	name   string
 	aps    named[*accessPoint]
+	able   acsi.Abilities
 	line   int
 	extent extent
 }
@@ -61,6 +64,7 @@ type accessPoint struct {
 	server   bool
 	lds      []*lDevice
 	clients  []string // the types of the logical nodes beside the server
+	able     acsi.Abilities
 	line     int
 }
 
@@ -349,6 +353,8 @@ type member struct {
 	valKind string
 	vals    []val
 	line    int
+
+	triggers acsi.TrgOps // of a DA: it and all in it make control blocks report
 }
 
 func (m *member) String() string { return fmt.Sprintf("<%s name=%s>", m.element, quote(m.name)) }

@@ -1,15 +1,12 @@
 package scl
 
-import (
-	"cmp"
-	"encoding/xml"
-)
+import "encoding/xml"
 
 // settingControl is a SettingControl as it is written.
 type settingControl struct {
-	groups, active string
-	inLN0          bool
-	line           int
+	groups, active, reservation string
+	inLN0                       bool
+	line                        int
 }
 
 // dataSet is a DataSet as it is written.
@@ -25,60 +22,8 @@ type fcda struct {
 	line                                        int
 }
 
-// controlBlock is a ReportControl, LogControl, GSEControl or SampledValueControl as it is written.
-type controlBlock struct {
-	element                  string
-	name, datSet, id, period string
-	buffered, indexed        bool
-	max                      string // of RptEnabled
-	clients                  int    // for which instances are reserved
-	periodic                 bool   // by TrgOps
-	log                      string // logName
-	line                     int
-}
-
-func (b *controlBlock) String() string { return element(b.element, "name", b.name) }
-
-// readCommunication keeps the addresses by IEC 61850-8-2; the others are of no use here.
-func (d *Document) readCommunication(rd *reader) error {
-	return rd.children(func(e xml.StartElement) error {
-		if e.Name.Local != "SubNetwork" {
-			return rd.skip()
-		}
-		return rd.children(func(e xml.StartElement) error {
-			if e.Name.Local != "ConnectedAP" {
-				return rd.skip()
-			}
-			return d.readConnectedAP(rd, e)
-		})
-	})
-}
-
-func (d *Document) readConnectedAP(rd *reader, e xml.StartElement) error {
-	c := &connectedAP{ied: rd.attr(e, "iedName"), ap: rd.attr(e, "apName"), line: rd.at, extent: extent{from: rd.offset}}
-	d.conns = append(d.conns, c)
-	err := rd.children(func(e xml.StartElement) error {
-		if e.Name.Local != "Address" {
-			return rd.skip()
-		}
-		return rd.children(func(e xml.StartElement) error {
-			if e.Name.Local != "P" || rd.attr(e, "type") != "JID" {
-				return rd.skip()
-			}
-			jid := val{line: rd.at}
-			var err error
-			if jid.text, err = rd.content(); err == nil && jid.text != "" {
-				c.jids = append(c.jids, jid)
-			}
-			return err
-		})
-	})
-	c.extent.to = int(rd.dec.InputOffset())
-	return err
-}
-
 func (d *Document) readIED(rd *reader, e xml.StartElement) error {
-	dev := &ied{name: rd.attr(e, "name"), line: rd.at, extent: extent{from: rd.offset}}
+	dev := &ied{name: rd.attr(e, "name"), line: rd.at, extent: extent{from: rd.offset}, able: d.ableAtLeast()}
 	if other, twice := d.ieds.get(dev.name); twice {
 		d.finding(ruleIEDTwice, dev.line, element("IED", "name", dev.name), "it is left out: another is in line %d", other.line)
 		d.doubles = append(d.doubles, dev)
@@ -88,17 +33,20 @@ func (d *Document) readIED(rd *reader, e xml.StartElement) error {
 	}
 	d.ieds.add(dev)
 	err := rd.children(func(e xml.StartElement) error {
-		if e.Name.Local != "AccessPoint" {
-			return rd.skip()
+		switch e.Name.Local {
+		case "Services":
+			return readServices(rd, &dev.able)
+		case "AccessPoint":
+			return d.readAccessPoint(rd, e, dev)
 		}
-		return d.readAccessPoint(rd, e, dev)
+		return rd.skip()
 	})
 	dev.extent.to = int(rd.dec.InputOffset())
 	return err
 }
 
 func (d *Document) readAccessPoint(rd *reader, e xml.StartElement, dev *ied) error {
-	ap := &accessPoint{name: rd.attr(e, "name"), line: rd.at}
+	ap := &accessPoint{name: rd.attr(e, "name"), able: dev.able, line: rd.at}
 	if other, twice := dev.aps.get(ap.name); twice {
 		d.findings.note(ruleIEDTwice, ap.line, dev.name, element("AccessPoint", "name", ap.name), "it is left out: another is in line %d", other.line)
 		return rd.skip()
@@ -113,6 +61,8 @@ func (d *Document) readAccessPoint(rd *reader, e xml.StartElement, dev *ied) err
 		case "Server":
 			ap.server = true
 			return readServer(rd, ap)
+		case "Services":
+			return readServices(rd, &ap.able)
 		}
 		return rd.skip()
 	})
@@ -151,7 +101,8 @@ func readLN(rd *reader, e xml.StartElement, ld *lDevice) error {
 		case "Log":
 			ln.logs = append(ln.logs, rd.attr(e, "name"))
 		case "SettingControl":
-			ld.settings = &settingControl{groups: rd.attr(e, "numOfSGs"), active: rd.attr(e, "actSG"), inLN0: ln.element == "LN0", line: rd.at}
+			ld.settings = &settingControl{groups: rd.attr(e, "numOfSGs"), active: rd.attr(e, "actSG"), reservation: rd.attr(e, "resvTms"),
+				inLN0: ln.element == "LN0", line: rd.at}
 		}
 		return rd.skip()
 	})
@@ -192,27 +143,3 @@ func readDataSet(rd *reader, e xml.StartElement, ln *lNode) error {
 		return rd.skip()
 	})
 }
-
-func readControlBlock(rd *reader, e xml.StartElement, ln *lNode) error {
-	b := &controlBlock{element: e.Name.Local, name: rd.attr(e, "name"), datSet: rd.attr(e, "datSet"), id: rd.attr(e, "rptID"),
-		period: rd.attr(e, "intgPd"), buffered: isTrue(rd.attr(e, "buffered")), indexed: isTrue(cmp.Or(rd.attr(e, "indexed"), "true")),
-		log: rd.attr(e, "logName"), line: rd.at}
-	ln.blocks = append(ln.blocks, b)
-	return rd.children(func(e xml.StartElement) error {
-		switch e.Name.Local {
-		case "TrgOps":
-			b.periodic = isTrue(rd.attr(e, "period"))
-		case "RptEnabled":
-			b.max = rd.attr(e, "max")
-			return rd.children(func(e xml.StartElement) error {
-				if e.Name.Local == "ClientLN" {
-					b.clients++
-				}
-				return rd.skip()
-			})
-		}
-		return rd.skip()
-	})
-}
-
-func isTrue(text string) bool { return text == "true" || text == "1" }

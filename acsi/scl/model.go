@@ -103,6 +103,11 @@ type modeller struct {
 	points   int
 	taken    map[string]bool                        // the names of logical devices
 	nodes    map[*acsi.Node]map[string][]*acsi.Node // by name, of long lists; the first stands for its list
+
+	placed     []*placed
+	lns        map[[2]string]*placed    // by the inst of their logical device and their name
+	fcs        map[*acsi.Node][]acsi.FC // of nodes that were asked for them
+	attributes map[string][]*acsi.Node  // of control blocks, by their class
 }
 
 // finding is one of this IED.
@@ -111,8 +116,10 @@ func (m *modeller) finding(by rule, line int, element, format string, args ...an
 }
 
 func (m *modeller) build(dev *ied, server *accessPoint) (*acsi.Model, error) {
-	m.model, m.points, m.built, m.settings = &acsi.Model{IED: dev.name}, 0, 0, nil
+	m.model, m.points, m.built, m.settings = &acsi.Model{IED: dev.name, Services: server.able}, 0, 0, nil
 	m.taken, m.nodes = map[string]bool{}, map[*acsi.Node]map[string][]*acsi.Node{}
+	m.placed, m.lns = nil, map[[2]string]*placed{}
+	m.fcs, m.attributes = map[*acsi.Node][]acsi.FC{}, map[string][]*acsi.Node{}
 	for _, ld := range server.lds {
 		if m.settings == nil {
 			m.settings = ld.settings
@@ -125,6 +132,14 @@ func (m *modeller) build(dev *ied, server *accessPoint) (*acsi.Model, error) {
 	}
 	if len(m.model.LDs) == 0 {
 		return nil, m.errorf(ruleIEDEmpty, dev.line, element("IED", "name", dev.name), "its server has no logical device that can be served")
+	}
+	for _, at := range m.placed { // now that all is there that they may refer to
+		m.addDataSets(at)
+	}
+	for _, at := range m.placed {
+		if err := m.addBlocks(at); err != nil {
+			return nil, err
+		}
 	}
 	return m.model, nil
 }
@@ -142,6 +157,9 @@ func (m *modeller) addLD(dev *ied, ld *lDevice) error {
 	}
 	out := &acsi.LogicalDevice{Name: name, Inst: ld.inst, Desc: ld.desc}
 	out.ActiveGroup, m.groups = m.settingGroups(ld)
+	if ld.settings != nil {
+		out.Groups, out.ResvTms = m.groups, int(number(ld.settings.reservation, 10, 16, 0))
+	}
 	m.model.LDs = append(m.model.LDs, out)
 	m.taken[name] = true
 	names := map[string]bool{}
@@ -152,14 +170,20 @@ func (m *modeller) addLD(dev *ied, ld *lDevice) error {
 			m.finding(ruleLNTwice, ln.line, el, "it is left out: there is another of that name")
 			continue
 		}
-		added, err := m.addLN(out, ln, lnName, el)
+		added, err := m.addLN(&placed{ld: ld, ln: ln, device: out}, lnName, el)
 		if err != nil {
 			return err
 		}
 		names[lnName] = added
 	}
+	if !names["LLN0"] {
+		out.Groups = 0 // there is nowhere to choose one
+	}
 	return nil
 }
+
+// maxGroups is how many setting groups there are at most. IEC 61850-7-2, the type of NumOfSG.
+const maxGroups = 255
 
 // settingGroups are the active group and the number of groups of ld, or where it has no SettingControl those of the one
 // that reaches it.
@@ -176,9 +200,9 @@ func (m *modeller) settingGroups(ld *lDevice) (active, groups int) {
 	}
 	active, err := strconv.Atoi(cmp.Or(s.active, "1"))
 	groups, groupsErr := strconv.Atoi(s.groups)
-	if groupsErr != nil || groups < 1 {
+	if groupsErr != nil || groups < 1 || groups > maxGroups {
 		m.finding(ruleSettingControl, s.line, el, "numOfSGs=%s is no number of groups", quote(s.groups))
-		groups = max(1, active)
+		groups = min(max(1, active), maxGroups)
 	}
 	if err != nil || active < 1 || active > groups {
 		m.finding(ruleSettingControl, s.line, el, "actSG=%s is none of %d groups", quote(s.active), groups)
@@ -188,8 +212,9 @@ func (m *modeller) settingGroups(ld *lDevice) (active, groups int) {
 }
 
 // addLN reports whether the logical node is there now; what keeps one out is in the findings.
-func (m *modeller) addLN(ld *acsi.LogicalDevice, ln *lNode, name, el string) (bool, error) {
-	device, err := acsi.NewRef(ld.Name, "", 0)
+func (m *modeller) addLN(at *placed, name, el string) (bool, error) {
+	ln := at.ln
+	device, err := acsi.NewRef(at.device.Name, "", 0)
 	if err != nil {
 		return false, err
 	}
@@ -218,7 +243,15 @@ func (m *modeller) addLN(ld *acsi.LogicalDevice, ln *lNode, name, el string) (bo
 		return false, m.errorf(ruleTooLarge, ln.line, el, "the model would have more than %d nodes", maxPoints)
 	}
 	out := &acsi.LogicalNode{Node: &acsi.Node{Name: name, Kind: acsi.LogicalNodeNode, Class: ln.class, Desc: ln.desc, Children: p.nodes}}
-	ld.LNs = append(ld.LNs, out)
+	at.device.LNs = append(at.device.LNs, out)
+	at.out, at.ref = out, ref
+	m.placed = append(m.placed, at)
+	if key := [2]string{at.ld.inst, name}; m.lns[key] == nil {
+		m.lns[key] = at
+	}
+	for _, log := range ln.logs {
+		at.addLog(cmp.Or(log, at.device.Name))
+	}
 	v := &valuer{modeller: m, ln: out, index: map[valueKey]int{}}
 	for _, d := range p.defaults {
 		v.set(ref.Path()+d.path, dataObjectOf(d.path), d.node, d.val, d.of)

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -49,7 +50,8 @@ func (n *xmlNode) named(name string) *xmlNode {
 	return nil
 }
 
-// tally is what a server has: LD, LN, DO and SDO by these words, and leaves by their functional constraint.
+// tally is what a server has: LD, LN, DO, SDO, DataSet and FCDA by these words, leaves by their functional constraint, and
+// control blocks by their class.
 type tally map[string]int
 
 func (t tally) add(u tally, times int) {
@@ -123,6 +125,8 @@ func (o *oracle) server(server *xmlNode) tally {
 			for _, do := range t.all("DO") {
 				sum.add(o.object("DO", do, ln.named(do.attr("name"))), 1)
 			}
+			sum.add(o.sets(server, ld, ln), 1)
+			sum.add(blocks(ln), 1)
 		}
 	}
 	return sum
@@ -181,4 +185,110 @@ func count(m, t, in *xmlNode) int {
 		}
 	}
 	return n
+}
+
+// sets counts the data sets of ln that have a member that there is, and these members.
+func (o *oracle) sets(server, ld, ln *xmlNode) tally {
+	sum := tally{}
+	for _, set := range ln.all("DataSet") {
+		members := 0
+		for _, f := range set.all("FCDA") {
+			if o.exists(server, ld, f) {
+				members++
+			}
+		}
+		if members > 0 {
+			sum["DataSet"]++
+			sum["FCDA"] += members
+		}
+	}
+	return sum
+}
+
+// exists reports whether there is what f names in own or another logical device.
+func (o *oracle) exists(server, own, f *xmlNode) bool {
+	for _, ld := range server.all("LDevice") {
+		if inst := f.attr("ldInst"); ld.attr("inst") != inst && (inst != "" || ld != own) {
+			continue
+		}
+		for _, ln := range ld.all("LN0", "LN") {
+			if ln.attr("prefix")+ln.attr("lnClass")+ln.attr("inst") != f.attr("prefix")+f.attr("lnClass")+f.attr("lnInst") {
+				continue
+			}
+			var path []string
+			for _, part := range []string{f.attr("doName"), f.attr("daName")} {
+				if part != "" {
+					path = append(path, strings.Split(part, ".")...)
+				}
+			}
+			return o.below(o.types["LNodeType"][ln.attr("lnType")], path, f.attr("fc"), "")
+		}
+	}
+	return false
+}
+
+// below reports whether a type holds what path names with a leaf under fc; at is the functional constraint that holds so far.
+func (o *oracle) below(t *xmlNode, path []string, fc, at string) bool {
+	for _, m := range t.all("DO", "SDO", "DA", "BDA") {
+		rest := path
+		if len(path) > 0 {
+			if name, _, _ := strings.Cut(path[0], "("); m.attr("name") != name {
+				continue
+			}
+			rest = path[1:]
+		}
+		has := at
+		if m.XMLName.Local == "DA" {
+			has = m.attr("fc")
+		}
+		switch {
+		case m.XMLName.Local == "DO", m.XMLName.Local == "SDO":
+			if o.below(o.types["DOType"][m.attr("type")], rest, fc, "") {
+				return true
+			}
+		case has != fc && (has != "SE" || fc != "SG"):
+		case m.attr("bType") == "Struct":
+			if o.below(o.types["DAType"][m.attr("type")], rest, fc, has) {
+				return true
+			}
+		case len(rest) == 0:
+			return true
+		}
+	}
+	return false
+}
+
+// blocks counts the control blocks of ln.
+func blocks(ln *xmlNode) tally {
+	sum := tally{}
+	for _, r := range ln.all("ReportControl") {
+		class, instances := "URCB", 1
+		if r.attr("buffered") == "true" {
+			class = "BRCB"
+		}
+		for _, enabled := range r.all("RptEnabled") {
+			if n, err := strconv.Atoi(enabled.attr("max")); err == nil && r.attr("indexed") != "false" {
+				instances = max(1, n)
+			}
+		}
+		sum[class] += instances
+	}
+	for _, g := range ln.all("GSEControl") {
+		if g.attr("type") != "GSSE" {
+			sum["GoCB"]++
+		}
+	}
+	for _, s := range ln.all("SampledValueControl") {
+		class := "MSVCB"
+		if s.attr("multicast") == "false" {
+			class = "USVCB"
+		}
+		sum[class]++
+	}
+	for class, element := range map[string]string{"LCB": "LogControl", "SGCB": "SettingControl"} {
+		if n := len(ln.all(element)); n > 0 {
+			sum[class] = n
+		}
+	}
+	return sum
 }

@@ -46,7 +46,8 @@ func (d *Document) readType(rd *reader, e xml.StartElement, into map[string]*typ
 
 func readMember(rd *reader, e xml.StartElement) (*member, error) {
 	m := &member{element: e.Name.Local, name: rd.attr(e, "name"), typ: rd.attr(e, "type"), basic: rd.attr(e, "bType"), fc: rd.attr(e, "fc"),
-		count: rd.attr(e, "count"), desc: rd.attr(e, "desc"), valKind: rd.attr(e, "valKind"), line: rd.at}
+		count: rd.attr(e, "count"), desc: rd.attr(e, "desc"), valKind: rd.attr(e, "valKind"),
+		triggers: acsi.TrgOps(rd.flags(e, triggers[:])) &^ acsi.TrgIntegrity, line: rd.at}
 	return m, rd.children(func(e xml.StartElement) error {
 		if e.Name.Local != "Val" {
 			return rd.skip()
