@@ -150,7 +150,7 @@ func DecodeXER(b []byte, l Limits) (PDU, error) {
 
 // AppendBER is AppendXER in BER.
 func AppendBER(dst []byte, p PDU) ([]byte, error) {
-	if out, ok := appendRead(dst, p); ok {
+	if out, ok := appendShort(dst, p); ok {
 		return out, nil
 	}
 	return ber.Append(dst, pduType, p)
@@ -158,7 +158,7 @@ func AppendBER(dst []byte, p PDU) ([]byte, error) {
 
 // DecodeBER reads a PDU from b, which holds nothing else. Errors are *SyntaxError.
 func DecodeBER(b []byte, l Limits) (PDU, error) {
-	if p, ok := decodeRead(b, l.WithDefaults()); ok {
+	if p, ok := decodeShort(b, l.WithDefaults()); ok {
 		return p, nil
 	}
 	return Lenient{}.DecodeBER(b, l)

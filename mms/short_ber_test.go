@@ -12,8 +12,8 @@ import (
 	"busbar.example/value"
 )
 
-// readPDUs are reads in BER, of the common form and of others.
-var readPDUs = map[string]bool{ // true: the short way takes it
+// shortPDUs are reads and reports in BER, of the common form and of others.
+var shortPDUs = map[string]bool{ // true: the short way takes it
 	"a01c020105a417a115a013" + "3011a00fa10d1a044c4430311a054d24582461":                                            true,
 	"a02f020105a42aa128a026" + "3011a00fa10d1a044c4430311a054d24582461" + "3011a00fa10d1a044c4430311a054d24582462": true,
 	"a01f0204000fffffa417a115a013" + "3011a00fa10d1a044c4430311a054d24582461":                                      false, // an INTEGER in too many octets
@@ -25,12 +25,18 @@ var readPDUs = map[string]bool{ // true: the short way takes it
 	"a115020105a410a10e" + "a20c" + "870508" + "3f800000" + "840303" + "0000":                                      true,
 	"a10a020105a405a103" + "80010a":                                                                                false, // a failure
 	"a107020105a402a100":                                                                                           false, // nothing
+	"a312a010a1058003525054a007" + "870508" + "3f800000":                                                           true,
+	"a31aa018a1058003525054a00f" + "8a0161" + "870508" + "3f800000" + "840303" + "0000":                            true,
+	"a312a010a1058003525055a007" + "870508" + "3f800000":                                                           false, // another list
+	"a312a010a1058203525054a007" + "870508" + "3f800000":                                                           false, // of the association
+	"a30ea00ca1058003525054a003" + "80010a":                                                                        false, // a failure
+	"a30ba009a1058003525054a000":                                                                                   false, // nothing
 }
 
 // What the short way takes, the plan takes, and makes the same of it.
-func checkRead(t *testing.T, b []byte, l Limits) bool {
+func checkShort(t *testing.T, b []byte, l Limits) bool {
 	t.Helper()
-	short, ok := decodeRead(b, l.WithDefaults())
+	short, ok := decodeShort(b, l.WithDefaults())
 	if !ok {
 		return false
 	}
@@ -45,7 +51,7 @@ func checkRead(t *testing.T, b []byte, l Limits) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, ok := appendRead(nil, short); !ok || !bytes.Equal(got, want) {
+	if got, ok := appendShort(nil, short); !ok || !bytes.Equal(got, want) {
 		t.Fatalf("%+v:\nthe short way writes %x, %t\nthe plan %x", short, got, ok, want)
 	}
 	return true
@@ -72,12 +78,18 @@ func TestShortWayLeavesTheRestToThePlan(t *testing.T) {
 		"a failure":            {&ConfirmedResponse{Service: &ReadResponse{ListOfAccessResult: []AccessResult{ObjectAccessDenied}}}, true},
 		"nothing read":         {&ConfirmedResponse{Service: &ReadResponse{ListOfAccessResult: []AccessResult{nil}}}, false},
 		"a value that is none": {&ConfirmedResponse{Service: &ReadResponse{ListOfAccessResult: []AccessResult{&Success{Value: value.StructureOf()}}}}, false},
+		"another list":         {&Unconfirmed{Service: &InformationReport{VariableAccessSpecification: VariableListName{Name: AASpecific("RPT")}, ListOfAccessResult: []AccessResult{}}}, true},
+		"no list":              {&Unconfirmed{Service: &InformationReport{ListOfAccessResult: []AccessResult{}}}, false},
+		"a nil report":         {&Unconfirmed{Service: (*InformationReport)(nil)}, false},
+		"no report":            {(*Unconfirmed)(nil), false},
+		"a list of variables":  {&Unconfirmed{Service: &InformationReport{VariableAccessSpecification: name(good), ListOfAccessResult: []AccessResult{}}}, true},
+		"a report of nothing":  {&Unconfirmed{Service: &InformationReport{VariableAccessSpecification: reportList, ListOfAccessResult: []AccessResult{nil}}}, false},
 		"nil":                  {(*ConfirmedRequest)(nil), false},
 		"another service":      {&ConfirmedRequest{Service: &IdentifyRequest{}}, true},
 	} {
 		t.Run(text, func(t *testing.T) {
 			dst := []byte("before")
-			if _, ok := appendRead(dst, c.pdu); ok {
+			if _, ok := appendShort(dst, c.pdu); ok {
 				t.Error("the short way takes it")
 			}
 			got, err := AppendBER(dst, c.pdu)
@@ -89,20 +101,20 @@ func TestShortWayLeavesTheRestToThePlan(t *testing.T) {
 	}
 }
 
-func TestShortWayThroughReads(t *testing.T) {
-	for text, want := range readPDUs {
+func TestShortWayThroughReadsAndReports(t *testing.T) {
+	for text, want := range shortPDUs {
 		b, err := hex.DecodeString(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := checkRead(t, b, Limits{}); got != want {
+		if got := checkShort(t, b, Limits{}); got != want {
 			t.Errorf("%s: the short way is taken: %t, want %t", text, got, want)
 		}
 		for i := range b { // whatever octet is another
 			for _, o := range []byte{0, 1, 0x7f, 0x80, 0x81, 0xff, b[i] ^ 0x20, b[i] + 1} {
 				changed := append([]byte(nil), b...)
 				changed[i] = o
-				checkRead(t, changed, Limits{})
+				checkShort(t, changed, Limits{})
 			}
 		}
 	}
@@ -126,7 +138,7 @@ func TestShortWayKeepsLimits(t *testing.T) {
 			l := Limits{MaxDepth: depth, MaxItems: items}
 			var planned PDU
 			err := ber.Decode(deep, pduType, &planned, l)
-			_, ok := decodeRead(deep, l.WithDefaults())
+			_, ok := decodeShort(deep, l.WithDefaults())
 			if ok && err != nil {
 				t.Errorf("depth %d, %d items: the plan says %v", depth, items, err)
 			}
@@ -138,8 +150,8 @@ func TestShortWayKeepsLimits(t *testing.T) {
 	}
 }
 
-func FuzzReadBER(f *testing.F) {
-	for text := range readPDUs {
+func FuzzShortBER(f *testing.F) {
+	for text := range shortPDUs {
 		b, err := hex.DecodeString(text)
 		if err != nil {
 			f.Fatal(err)
@@ -147,7 +159,7 @@ func FuzzReadBER(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		checkRead(t, b, Limits{})
-		checkRead(t, b, Limits{MaxSize: 100, MaxDepth: 16, MaxItems: 3})
+		checkShort(t, b, Limits{})
+		checkShort(t, b, Limits{MaxSize: 100, MaxDepth: 16, MaxItems: 3})
 	})
 }
