@@ -126,6 +126,14 @@ func BinTime(ms uint32, days uint16) Value {
 	return Value{kind: BinaryTime, width: 6, n: uint64(ms)<<16 | uint64(days)}
 }
 
+// BinTimeOf makes a BinaryTime of t, to a millisecond: the first instant of 1984 where t is earlier, the last that fits where
+// t is later. It does not allocate.
+func BinTimeOf(t time.Time) Value {
+	const day, first = 24 * 60 * 60 * 1000, 441763200000 // in milliseconds; 1984-01-01
+	since := min(max(t.UnixMilli()-first, 0), day<<16-1)
+	return BinTime(uint32(since%day), uint16(since/day))
+}
+
 // BinTimeOfDay makes a BinaryTime of ms milliseconds since midnight (4 octets).
 func BinTimeOfDay(ms uint32) Value { return Value{kind: BinaryTime, width: 4, n: uint64(ms)} }
 

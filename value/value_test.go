@@ -126,3 +126,17 @@ func TestStringReadsAsAPersonWouldSayIt(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+func TestBinTimeOfKeepsWhatFits(t *testing.T) {
+	first := time.Date(1984, 1, 1, 0, 0, 0, 0, time.UTC)
+	last := first.Add(1<<16*24*time.Hour - time.Millisecond)
+	for _, test := range []struct{ t, want time.Time }{
+		{time.Date(2026, 11, 22, 10, 11, 12, 345_999_999, time.UTC), time.Date(2026, 11, 22, 10, 11, 12, 345_000_000, time.UTC)},
+		{time.Date(2026, 11, 22, 1, 0, 0, 0, time.FixedZone("", 7200)), time.Date(2026, 11, 21, 23, 0, 0, 0, time.UTC)},
+		{first, first}, {first.Add(-1), first}, {time.Time{}, first}, {last, last}, {last.Add(time.Hour), last},
+	} {
+		if got, ok := BinTimeOf(test.t).Time(); !ok || !got.Equal(test.want) {
+			t.Errorf("%v: got %v, want %v", test.t, got, test.want)
+		}
+	}
+}
