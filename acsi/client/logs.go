@@ -2,8 +2,13 @@ package client
 
 import (
 	"context"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"busbar.example/acsi"
@@ -62,4 +67,53 @@ func (c *Client) QueryLog(ctx context.Context, log acsi.Ref, q LogQuery) iter.Se
 			}
 		}
 	}
+}
+
+// LogRecord is an entry of a log with what is known of the objects in it.
+type LogRecord struct {
+	acsi.LogEntry
+	Readings []Reading // of Values, in their order
+}
+
+// LogRecord looks up the types of what an entry holds.
+func (c *Client) LogRecord(ctx context.Context, e acsi.LogEntry) LogRecord {
+	r := LogRecord{LogEntry: e, Readings: make([]Reading, len(e.Values))}
+	for i, v := range e.Values {
+		r.Readings[i] = c.reading(ctx, v.Ref, acsi.Result{Value: v.Value})
+	}
+	return r
+}
+
+// MarshalJSON gives {"entry","time","values":[…]}, each value as a Reading with "reason".
+func (r LogRecord) MarshalJSON() ([]byte, error) {
+	type valueLine struct {
+		readingLine
+		Reason string `json:"reason,omitempty"`
+	}
+	values := make([]valueLine, len(r.Readings))
+	for i := range r.Readings {
+		values[i] = valueLine{r.Readings[i].line(), r.Values[i].Reason.String()}
+	}
+	return json.Marshal(struct {
+		Entry  string      `json:"entry"`
+		Time   string      `json:"time"`
+		Values []valueLine `json:"values"`
+	}{hex.EncodeToString(r.ID[:]), jsonTime(r.Time), values})
+}
+
+// PrintLog writes an entry for a person: its time and id, then one leaf a line.
+func PrintLog(w io.Writer, r LogRecord, s Style) error {
+	if _, err := fmt.Fprintf(w, "%s  %x\n", s.instant(r.Time), r.ID); err != nil {
+		return err
+	}
+	for i := range r.Readings {
+		reason := r.Values[i].Reason.String()
+		for _, row := range s.rows(&r.Readings[i]) {
+			line := fmt.Sprintf("  %s  %s  %s  %s", row.ref, row.text, row.note, reason)
+			if _, err := fmt.Fprintln(w, strings.TrimRight(line, " ")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -320,11 +320,47 @@ func parseBits(n *acsi.Node, text string) (value.Value, error) {
 			return value.Bits(2, []byte{byte(named.Ord) << 6}), nil
 		}
 	}
+	if names, ok := controlBits(n); ok && strings.Trim(text, "01") != "" {
+		return parseNames(n, names, text)
+	}
 	v, err := value.ParseBits(text)
 	if err != nil {
 		return v, err
 	}
 	return v, sizeError(v.BitLen(), n.Type.Size, "bits")
+}
+
+// parseNames reads the names of bits, with commas between them; none sets no bit.
+func parseNames(n *acsi.Node, names func(value.Value) string, text string) (value.Value, error) {
+	size := max(n.Type.Size, -n.Type.Size)
+	if size == 0 || size > 16 {
+		return value.Value{}, fmt.Errorf("its bits have no names here: write them as 0 and 1")
+	}
+	var packed [2]byte
+	var known []string
+	wanted := map[string]bool{}
+	if text != "none" {
+		for _, name := range strings.Split(text, ",") {
+			wanted[name] = true
+		}
+	}
+	for i := range size {
+		var one [2]byte
+		one[i/8] = 0x80 >> (i % 8)
+		name := names(value.Bits(size, one[:(size+7)/8]))
+		if name == "" {
+			continue
+		}
+		known = append(known, name)
+		if wanted[name] {
+			packed[i/8] |= one[i/8]
+			delete(wanted, name)
+		}
+	}
+	for name := range wanted {
+		return value.Value{}, fmt.Errorf("%q is none of %s", name, strings.Join(known, ", "))
+	}
+	return value.Bits(size, packed[:(size+7)/8]), nil
 }
 
 func parseTime(n *acsi.Node, text string) (value.Value, error) {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -131,6 +132,9 @@ func (s Style) leaf(ref acsi.Ref, n *acsi.Node, v value.Value) string {
 		if q, ok := acsi.QualityOf(v); ok && isQuality(n) {
 			return q.String()
 		}
+		if names, ok := controlBits(n); ok {
+			return cmp.Or(names(v), "none")
+		}
 		return v.BitText()
 	case value.OctetString:
 		return octetsText(v.Text())
@@ -145,6 +149,22 @@ func (s Style) leaf(ref acsi.Ref, n *acsi.Node, v value.Value) string {
 		return `""` // a value all the same
 	}
 	return printable(v.Text())
+}
+
+// controlBits names the bits of n where it is OptFlds or TrgOps of a control block.
+func controlBits(n *acsi.Node) (names func(value.Value) string, ok bool) {
+	switch n.FC {
+	case acsi.RP, acsi.BR, acsi.LG:
+	default:
+		return nil, false
+	}
+	switch n.Name {
+	case "OptFlds":
+		return func(v value.Value) string { o, _ := acsi.OptFldsOf(v); return o.String() }, true
+	case "TrgOps":
+		return func(v value.Value) string { t, _ := acsi.TrgOpsOf(v); return t.String() }, true
+	}
+	return nil, false
 }
 
 // isQuality reports whether n is a Quality: by its basic type, or by its length where that is not known.

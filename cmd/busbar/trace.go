@@ -56,11 +56,19 @@ in them. Who sees the trace reads the data.`,
 	c.PersistentFlags().BoolVar(&raw, "raw", false, "show the XML too: stanzas, and PDUs in plaintext")
 	c.PersistentFlags().BoolVar(&json, "json", false, "print JSON lines, one object an event")
 	for _, sub := range g.clientCommands() {
-		first, _, _ := strings.Cut(sub.Example, "\n")
-		sub.Example = strings.Replace(first, "busbar", "busbar trace", 1)
+		belowTrace(sub)
 		c.AddCommand(sub)
 	}
 	return c
+}
+
+// belowTrace makes the first example of c, and of the commands below it, one of trace.
+func belowTrace(c *cobra.Command) {
+	first, _, _ := strings.Cut(c.Example, "\n")
+	c.Example = strings.Replace(first, "busbar", "busbar trace", 1)
+	for _, below := range c.Commands() {
+		belowTrace(below)
+	}
 }
 
 // traced has party tell what it does, where that is wanted, and the command print its results there. end takes the
