@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
 	"busbar.example/acsi"
+	"busbar.example/acsi/server/file"
 	"busbar.example/secure/audit"
 	"busbar.example/secure/rbac"
 	"busbar.example/value"
@@ -21,6 +23,9 @@ type Config struct {
 	Now         func() time.Time        // nil: time.Now
 	TimeQuality func() acsi.TimeQuality // of the time that Now gives; nil: acsi.AccuracyUnspecified
 	State       State                   // what outlives the process; nil: nothing does
+	LogSize     int                     // octets of memory that each log has; 0: journal.DefaultLimit
+	Files       *os.Root                // the files that are served; nil: none
+	MaxFileSize int64                   // of a file that a client sets, in octets; 0: file.DefaultMaxSize
 }
 
 // Engine keeps the values of a model and serves them. All methods may be called concurrently.
@@ -51,6 +56,8 @@ type Engine struct {
 	sets   dataSets
 
 	settings settings
+	logs     logs
+	files    *file.Store // nil: there are none
 }
 
 // New makes an engine of cfg, with the initial values of the model. Until the process updates it, the quality of

@@ -13,7 +13,8 @@ import (
 
 // Supported lists the services of this engine.
 func (s *session) Supported() acsi.ServiceSet {
-	return acsi.GetServerDirectory | acsi.GetLogicalDeviceDirectory | acsi.GetLogicalNodeDirectory | acsi.GetAllDataValues |
+	return s.fileServices() | acsi.GetLogs | acsi.QueryLogByTime | acsi.QueryLogAfter |
+		acsi.GetServerDirectory | acsi.GetLogicalDeviceDirectory | acsi.GetLogicalNodeDirectory | acsi.GetAllDataValues |
 		acsi.GetDataValues | acsi.SetDataValues | acsi.GetDataDirectory | acsi.GetDataDefinition | acsi.GetDataSets |
 		acsi.GetDataSetDirectory | acsi.GetDataSetValues | acsi.SetDataSetValues | acsi.CreateDataSet | acsi.DeleteDataSet
 }

@@ -23,6 +23,7 @@ type session struct {
 	notices []acsi.Notice // that are not reports, the oldest first
 	wakeup  chan struct{} // there may be something for Next
 	sets    map[acsi.Ref]*dataSet
+	open    map[*openFile]struct{} // files that it reads
 }
 
 var errClosed = fmt.Errorf("acsi/server: the association has ended: %w", net.ErrClosed)

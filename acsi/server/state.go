@@ -45,10 +45,12 @@ const (
 
 // Tables of State.
 const (
-	tableDataSets = "dataset"
-	tableControls = "rcb"
-	tableEntries  = "entry"
-	tableSettings = "setting"
+	tableDataSets  = "dataset"
+	tableControls  = "rcb"
+	tableEntries   = "entry"
+	tableSettings  = "setting"
+	tableLogBlocks = "lcb"
+	tableLogs      = "log"
 )
 
 // A saver has records to keep. It is called with the lock held.
@@ -85,10 +87,12 @@ func (e *Engine) loadState() error {
 		return nil
 	}
 	loaders := map[string]func(Record) error{
-		tableDataSets: e.loadDataSet,
-		tableControls: e.loadReportControl,
-		tableEntries:  e.loadReportEntry,
-		tableSettings: e.loadSettings,
+		tableDataSets:  e.loadDataSet,
+		tableControls:  e.loadReportControl,
+		tableEntries:   e.loadReportEntry,
+		tableSettings:  e.loadSettings,
+		tableLogBlocks: e.loadLogBlock,
+		tableLogs:      e.loadLogEntry,
 	}
 	err := e.saving.state.Load(func(r Record) error {
 		if load := loaders[r.Table]; load != nil {
@@ -99,6 +103,7 @@ func (e *Engine) loadState() error {
 	if err != nil {
 		return fmt.Errorf("acsi/server: what was kept of an earlier run: %w", err)
 	}
+	e.restoreLogs()
 	return e.restoreReports()
 }
 

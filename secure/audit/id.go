@@ -104,7 +104,7 @@ const (
 )
 
 // Attacks on end-to-end security that IEC 62351-14 has no number for: E1 to
-// E12, and D1.
+// E13, and D1.
 const (
 	E2EReplay         ID = "x-busbar:E1"
 	E2EReflection     ID = "x-busbar:E2"
@@ -118,6 +118,7 @@ const (
 	E2ERekey          ID = "x-busbar:E10"
 	E2ECertificate    ID = "x-busbar:E11"
 	E2ECanonical      ID = "x-busbar:E12"
+	CommandHeldBack   ID = "x-busbar:E13"
 	E2EHandshakeFlood ID = "x-busbar:D1"
 )
 
@@ -141,6 +142,11 @@ const (
 	StreamSlow      ID = "x-busbar:stream-slow"
 	SenderSpoofed   ID = "x-busbar:sender-spoofed"
 	ValueWritten    ID = "x-busbar:value-written"
+	CommandAccepted ID = "x-busbar:command-accepted"
+	CommandRefused  ID = "x-busbar:command-refused"
+	FileRead        ID = "x-busbar:file-read"
+	FileWritten     ID = "x-busbar:file-written"
+	FileDeleted     ID = "x-busbar:file-deleted"
 	StateLost       ID = "x-busbar:state-lost"
 	StateRestored   ID = "x-busbar:state-restored"
 )
@@ -210,6 +216,7 @@ var table = map[ID]entry{
 	E2ERekey:          {"key change refused", Alarm},
 	E2ECertificate:    {"end-to-end certificate refused", Error},
 	E2ECanonical:      {"SecPDU not canonical", Error},
+	CommandHeldBack:   {"command held back on the way", Alarm},
 	E2EHandshakeFlood: {"handshake budget exceeded", Warning},
 
 	RoleRefused:   {"role token refused", Error},
@@ -227,6 +234,11 @@ var table = map[ID]entry{
 	StreamSlow:      {"stream ended because its peer reads too slowly", Warning},
 	SenderSpoofed:   {"stanza stamped with another's address", Alarm},
 	ValueWritten:    {"value written", Notice},
+	CommandAccepted: {"command accepted", Notice},
+	CommandRefused:  {"command refused", Warning},
+	FileRead:        {"file read", Notice},
+	FileWritten:     {"file written", Notice},
+	FileDeleted:     {"file deleted", Notice},
 	StateLost:       {"state no longer durable", Alarm},
 	StateRestored:   {"state durable again", Notice},
 }
