@@ -11,6 +11,13 @@ type InformationReport struct {
 	ListOfAccessResult          []AccessResult              `asn:"listOfAccessResult [0]"`
 }
 
+// ReportName is the list that every report is said to be.
+//
+// IEC 61850-8-1, Report.
+const ReportName = VMDSpecific("RPT")
+
+var reportList VariableAccessSpecification = VariableListName{Name: ReportName}
+
 // Unconfirmed tells something that is not answered.
 //
 // ISO 9506-2, Unconfirmed-PDU.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"busbar.example/value"
 )
@@ -112,6 +113,38 @@ func TestKindsOfRequestsAndResponses(t *testing.T) {
 		}
 		if name := strings.ToUpper(kind.String()[:1]) + kind.String()[1:]; fmt.Sprintf("%T", c.request) != "*mms."+name+"Request" {
 			t.Errorf("%T: its kind is called %v", c.request, kind)
+		}
+	}
+}
+
+// ISO 9506-2, TimeOfDay.
+func TestTimeOfDayCountsFrom1984(t *testing.T) {
+	at := func(text string) time.Time {
+		instant, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return instant
+	}
+	for text, want := range map[string]struct{ octets, back string }{
+		"1984-01-01T00:00:00Z":         {"000000000000", "1984-01-01T00:00:00Z"},
+		"1984-01-02T00:00:01.2349Z":    {"000004d20001", "1984-01-02T00:00:01.234Z"},
+		"2026-01-02T04:04:05.5+01:00":  {"00a88a7c3bee", "2026-01-02T03:04:05.5Z"},
+		"1970-01-01T00:00:00Z":         {"000000000000", "1984-01-01T00:00:00Z"},
+		"2999-01-01T00:00:00Z":         {"05265bffffff", "2163-06-06T23:59:59.999Z"},
+		"2163-06-06T23:59:59.9999999Z": {"05265bffffff", "2163-06-06T23:59:59.999Z"},
+	} {
+		day := TimeOfDayOf(at(text))
+		if got := hex.EncodeToString(day); got != want.octets {
+			t.Errorf("%s: got %s, want %s", text, got, want.octets)
+		}
+		if back, ok := day.Time(); !ok || !back.Equal(at(want.back)) {
+			t.Errorf("%s: back is %v, %t, want %s", text, back, ok, want.back)
+		}
+	}
+	for _, short := range []TimeOfDay{nil, {0, 0, 0, 1}} {
+		if at, ok := short.Time(); ok {
+			t.Errorf("%x is %v, want no instant", []byte(short), at)
 		}
 	}
 }

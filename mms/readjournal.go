@@ -136,13 +136,9 @@ type TimeOfDay []byte
 
 // TimeOfDayOf is t, rounded down to a millisecond. A time outside 1984–2163 is clamped to that range.
 func TimeOfDayOf(t time.Time) TimeOfDay {
-	const day = 24 * 60 * 60 * 1000 // in milliseconds
-	since := min(max(t.UnixMilli()-epoch.UnixMilli(), 0), day<<16-1)
-	b := binary.BigEndian.AppendUint32(nil, uint32(since%day))
-	return binary.BigEndian.AppendUint16(b, uint16(since/day))
+	ms, days, _ := value.BinTimeOf(t).BinTime()
+	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(nil, ms), days)
 }
-
-var epoch = time.Date(1984, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Time is the instant; ok is false where t is none.
 func (t TimeOfDay) Time() (at time.Time, ok bool) {

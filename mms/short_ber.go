@@ -160,13 +160,6 @@ func decodeResults(b []byte, l Limits, results []AccessResult, successes []Succe
 	return results, true
 }
 
-// reportName is what all reports are about.
-//
-// IEC 61850-8-1, Report.
-const reportName = VMDSpecific("RPT")
-
-var reportList VariableAccessSpecification = VariableListName{Name: reportName}
-
 // decodeReport reads an informationReport that is a report.
 func decodeReport(b []byte, l Limits) (PDU, bool) {
 	content, ok := only(b, 3|constructed)
@@ -180,7 +173,7 @@ func decodeReport(b []byte, l Limits) (PDU, bool) {
 	if err != nil || tag != 1|constructed {
 		return nil, false
 	}
-	if list, ok = only(list, 0|asn1.Context); !ok || string(list) != string(reportName) {
+	if list, ok = only(list, 0|asn1.Context); !ok || string(list) != string(ReportName) {
 		return nil, false
 	}
 	if content, ok = only(content, 0|constructed); !ok {
@@ -250,14 +243,14 @@ func openReport(dst []byte) ([]byte, [3]int) {
 	dst, service := ber.Open(dst, 0xa0)
 	dst, list := ber.Open(dst, 0xa1)
 	dst, name := ber.Open(dst, 0x80)
-	dst = ber.Close(ber.Close(append(dst, reportName...), name), list)
+	dst = ber.Close(ber.Close(append(dst, ReportName...), name), list)
 	dst, results := ber.Open(dst, 0xa0)
 	return dst, [3]int{pdu, service, results}
 }
 
 func isReportList(s VariableAccessSpecification) bool {
 	list, ok := s.(VariableListName)
-	return ok && list.Name == reportName
+	return ok && list.Name == ReportName
 }
 
 func appendVariables(dst []byte, r *ReadRequest) ([]byte, bool) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"busbar.example/acsi"
 	"busbar.example/mms"
 	"busbar.example/value"
 )
@@ -34,6 +35,8 @@ func names(class mms.ObjectClass, scope mms.ObjectScope, after string) *mms.Conf
 	return &mms.ConfirmedRequest{Service: &mms.GetNameListRequest{
 		ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: class}, ObjectScope: scope, ContinueAfter: after}}
 }
+
+var commandFailure = &acsi.ControlFailure{Cause: acsi.BlockedByInterlocking, CtlNum: 7, Origin: acsi.Origin{Cat: acsi.OrRemoteControl, Ident: "ems"}}
 
 var dataSet = mms.DomainSpecific{DomainID: "PV1LD0", ItemID: "LLN0$events"}
 
@@ -152,9 +155,28 @@ var described = []struct {
 
 	{"no type", respond(&mms.GetVariableAccessAttributesResponse{}), "GetDataDefinition", false},
 
-	{"a report", &mms.Unconfirmed{Service: &mms.InformationReport{VariableAccessSpecification: mms.VariableListName{Name: mms.VMDSpecific("RPT")}}}, "Report: 0 results", false},
-	{"an information report of another kind", &mms.Unconfirmed{Service: &mms.InformationReport{VariableAccessSpecification: listOf("CSWI1$CO$Pos$Oper"),
-		ListOfAccessResult: []mms.AccessResult{&mms.Success{Value: value.Int(1)}}}}, "InformationReport PV1LD0/CSWI1.Pos.Oper[CO]: 1", false},
+	{"a report", &mms.Unconfirmed{Service: reportPDU(&acsi.Report{RptID: "urcb", SetSize: 4, Included: []acsi.ReportEntry{{Member: 1, Value: value.Float(61.4)}, {Member: 3}}})},
+		"Report urcb: 2 of 4 members: member 2 = 61.4, member 4 = not readable", false},
+	{"a report that tells everything", &mms.Unconfirmed{Service: reportPDU(&acsi.Report{RptID: "PV1LD0/LLN0$BR$brcb01", OptFlds: 0x3fe, SeqNum: 42, Time: time.Unix(1e9, 0),
+		DataSet: "PV1LD0/LLN0$events", BufOvfl: true, EntryID: acsi.EntryNumber(7), ConfRev: 3, SubSeq: 1, More: true, SetSize: 9,
+		Included: []acsi.ReportEntry{{Member: 8, Ref: "PV1LD0/MMXU1$MX$TotW", Value: value.Int(5), Reason: acsi.ReasonDataChange | acsi.ReasonQualityChange}}})},
+		"Report PV1LD0/LLN0$BR$brcb01: SqNum 42, segment 1, 2001-09-09T01:46:40.000Z, PV1LD0/LLN0$events, entries were lost, entry 0000000000000007, ConfRev 3, " +
+			"1 of 9 members: PV1LD0/MMXU1.TotW[MX] = 5 (dchg,qchg)", false},
+	{"a report of many members", &mms.Unconfirmed{Service: reportPDU(&acsi.Report{RptID: "r", OptFlds: acsi.OptReason | acsi.OptSegmentation, SetSize: 4,
+		Included: []acsi.ReportEntry{{Member: 0, Reason: acsi.ReasonIntegrity}, {Member: 1, Reason: acsi.ReasonIntegrity}, {Member: 2, Reason: acsi.ReasonIntegrity}, {Member: 3, Reason: acsi.ReasonDataChange}}})},
+		"Report r: 4 of 4 members (dchg,integrity)", false},
+	{"a report of nothing", &mms.Unconfirmed{Service: reportPDU(&acsi.Report{SetSize: 1})}, "Report: 0 of 1 member", false},
+	{"a report that is none", &mms.Unconfirmed{Service: &mms.InformationReport{VariableAccessSpecification: reportList}}, "Report: a report whose parts make no sense", true},
+	{"a command done", &mms.Unconfirmed{Service: terminationReport(&acsi.Termination{Ref: acsi.MustRef("LD/CSWI1.Pos.Oper[CO]"), Oper: value.Int(1)})}, "CommandTermination LD/CSWI1.Pos.Oper[CO]: done", false},
+	{"a command that ended badly", &mms.Unconfirmed{Service: terminationReport(&acsi.Termination{Ref: acsi.MustRef("LD/CSWI1.Pos.Oper[CO]"), Oper: value.Int(1), Failure: commandFailure})},
+		`CommandTermination LD/CSWI1.Pos.Oper[CO]: blocked-by-interlocking (ctlNum 7, remote-control "ems")`, true},
+	{"why a command was refused", &mms.Unconfirmed{Service: lastApplError(commandFailure, acsi.MustRef("LD/CSWI1.Pos.Oper[CO]"))},
+		`LastApplError LD/CSWI1.Pos.Oper[CO]: blocked-by-interlocking (ctlNum 7, remote-control "ems")`, true},
+	{"why something was refused", &mms.Unconfirmed{Service: lastApplError(&acsi.ControlFailure{Object: "somewhere"}, acsi.Ref{})}, `LastApplError somewhere: unknown (ctlNum 0, not-supported "")`, true},
+	{"an information report of another kind", &mms.Unconfirmed{Service: &mms.InformationReport{VariableAccessSpecification: listOf("LLN0$ST$Beh"),
+		ListOfAccessResult: []mms.AccessResult{&mms.Success{Value: value.Int(1)}}}}, "InformationReport PV1LD0/LLN0.Beh[ST]: 1", false},
+	{"a list of another kind", &mms.Unconfirmed{Service: &mms.InformationReport{VariableAccessSpecification: mms.VariableListName{Name: mms.VMDSpecific("x")},
+		ListOfAccessResult: []mms.AccessResult{mms.ObjectAccessDenied}}}, "InformationReport x: object-access-denied", true},
 
 	{"service error", &mms.ConfirmedError{ServiceError: mms.ServiceError{ErrorClass: mms.AccessObjectAccessDenied}}, "access: object-access-denied", true},
 	{"reject", &mms.Reject{RejectReason: mms.RejectUnrecognizedService}, "Reject: unrecognized-service", true},

@@ -15,7 +15,7 @@ func (c *Client) notified(r *mms.InformationReport) {
 	switch spec := r.VariableAccessSpecification.(type) {
 	case mms.VariableListName:
 		report, err := reportOf(r.ListOfAccessResult)
-		if spec.Name != mms.ObjectName(reportName) || err != nil {
+		if spec.Name != mms.ObjectName(mms.ReportName) || err != nil {
 			c.notices.lost()
 			return
 		}
@@ -114,6 +114,7 @@ func (s *server) reportInSegments(ctx context.Context, r *acsi.Report, said *ass
 	segment := *r
 	segment.OptFlds |= acsi.OptSegmentation
 	rest := r.Included
+	open := false                                            // more has been promised
 	atOnce := max(1, len(rest)*said.Limit/max(said.Size, 1)) // so many fit, were they all of one size and there nothing beside them
 	for len(rest) > 0 {
 		atOnce = min(atOnce, len(rest))
@@ -130,8 +131,13 @@ func (s *server) reportInSegments(ctx context.Context, r *acsi.Report, said *ass
 			return err
 		default:
 			segment.SubSeq++
+			open = segment.More && !r.More
 		}
 		rest = rest[atOnce:]
 	}
-	return nil
+	if !open {
+		return nil
+	}
+	segment.Included, segment.More = nil, false // the last members were left out
+	return s.kept(s.association.Notify(ctx, reportPDU(&segment)), reportID(r.RptID))
 }

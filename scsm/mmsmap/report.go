@@ -3,17 +3,11 @@ package mmsmap
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"busbar.example/acsi"
 	"busbar.example/mms"
 	"busbar.example/value"
 )
-
-// reportName is the list of variables that every report is said to be.
-//
-// IEC 61850-8-1, Report.
-const reportName = mms.VMDSpecific("RPT")
 
 // mostFields is how many access results a report has before its values and what belongs to each of these.
 const mostFields = 11
@@ -53,7 +47,7 @@ func reportPDU(r *acsi.Report) *mms.InformationReport {
 }
 
 // reportList is in every report.
-var reportList mms.VariableAccessSpecification = mms.VariableListName{Name: reportName}
+var reportList mms.VariableAccessSpecification = mms.VariableListName{Name: mms.ReportName}
 
 // reportParts are the access results of a report, and the memory that they are in.
 type reportParts struct {
@@ -73,7 +67,7 @@ func (p *reportParts) head(r *acsi.Report) {
 		p.add(value.Uint(uint64(r.SeqNum)))
 	}
 	if r.OptFlds&acsi.OptTimeStamp != 0 {
-		p.add(entryTime(r.Time))
+		p.add(value.BinTimeOf(r.Time))
 	}
 	if r.OptFlds&acsi.OptDataSet != 0 {
 		p.add(value.Visible(r.DataSet))
@@ -102,17 +96,6 @@ func (p *reportParts) head(r *acsi.Report) {
 	}
 	p.add(value.Bits(r.SetSize, included))
 }
-
-// entryTime is a time as reports and logs have it: to a millisecond, from 1984 on.
-//
-// IEC 61850-8-1, EntryTime.
-func entryTime(t time.Time) value.Value {
-	const day = 24 * time.Hour
-	since := max(0, t.Sub(firstDay))
-	return value.BinTime(uint32(since%day/time.Millisecond), uint16(min(since/day, 1<<16-1)))
-}
-
-var firstDay = time.Date(1984, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // reportOf is the reverse of reportPDU.
 func reportOf(results []mms.AccessResult) (*acsi.Report, error) {
