@@ -252,6 +252,12 @@ func TestCertificateForMMS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Issue(j, nil, "", true); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := s.mmsIdentity(j); err != nil || !kept.Chain[0].Equal(id.Chain[0]) {
+		t.Errorf("after the others were issued anew: %v", err)
+	}
 	if err := s.Revoke(j); err != nil {
 		t.Fatal(err)
 	}

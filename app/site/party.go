@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -54,7 +55,7 @@ func IED(j jid.JID) (jid.JID, error) {
 
 // Issue makes the TLS and E2E keys and certificates of j, all of them or none, with roles such as VIEWER in the E2E
 // certificate, for the logical devices that the pattern aor covers ("" is all). It replaces what is there only
-// when told to. An IED has no role.
+// when told to; what else is in the folder of j, such as its certificate for MMS, stays. An IED has no role.
 //
 // IEC 62351-8.
 func (s *Site) Issue(j jid.JID, roles []string, aor string, replace bool) error {
@@ -116,6 +117,9 @@ func (s *Site) keep(j jid.JID, tls, end *pki.Identity, replace bool) error {
 	}
 	folder := s.Path("pki", j.String())
 	if replace {
+		if err := keepOthers(folder, fresh); err != nil {
+			return err
+		}
 		if err := os.Rename(folder, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -125,6 +129,42 @@ func (s *Site) keep(j jid.JID, tls, end *pki.Identity, replace bool) error {
 		return s.issuedAlready(j)
 	}
 	return err
+}
+
+// keepOthers copies the files of a folder, which need not be there, into one that is to take its place and has some of its own.
+func keepOthers(from, to string) error {
+	files, err := os.ReadDir(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, f := range files {
+		if !f.Type().IsRegular() {
+			continue
+		}
+		err = errors.Join(err, keepOther(filepath.Join(from, f.Name()), filepath.Join(to, f.Name())))
+	}
+	return err
+}
+
+func keepOther(from, to string) error {
+	old, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	about, err := old.Stat()
+	if err != nil {
+		return err
+	}
+	copied, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, about.Mode().Perm())
+	if errors.Is(err, fs.ErrExist) {
+		return nil // it has been made anew
+	}
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(copied, old)
+	return errors.Join(err, copied.Close())
 }
 
 func (s *Site) partyFile(j jid.JID, name, ext string) string {
