@@ -146,7 +146,7 @@ func (d *servedIED) overTCP(ctx context.Context) error {
 		return err
 	}
 	d.tcp, d.RunningIED.MMS = l, l.Addr()
-	d.running.Go(func() { watchRevocation(ctx, d.Refresh, d.Logger, func() {}, trust) })
+	d.running.Go(func() { watchRevocation(ctx, d.Refresh, d.Logger, l.Recheck, trust) })
 	d.running.Go(func() {
 		for {
 			link, err := l.Accept(ctx)

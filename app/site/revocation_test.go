@@ -12,12 +12,16 @@ import (
 	"busbar.example/xmpp/jid"
 )
 
-// What is revoked while it runs is cut off: the broker ends the stream, and the IED the association.
+// What is revoked while it runs is cut off: the broker ends the stream, and the IED the association, over XMPP and over TCP.
 func TestM7RevokedWhileRunning(t *testing.T) {
 	s := newSite(t)
 	s.mustIssue(t, "pv1")
 	s.mustIssue(t, "ems", "ENGINEER")
 	s.mustIssue(t, "guest", "VIEWER")
+	if err := s.IssueMMS(jid.MustParse("pv1@"+domain), []string{"127.0.0.1"}, false); err != nil {
+		t.Fatal(err)
+	}
+	s = setMMS(t, s, "{anonymous: [VIEWER]}")
 	var events audit.Memory
 	brokerCtx, endBroker := context.WithCancel(context.Background())
 	ctx, endIED := context.WithCancel(context.Background())
@@ -40,12 +44,13 @@ func TestM7RevokedWhileRunning(t *testing.T) {
 	<-ready
 	ied.Go(func() {
 		err := s.RunIED(ctx, IEDOptions{Party: Party{JID: jid.MustParse("pv1@" + domain + "/IEC"), Audit: &events},
-			SCL: "../demo/scl/pv.cid", Refresh: soon, Ready: func(*RunningIED) { ready <- "" }})
+			SCL: "../demo/scl/pv.cid", MMS: ListenMMS{Address: "127.0.0.1:0", TLS: true}, Refresh: soon,
+			Ready: func(r *RunningIED) { ready <- r.MMS.String() }})
 		if err != nil {
 			t.Errorf("IED: %v", err)
 		}
 	})
-	<-ready
+	address := <-ready
 	dial := func(name string) *Client {
 		t.Helper()
 		c, err := s.Dial(ctx, Party{JID: jid.MustParse(name + "@" + domain + "/IEC-1"), Audit: &events}, "pv1")
@@ -58,24 +63,45 @@ func TestM7RevokedWhileRunning(t *testing.T) {
 		}
 		return c
 	}
-	ems, guest := dial("ems"), dial("guest")
+	direct := func(name string) *Client {
+		t.Helper()
+		party, err := s.MMSParty(jid.MustParse(name+"@"+domain), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := dialMMS(t, party, "mmss://"+address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ems, guest, emsTCP, guestTCP := dial("ems"), dial("guest"), direct("ems"), direct("guest")
 	if err := s.Revoke(jid.MustParse("ems@" + domain)); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-ems.Done():
-	case <-time.After(20 * time.Second):
-		t.Fatal("the association of the revoked client goes on")
-	}
-	if err := ems.Err(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the revoked client's association ended with %v", err)
+	for _, c := range []*Client{ems, emsTCP} {
+		select {
+		case <-c.Done():
+		case <-time.After(20 * time.Second):
+			t.Fatal("the association of the revoked client goes on")
+		}
+		if err := c.Err(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the revoked client's association ended with %v", err)
+		}
 	}
 	<-ems.Endpoint.Session().Done()
-	if lds, err := guest.GetServerDirectory(ctx); err != nil || len(lds) != 1 {
-		t.Errorf("the other client is disturbed: %v %v", lds, err)
+	for _, c := range []*Client{guest, guestTCP} {
+		if lds, err := c.GetServerDirectory(ctx); err != nil || len(lds) != 1 {
+			t.Errorf("the other client is disturbed: %v %v", lds, err)
+		}
 	}
 	if _, err := s.Dial(ctx, Party{JID: jid.MustParse("ems@" + domain + "/IEC-2")}, "pv1"); err == nil {
 		t.Error("the revoked client connects again")
+	}
+	if party, err := s.MMSParty(jid.MustParse("ems@"+domain), true); err == nil {
+		if _, err := dialMMS(t, party, "mmss://"+address); err == nil {
+			t.Error("the revoked client connects again over TCP")
+		}
 	}
 	found := make(map[audit.ID]bool)
 	for _, e := range events.Events() {

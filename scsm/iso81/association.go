@@ -67,6 +67,7 @@ type Association struct {
 	asked     bool // the peer has sent FINISH, and waits for its answer
 	concluded bool // MMS has
 	cause     error
+	shown     []shown // certificates of the peer
 }
 
 var _ assoc.Link = (*Association)(nil)
@@ -291,16 +292,10 @@ func (a *Association) Close() error {
 		if concluded {
 			a.release()
 		}
-		a.mu.Lock()
-		var last []byte
-		if a.cause == nil && a.machine.state != connected {
-			last = a.machine.abort(abortByUser)
-		}
-		a.mu.Unlock()
-		a.end(ended("association closed here"), last)
+		told := a.abort(ended("association closed here"))
 		a.recv.Lock()
 		a.watch.stop()
-		if last != nil {
+		if told {
 			a.linger()
 		}
 		a.in.release()

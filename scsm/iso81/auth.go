@@ -131,6 +131,7 @@ func (a *Association) readProof(c *Credentials, aarq *associateRequest) error {
 		if c.Certificate, err = a.verify(value.(*certificateBased), time.Now()); err != nil {
 			return Refuse(DiagnosticAuthenticationFailure, err)
 		}
+		a.noteShown(c.Certificate, a.trust)
 		return nil
 	}
 	return Refuse(DiagnosticMechanismUnknown, nil)

@@ -32,6 +32,7 @@ type Listener struct {
 
 	mu      sync.Mutex
 	pending map[string]int // connections that have not associated yet, by host
+	all     map[*Association]struct{}
 
 	refuse chan struct{} // one for each that is being refused
 }
@@ -46,7 +47,8 @@ func NewListener(ln net.Listener, cfg ServerConfig) (*Listener, error) {
 		cfg.Connections = defaultConnections
 	}
 	return &Listener{ln: ln, cfg: cfg, base: base, conns: make(chan net.Conn), closed: make(chan struct{}),
-		places: make(chan struct{}, cfg.Connections), refuse: make(chan struct{}, refusals), pending: make(map[string]int)}, nil
+		places: make(chan struct{}, cfg.Connections), refuse: make(chan struct{}, refusals), pending: make(map[string]int),
+		all: make(map[*Association]struct{})}, nil
 }
 
 // Addr is where the Listener listens.
@@ -71,9 +73,20 @@ func (l *Listener) association(conn net.Conn) *Association {
 	a.inbound, a.subject, a.trust, a.seen = true, l.cfg.Subject, l.cfg.AuthTrust, &l.seen
 	a.machine.called = l.cfg.Called
 	a.setUp = time.Now().Add(l.base.Timeout)
-	a.forget = func() { <-l.places }
+	a.forget = func() { l.forget(a) }
 	a.settle = sync.OnceFunc(func() { l.settled(conn) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all[a] = struct{}{}
 	return a
+}
+
+// forget gives the place of an association free, whose connection is closed.
+func (l *Listener) forget(a *Association) {
+	l.mu.Lock()
+	delete(l.all, a)
+	l.mu.Unlock()
+	<-l.places
 }
 
 // enter counts a connection that is yet to associate, and reports whether there is room: one host must not take all places by

@@ -23,6 +23,8 @@ type served struct {
 	Audit audit.Memory
 	addr  string
 	ended chan error // outcomes of associations
+
+	listener *Listener
 }
 
 func serve(t testing.TB, cfg ServerConfig) *served {
@@ -34,6 +36,7 @@ func serve(t testing.TB, cfg ServerConfig) *served {
 	s.addr = ln.Addr().String()
 	l, err := NewListener(ln, cfg)
 	must(t, err)
+	s.listener = l
 	ctx, cancel := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() {

@@ -238,6 +238,7 @@ func (a *Association) acceptTLS(ctx context.Context) error {
 		return fmt.Errorf("TLS: %w", err)
 	}
 	a.verified = verified
+	a.noteShown(verified, t.Trust)
 	a.record(audit.TLSEstablished, tls.VersionName(cs.Version)+" "+tls.CipherSuiteName(cs.CipherSuite))
 	a.traceTLS(cs)
 	return nil

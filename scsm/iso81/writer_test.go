@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"busbar.example/mms"
 	"busbar.example/mms/assoc"
 )
 
@@ -44,7 +43,7 @@ func TestCallWhoseWriteFails(t *testing.T) {
 	a, err := assoc.Initiate(ctx, link, assoc.Config{})
 	must(t, err)
 	defer a.Abort()
-	x := &mms.ReadRequest{VariableAccessSpecification: mms.ListOfVariable{{VariableSpecification: mms.VariableName{Name: mms.VMDSpecific("x")}}}}
+	x := readX(1).Service
 	if _, err := a.Call(ctx, x); err != nil {
 		t.Fatal(err)
 	}
