@@ -17,15 +17,16 @@ import (
 
 // Config is what an Engine is made of.
 type Config struct {
-	Model       *acsi.Model
-	Policy      *rbac.Policy            // nil: rbac.DefaultPolicy
-	Audit       audit.Sink              // nil: audit.Discard
-	Now         func() time.Time        // nil: time.Now
-	TimeQuality func() acsi.TimeQuality // of the time that Now gives; nil: acsi.AccuracyUnspecified
-	State       State                   // what outlives the process; nil: nothing does
-	LogSize     int                     // octets of memory that each log has; 0: journal.DefaultLimit
-	Files       *os.Root                // the files that are served; nil: none
-	MaxFileSize int64                   // of a file that a client sets, in octets; 0: file.DefaultMaxSize
+	Model        *acsi.Model
+	Policy       *rbac.Policy            // nil: rbac.DefaultPolicy
+	Audit        audit.Sink              // nil: audit.Discard
+	Now          func() time.Time        // nil: time.Now
+	TimeQuality  func() acsi.TimeQuality // of the time that Now gives; nil: acsi.AccuracyUnspecified
+	State        State                   // what outlives the process; nil: nothing does
+	ReportBuffer int                     // octets of memory that each report control block has; 0: report.DefaultLimit
+	LogSize      int                     // octets of memory that each log has; 0: journal.DefaultLimit
+	Files        *os.Root                // the files that are served; nil: none
+	MaxFileSize  int64                   // of a file that a client sets, in octets; 0: file.DefaultMaxSize
 }
 
 // Engine keeps the values of a model and serves them. All methods may be called concurrently.
@@ -52,8 +53,10 @@ type Engine struct {
 	tasks []func(ctx context.Context) // for Run to start
 	poke  chan struct{}               // tells Run that due is sooner than it was, or that there are tasks
 
-	saving saving
-	sets   dataSets
+	saving   saving
+	sets     dataSets
+	reports  reportControls
+	sessions uint64 // that there have been
 
 	settings settings
 	logs     logs
@@ -189,6 +192,16 @@ func (tx *Tx) Set(h Handle, v value.Value) error {
 		tx.e.put(h.point, v)
 	}
 	return nil
+}
+
+// Trigger has the control blocks report what h stands for, or is a part of, as it is when the Update ends, though it has not changed:
+// those that watch it, whatever their trigger conditions.
+func (tx *Tx) Trigger(h Handle) {
+	for leaf := h.first; leaf < h.first+h.shape.leafs; leaf++ {
+		if list := tx.e.watches.of[leaf]; list != 0 {
+			tx.e.tell(list, acsi.ReasonApplicationTrigger)
+		}
+	}
 }
 
 // SetStamped is Set, and gives the quality and the time beside h, where its data object has them, the values q and t.

@@ -16,7 +16,8 @@ func (s *session) Supported() acsi.ServiceSet {
 	return s.fileServices() | acsi.GetLogs | acsi.QueryLogByTime | acsi.QueryLogAfter |
 		acsi.GetServerDirectory | acsi.GetLogicalDeviceDirectory | acsi.GetLogicalNodeDirectory | acsi.GetAllDataValues |
 		acsi.GetDataValues | acsi.SetDataValues | acsi.GetDataDirectory | acsi.GetDataDefinition | acsi.GetDataSets |
-		acsi.GetDataSetDirectory | acsi.GetDataSetValues | acsi.SetDataSetValues | acsi.CreateDataSet | acsi.DeleteDataSet
+		acsi.GetDataSetDirectory | acsi.GetDataSetValues | acsi.SetDataSetValues | acsi.CreateDataSet | acsi.DeleteDataSet |
+		acsi.Reporting
 }
 
 // GetServerDirectory leaves out what the peer may not view. Who may view nothing at all is denied.

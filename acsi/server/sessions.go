@@ -16,6 +16,7 @@ const maxNotices = 256
 type session struct {
 	acsi.UnimplementedServices
 	e       *Engine
+	id      uint64 // from 1
 	subject rbac.Subject
 
 	// under the engine's lock
@@ -24,6 +25,8 @@ type session struct {
 	wakeup  chan struct{} // there may be something for Next
 	sets    map[acsi.Ref]*dataSet
 	open    map[*openFile]struct{} // files that it reads
+	reports []*reportControl       // that it has enabled or reserved
+	turn    int                    // in reports: which is asked first for the next report
 }
 
 var errClosed = fmt.Errorf("acsi/server: the association has ended: %w", net.ErrClosed)
@@ -37,7 +40,10 @@ var _ acsi.Services = (*session)(nil)
 // block bounds its reports.
 func (e *Engine) Services(s rbac.Subject) acsi.Services {
 	s.Grants = append([]rbac.Grant(nil), s.Grants...)
-	return &session{e: e, subject: s, wakeup: make(chan struct{}, 1)}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sessions++
+	return &session{e: e, id: e.sessions, subject: s, wakeup: make(chan struct{}, 1)}
 }
 
 // tell queues n, which goes before all reports. It is called with the lock held.
@@ -77,6 +83,8 @@ func (s *session) Next(ctx context.Context) (acsi.Notice, error) {
 
 // take is what waits first, or nil.
 func (s *session) take() (acsi.Notice, error) {
+	c := s.begin(acsi.Reporting)
+	defer c.end()
 	s.e.mu.Lock()
 	defer s.e.release()
 	if s.closed {
@@ -88,7 +96,7 @@ func (s *session) take() (acsi.Notice, error) {
 		s.notices = s.notices[1:]
 		return n, nil
 	}
-	if r := s.takeReport(); r != nil {
+	if r := c.takeReport(); r != nil {
 		return r, nil
 	}
 	return nil, nil

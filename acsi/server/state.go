@@ -12,8 +12,8 @@ import (
 // State keeps what is to outlive the process: records in tables, each under a name and a number. The engine reads them when it is
 // made, and says then what changes, in the order in which it changed.
 type State interface {
-	// Load calls load with each record, in the order of tables, names and numbers. It is called once, before Commit. The error of
-	// load ends it, and is its own.
+	// Load calls load with each record, in the order of tables, names and numbers; load may keep it. It is called once, before
+	// Commit. The error of load ends it, and is its own.
 	Load(load func(Record) error) error
 
 	// Commit carries out all changes, in their order, or none of them. When it returns nil they outlive the loss of power. It is
@@ -72,6 +72,8 @@ type saving struct {
 	turned  chan struct{}
 	wake    chan struct{}
 	failing bool // the last Commit has failed
+
+	forgotten forgotten
 }
 
 // saveRetry is how long Run waits after a Commit that has failed.

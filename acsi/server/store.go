@@ -32,9 +32,6 @@ type watch struct {
 // watch makes w hear of changes of p as its member.
 func (e *Engine) watch(w watcher, member int, p point) {
 	for leaf := p.first; leaf < p.first+p.shape.leafs; leaf++ {
-		if e.layout.triggers[leaf] == 0 {
-			continue
-		}
 		list := e.watches.of[leaf]
 		if list == 0 {
 			list = e.watches.list()
@@ -81,12 +78,11 @@ func (e *Engine) unwatch(w watcher, p point) {
 // store is the one way in which a leaf changes. It is called with the lock held and a checked value, and tells who watches
 // the leaf.
 func (e *Engine) store(leaf int, v value.Value) {
-	list := e.watches.of[leaf]
-	if list == 0 {
+	list, why := e.watches.of[leaf], e.layout.triggers[leaf]
+	if list == 0 || why == 0 {
 		e.values[leaf] = v
 		return
 	}
-	why := e.layout.triggers[leaf]
 	if e.values[leaf].Equal(v) {
 		why &= acsi.TrgDataUpdate
 	}
