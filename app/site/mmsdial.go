@@ -174,7 +174,14 @@ func DialMMS(ctx context.Context, p MMSParty, t MMSTarget) (*Client, error) {
 		agreed := client.Parameters()
 		p.Logger.Debug("associated over TCP", "ied", t.Address, "pdu", agreed.MaxPDU, "calls", agreed.Ours, "services", agreed.Services.String())
 	}
-	return &Client{Client: client, MMS: link}, nil
+	another := func(ctx context.Context) (*mmsmap.Client, error) {
+		c, err := DialMMS(ctx, p, t)
+		if err != nil {
+			return nil, err
+		}
+		return c.Client, nil
+	}
+	return &Client{Client: client, MMS: link, another: another}, nil
 }
 
 // explained adds to an error of an association what can be done about it.

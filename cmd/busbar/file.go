@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,12 +87,14 @@ func (a *access) aboutFile(name string, err error) error {
 	}
 	hint := ""
 	switch failure.Code {
+	case acsi.ObjectAccessUnsupported.String():
+		hint = "the IED serves no files: a Busbar IED does with --files FOLDER"
 	case acsi.ObjectNonExistent.String():
 		hint = "see what there is with busbar file ls"
 	case acsi.ObjectAccessDenied.String():
 		hint = "it takes a role with the right for files, such as ENGINEER"
 	}
-	return hinted(fmt.Errorf("%s: %w", oneLine(name), err), hint)
+	return hinted(fmt.Errorf("%s: %w", cmp.Or(oneLine(name), "the files"), err), hint)
 }
 
 func listFiles(ctx context.Context, a *access, peer *session, names []string) error {

@@ -165,7 +165,7 @@ secured hop by hop and end to end. See all of it at once with: busbar demo`,
 // clientCommands are the commands that associate with an IED, made anew with each call.
 func (g *global) clientCommands() []*cobra.Command {
 	return []*cobra.Command{g.lsCommand(), g.getCommand(), g.setCommand(), g.watchCommand(), g.operateCommand(), g.datasetCommand(),
-		g.rcbCommand(), g.sgCommand(), g.logCommand(), g.fileCommand()}
+		g.rcbCommand(), g.sgCommand(), g.logCommand(), g.fileCommand(), g.selftestCommand()}
 }
 
 // site opens the site folder that the command is for.

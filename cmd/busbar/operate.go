@@ -17,9 +17,9 @@ import (
 type operating struct {
 	*access
 	test, cancel bool
-	checks             []string
-	at, origin         string
-	op                 client.Operation
+	checks       []string
+	at, origin   string
+	op           client.Operation
 }
 
 func (g *global) operateCommand() *cobra.Command {

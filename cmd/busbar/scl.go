@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -219,6 +220,12 @@ func serverLine(s scl.Server) string {
 	if sep == ", " {
 		b.WriteString(")")
 	}
+	if c.DataSets > 0 {
+		fmt.Fprintf(&b, ", %s of %s", number(c.DataSets, "data set"), number(c.Members, "member"))
+	}
+	for _, class := range slices.Sorted(maps.Keys(c.Blocks)) {
+		fmt.Fprintf(&b, ", %s", number(c.Blocks[class], class))
+	}
 	if len(s.JIDs) > 0 {
 		b.WriteString(", " + strings.Join(s.JIDs, ", "))
 	}
@@ -281,6 +288,10 @@ type (
 		DOs    int            `json:"dos"`
 		SDOs   int            `json:"sdos"`
 		Leaves map[string]int `json:"leaves"` // by functional constraint
+
+		DataSets int            `json:"dataSets"`
+		Members  int            `json:"members"`          // of all data sets
+		Blocks   map[string]int `json:"blocks,omitempty"` // control blocks, by their class
 	}
 	sclFileJSON struct {
 		Kind     string `json:"kind"` // file
@@ -306,6 +317,7 @@ func (k *sclCheck) fileJSON(name, edition string, report scl.Report, counts [3]i
 		for fc, n := range s.Counts.Leaves {
 			leaves[fc.String()] = n
 		}
-		out.Encode(sclServerJSON{"server", name, s.IED, s.AccessPoint, s.At, s.JIDs, s.Counts.LDs, s.Counts.LNs, s.Counts.DOs, s.Counts.SDOs, leaves})
+		out.Encode(sclServerJSON{"server", name, s.IED, s.AccessPoint, s.At, s.JIDs, s.Counts.LDs, s.Counts.LNs, s.Counts.DOs, s.Counts.SDOs, leaves,
+			s.Counts.DataSets, s.Counts.Members, s.Counts.Blocks})
 	}
 }
