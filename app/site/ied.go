@@ -235,7 +235,12 @@ type Client struct {
 	Link     *xmpp82.Association // with Endpoint, or nil
 	Endpoint *xmpp82.Endpoint
 	MMS      *iso81.Association // or nil
+
+	another func(context.Context) (*mmsmap.Client, error)
 }
+
+// Associate makes another association with the same IED: on the same XMPP session, or on a TCP connection of its own.
+func (c *Client) Associate(ctx context.Context) (*mmsmap.Client, error) { return c.another(ctx) }
 
 // Dial connects a party to the broker and associates it with the IED at to.
 func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
@@ -274,7 +279,14 @@ func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
 	if info, ok := link.Info(); ok && p.Logger != nil {
 		p.Logger.Debug("associated", "ied", ied, "association", info.AssoID, "E2E", info.Protection, "peer", pki.Name(info.Peer))
 	}
-	return &Client{Client: client, Link: link, Endpoint: endpoint}, nil
+	another := func(ctx context.Context) (*mmsmap.Client, error) {
+		link, err := endpoint.Associate(ied)
+		if err != nil {
+			return nil, err
+		}
+		return mmsmap.Associate(ctx, link, s.associations())
+	}
+	return &Client{Client: client, Link: link, Endpoint: endpoint, another: another}, nil
 }
 
 // Close releases the association and ends the session.
