@@ -14,7 +14,10 @@ import (
 
 	"busbar.example/acsi"
 	"busbar.example/acsi/server"
+	"busbar.example/internal/testbed"
 	"busbar.example/mms/assoc"
+	"busbar.example/scsm/mmsmap"
+	"busbar.example/secure/rbac"
 	"busbar.example/value"
 )
 
@@ -72,8 +75,45 @@ func compareModel(t *testing.T, m *acsi.Model, cfg assoc.Config, seen map[string
 		t.Fatal(err)
 	}
 	w := connect(t, e.Services, everyRole(), cfg)
-	c := comparison{t, e.Services(everyRole()), w, seen}
 	distinguish(e)
+	comparison{t, e.Services(everyRole()), w, seen}.compare()
+	if got := w.Faults(); len(got) > 0 {
+		t.Errorf("the server kept faults to itself: %v", got)
+	}
+}
+
+// Nor does any carrier change anything.
+func TestCarriersChangeNothing(t *testing.T) {
+	var every []rbac.Role
+	for _, g := range everyRole().Grants {
+		every = append(every, g.Role)
+	}
+	testbed.InMemory(t, func(t *testing.T, o testbed.Options) {
+		bed := testbed.Start(t, o)
+		ems := bed.Party("ems", every...)
+		for _, file := range []string{"pv.cid", "battery.cid", "feeder.cid"} {
+			for size, cfg := range map[string]assoc.Config{"65000": {}, "MinPDU": {MaxPDU: assoc.MinPDU}} {
+				t.Run(file+"/"+size, func(t *testing.T) {
+					name := strings.ReplaceAll(file, ".", "-") + "-" + strings.ToLower(size)
+					e, _ := bed.IED(name, testbed.Model(t, filepath.Join(demo, file)))
+					distinguish(e)
+					link, err := ems.Link(name)
+					if err != nil {
+						t.Fatal(err)
+					}
+					c, err := mmsmap.Associate(timeout(t), link, cfg)
+					if err != nil {
+						t.Fatal(err)
+					}
+					comparison{t, e.Services(everyRole()), c, make(map[string]bool)}.compare()
+				})
+			}
+		}
+	})
+}
+
+// compare asks about all that the engine has.
+func (c comparison) compare() {
 	lds := same(c, "GetServerDirectory", c.engine.GetServerDirectory, c.client.GetServerDirectory)
 	for _, ld := range lds {
 		lns := same(c, "GetLogicalDeviceDirectory "+ld,
@@ -82,9 +122,6 @@ func compareModel(t *testing.T, m *acsi.Model, cfg assoc.Config, seen map[string
 		for _, ln := range lns {
 			c.compareNode(acsi.MustRef(ld + "/" + ln))
 		}
-	}
-	if got := w.Faults(); len(got) > 0 {
-		t.Errorf("the server kept faults to itself: %v", got)
 	}
 }
 

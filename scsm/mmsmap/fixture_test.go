@@ -133,10 +133,15 @@ func (w *wired) serve(t testing.TB, link assoc.Link, services func(rbac.Subject)
 // rawly associates without the client side of the mapping: as a peer that may ask for anything.
 func rawly(t testing.TB, services func(rbac.Subject) acsi.Services, who rbac.Subject) (*assoc.Association, *wired) {
 	t.Helper()
+	return rawlyWith(t, services, who, assoc.Config{})
+}
+
+func rawlyWith(t testing.TB, services func(rbac.Subject) acsi.Services, who rbac.Subject, cfg assoc.Config) (*assoc.Association, *wired) {
+	t.Helper()
 	w := &wired{}
 	near, far := testbed.Pipe(who, rbac.Subject{Name: "ied@test.example"})
 	w.serve(t, far, services)
-	a, err := assoc.Initiate(t.Context(), near, assoc.Config{})
+	a, err := assoc.Initiate(t.Context(), near, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,8 +155,20 @@ func against(t testing.TB, handle assoc.Handler) *mmsmap.Client {
 	return tolerantly(t, mmsmap.Lenient{}, handle)
 }
 
+// withServer is against, with the server's end.
+func withServer(t testing.TB, handle assoc.Handler) (*mmsmap.Client, *assoc.Association) {
+	t.Helper()
+	return tolerantlyWith(t, mmsmap.Lenient{}, handle)
+}
+
 // tolerantly is against with a client that takes what lenient allows.
 func tolerantly(t testing.TB, lenient mmsmap.Lenient, handle assoc.Handler) *mmsmap.Client {
+	t.Helper()
+	c, _ := tolerantlyWith(t, lenient, handle)
+	return c
+}
+
+func tolerantlyWith(t testing.TB, lenient mmsmap.Lenient, handle assoc.Handler) (*mmsmap.Client, *assoc.Association) {
 	t.Helper()
 	near, far := testbed.Pipe(rbac.Subject{}, rbac.Subject{})
 	accepted := make(chan error, 1)
@@ -168,7 +185,7 @@ func tolerantly(t testing.TB, lenient mmsmap.Lenient, handle assoc.Handler) *mms
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Abort(); s.Abort() })
-	return c
+	return c, s
 }
 
 // named is a variable of a logical device, or with access a part of it.
