@@ -25,6 +25,8 @@ type Config struct {
 	State        State                   // what outlives the process; nil: nothing does
 	ReportBuffer int                     // octets of memory that each report control block has; 0: report.DefaultLimit
 	LogSize      int                     // octets of memory that each log has; 0: journal.DefaultLimit
+	Control      ControlHandler          // nil: every command is accepted, and the IED brings its values to what was commanded
+	CommandAge   time.Duration           // how old a command may be by the time that it was sealed with; 0: 10 s
 	Files        *os.Root                // the files that are served; nil: none
 	MaxFileSize  int64                   // of a file that a client sets, in octets; 0: file.DefaultMaxSize
 }
@@ -58,6 +60,8 @@ type Engine struct {
 	reports  reportControls
 	sessions uint64 // that there have been
 
+	controls controls
+
 	settings settings
 	logs     logs
 	files    *file.Store // nil: there are none
@@ -77,6 +81,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	if cfg.TimeQuality == nil {
 		cfg.TimeQuality = func() acsi.TimeQuality { return acsi.AccuracyUnspecified }
+	}
+	if cfg.CommandAge <= 0 {
+		cfg.CommandAge = defaultCommandAge
 	}
 	l, err := newLayout(cfg.Model)
 	if err != nil {

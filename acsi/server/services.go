@@ -169,8 +169,8 @@ func (s *session) GetAllDataValues(_ context.Context, ln acsi.Ref) ([]acsi.DataV
 	return all, nil
 }
 
-// GetDataValues reads all refs at one instant.
-func (s *session) GetDataValues(_ context.Context, refs []acsi.Ref) ([]acsi.Result, error) {
+// GetDataValues reads all refs at one instant, but where one selects a control object and the process is asked.
+func (s *session) GetDataValues(ctx context.Context, refs []acsi.Ref) ([]acsi.Result, error) {
 	c := s.begin(acsi.GetDataValues)
 	defer c.end()
 	results := make([]acsi.Result, len(refs))
@@ -182,7 +182,7 @@ func (s *session) GetDataValues(_ context.Context, refs []acsi.Ref) ([]acsi.Resu
 		} else if p, ok := s.e.layout.points[ref]; !ok {
 			results[i].Err = s.absent(ref)
 		} else if ref.FC() == acsi.CO {
-			results[i].Value, results[i].Err = c.getControl(ref, p)
+			results[i].Value, results[i].Err = c.getControl(ctx, ref, p)
 		} else {
 			results[i].Value = s.e.read(p)
 		}
@@ -234,7 +234,7 @@ func (c *call) set(a acsi.Assignment) error {
 		right = rbac.SettingGroup
 	}
 	if err := c.decide(right, a.Ref.LD(), a.Ref); err != nil {
-		return err
+		return c.withoutAuthority(err, a)
 	}
 	p, ok := c.e.layout.points[a.Ref]
 	if !ok {
@@ -265,6 +265,9 @@ func (c *call) set(a acsi.Assignment) error {
 	}
 	if inSettingBlock(a.Ref) {
 		return c.setSettingBlock(a, p)
+	}
+	if err := c.e.checkControlModel(a); err != nil {
+		return err
 	}
 	c.e.put(p, a.Value)
 	c.written = append(c.written, a)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"busbar.example/acsi"
+	"busbar.example/secure/rbac"
 	"busbar.example/value"
 )
 
@@ -59,13 +60,13 @@ func (h *holder) input(in byte) {
 	}
 	switch in & 0x0f {
 	case 0:
-		h.service(c, Select, r)
+		h.service(c, 's', r)
 	case 1:
-		h.service(c, SelectWithValue, r)
+		h.service(c, 'w', r)
 	case 2, 3, 4:
-		h.service(c, Operate, r)
+		h.service(c, 'o', r)
 	case 5:
-		h.service(c, Cancel, r)
+		h.service(c, 'c', r)
 	case 6:
 		h.gone(c)
 	case 7:
@@ -84,7 +85,7 @@ func (h *holder) input(in byte) {
 }
 
 // service calls one, unless another is under way for the same client: a client waits for its answer.
-func (h *holder) service(c Client, s Service, r Request) {
+func (h *holder) service(c Client, s rune, r Request) {
 	if h.by != 0 && h.by == c {
 		return
 	}
@@ -92,24 +93,24 @@ func (h *holder) service(c Client, s Service, r Request) {
 	before := h.replies
 	var out []Output
 	switch s {
-	case Select:
-		out = h.m.Select(h.now, c)
-	case SelectWithValue:
+	case 's':
+		out = h.m.Select(h.now, c, rbac.Subject{})
+	case 'w':
 		out = h.m.SelectWithValue(h.now, c, r)
-	case Operate:
+	case 'o':
 		if h.m.state == selected && h.m.owner != c && len(h.m.Tick(h.now)) == 0 {
 			h.refused(h.m.Operate(h.now, c, r), acsi.LockedByOtherClient)
 			return
 		}
 		out = h.m.Operate(h.now, c, r)
-	case Cancel:
+	case 'c':
 		out = h.m.Cancel(h.now, c, r)
 	}
 	h.by = c
 	asked := h.asked
 	h.outputs(out)
 	if h.replies == before && h.asked == asked {
-		h.t.Fatalf("%s has neither a reply nor a question: %v", s, out)
+		h.t.Fatalf("%c has neither a reply nor a question: %v", s, out)
 	}
 	if h.replies != before { // it is over; whoever waited still waits
 		h.by = waits

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"busbar.example/acsi"
+	"busbar.example/secure/rbac"
 )
 
 // state is what a control object is doing.
@@ -125,8 +126,8 @@ func (m *Machine) Tick(now time.Time) []Output {
 }
 
 // Select selects without a value. IEC 61850-7-2, 20.5.2.2.
-func (m *Machine) Select(now time.Time, c Client) []Output {
-	return m.selects(now, c, SBONormal, Request{}, false)
+func (m *Machine) Select(now time.Time, c Client, by rbac.Subject) []Output {
+	return m.selects(now, c, SBONormal, Request{Subject: by}, false)
 }
 
 // SelectWithValue selects for the command r. IEC 61850-7-2, 20.5.2.3.
@@ -401,7 +402,7 @@ func (m *Machine) terminate(cause acsi.AddCause, tested bool) []Output {
 	if m.owner == 0 {
 		return nil
 	}
-	return []Output{Termination{Client: m.owner, Request: m.request, Cause: cause, Tested: tested}}
+	return []Output{Termination{Client: m.owner, Request: m.request, Cause: cause, Tested: tested, Timed: m.state != executing}}
 }
 
 // pulse brings the output where it is at now.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"busbar.example/acsi"
+	"busbar.example/secure/rbac"
 	"busbar.example/value"
 )
 
@@ -54,34 +55,18 @@ const (
 // Client is the association of a peer. 0 is none.
 type Client uint64
 
-// Service is a control service.
-type Service uint8
-
-// The services. IEC 61850-7-2, 20.5.
-const (
-	Select Service = iota + 1
-	SelectWithValue
-	Operate
-	TimeActivatedOperate
-	Cancel
-)
-
-var serviceNames = [...]string{"", "Select", "SelectWithValue", "Operate", "TimeActivatedOperate", "Cancel"}
-
-// String is the name of the service in the standard.
-func (s Service) String() string { return serviceNames[s] }
-
-// Request is what a client says with a control service. That of Select is zero.
+// Request is what a client says with a control service. That of Select has its subject only.
 type Request struct {
+	Subject   rbac.Subject
 	Value     value.Value // ctlVal
 	OperTm    time.Time   // when it is to be carried out; zero: at once
 	Origin    acsi.Origin
 	CtlNum    uint8
 	T         time.Time
 	Test      bool
-	Synchro   bool // Check: the process is to look for synchronism
-	Interlock bool // Check: the process is to look at the interlocking
-	Whole     value.Value
+	Synchro   bool        // Check: the process is to look for synchronism
+	Interlock bool        // Check: the process is to look at the interlocking
+	Whole     value.Value // as it came
 }
 
 // Phase is what the application is asked or told of a command.
@@ -120,12 +105,14 @@ type Reply struct {
 	Tested bool // the application, or the state of what it drives, refused
 }
 
-// Termination tells a client how its command has ended. Cause is acsi.Done where all is well.
+// Termination tells a client how its command has ended, or, where it was for a later time, that it was or was not begun. Cause is acsi.Done
+// where all is well.
 type Termination struct {
 	Client  Client
 	Request Request
 	Cause   acsi.AddCause
 	Tested  bool
+	Timed   bool // it is about the beginning
 }
 
 // Stop says that the answer to the Ask of this ticket is no longer waited for.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"busbar.example/acsi"
+	"busbar.example/secure/rbac"
 	"busbar.example/value"
 )
 
@@ -81,7 +82,7 @@ func (r *rig) input(words []string) (string, error) {
 	c := client(words[0])
 	switch words[1] {
 	case "select":
-		return r.told(r.m.Select(r.now, c)), err
+		return r.told(r.m.Select(r.now, c, rbac.Subject{})), err
 	case "sbow":
 		return r.told(r.m.SelectWithValue(r.now, c, req)), err
 	case "operate":
