@@ -4,6 +4,7 @@ package interop_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,13 +75,12 @@ func counted(t *testing.T, file string) map[string]map[string]int {
 			continue // it is another's
 		}
 		c := s.Counts
-		one := map[string]int{"LD": c.LDs, "LN": c.LNs, "DO": c.DOs, "SDO": c.SDOs}
-		if c.SDOs == 0 {
-			delete(one, "SDO")
-		}
+		one := map[string]int{"LD": c.LDs, "LN": c.LNs, "DO": c.DOs, "SDO": c.SDOs, "DataSet": c.DataSets, "FCDA": c.Members}
 		for fc, n := range c.Leaves {
 			one[fc.String()] = n
 		}
+		maps.Copy(one, c.Blocks)
+		maps.DeleteFunc(one, func(_ string, n int) bool { return n == 0 })
 		all[s.IED+" "+s.AccessPoint] = one
 	}
 	return all

@@ -68,6 +68,10 @@ func TestATimeToCheckGrowsAsTheFileDoes(t *testing.T) {
 		{"logs", file(ln0(many(n, func(i int) string {
 			return fmt.Sprintf(`<Log name="l%d"/><LogControl name="c%d" logName="x%d"/>`, i, i, i)
 		})), beh), "there is no Log"},
+		{"data sets and control blocks of them", file(ln0(many(n/10, func(i int) string {
+			return fmt.Sprintf(`<DataSet name="s%d"><FCDA lnClass="LLN0" doName="Beh" fc="ST"/></DataSet><ReportControl name="r%[1]d" datSet="s%[1]d"/>`, i)
+		})), beh), ""},
+		{"clients", file(ln0(`<ReportControl name="r">`+`<RptEnabled>`+strings.Repeat(`<ClientLN iedName="I"/>`, n)+`</RptEnabled></ReportControl>`), beh), "clients"},
 		{"types in one another", file(oneLN, `<LNodeType id="T" lnClass="LLN0"><DO name="A" type="D0"/></LNodeType>`+chain("SDO", "")), "in one another"},
 		{"IEDs of large types", top + many(n/4, func(i int) string {
 			return fmt.Sprintf(`<IED name="i%d"><AccessPoint name="A"><Server>`+oneLN+`</Server></AccessPoint></IED>`, i)

@@ -24,7 +24,7 @@ type placed struct {
 // addDataSets gives the logical node its data sets. What there is not of their members, they are without.
 //
 // IEC 61850-6, 9.3.7.
-func (m *modeller) addDataSets(at *placed) {
+func (m *modeller) addDataSets(at *placed) error {
 	at.sets = make(map[string]acsi.Ref, len(at.ln.sets))
 	for _, set := range at.ln.sets {
 		el := element("DataSet", "name", set.name)
@@ -41,12 +41,14 @@ func (m *modeller) addDataSets(at *placed) {
 		}
 		out := &acsi.DataSet{Ref: ref, Fixed: true}
 		for _, member := range set.members {
-			ref, why := m.member(at.ld, member)
-			if why != "" {
+			before := len(out.Members)
+			var why string
+			if out.Members, why = m.appendMember(out.Members, at.ld, member); why != "" {
 				m.finding(ruleMember, member.line, el, "%s is left out: %s", clip(member.String()), why)
-				continue
 			}
-			out.Members = append(out.Members, ref)
+			if m.points += len(out.Members) - before; m.points > maxPoints {
+				return m.errorf(ruleTooLarge, member.line, el, "the model would have more than %d nodes", maxPoints)
+			}
 		}
 		if len(out.Members) == 0 {
 			m.finding(ruleDataSetEmpty, set.line, el, "it is left out: it has no member")
@@ -55,6 +57,7 @@ func (m *modeller) addDataSets(at *placed) {
 		at.sets[set.name] = ref
 		at.out.DataSets = append(at.out.DataSets, out)
 	}
+	return nil
 }
 
 // String is the member as a reference, with inst in place of the logical device's name.
@@ -68,28 +71,49 @@ func (m *fcda) String() string {
 	return s + "[" + m.fc + "]"
 }
 
-// member is the reference of what an FCDA in the logical device own names, or why there is no such thing: a data object
-// or attribute, or without a name of one all of the logical node.
-func (m *modeller) member(own *lDevice, f *fcda) (ref acsi.Ref, why string) {
+// appendMember appends what an FCDA in the logical device own names: a data object or attribute, or without a name of one all
+// data objects of the logical node. why says why there is no such thing.
+func (m *modeller) appendMember(members []acsi.Ref, own *lDevice, f *fcda) (longer []acsi.Ref, why string) {
 	fc, err := acsi.ParseFC(f.fc)
 	if err != nil {
-		return ref, fmt.Sprintf("fc=%s is no functional constraint", quote(f.fc))
+		return members, fmt.Sprintf("fc=%s is no functional constraint", quote(f.fc))
 	}
 	at := m.lns[[2]string{cmp.Or(f.ldInst, own.inst), f.prefix + f.class + f.inst}]
 	if at == nil {
-		return ref, "there is no such logical node"
+		return members, "there is no such logical node"
 	}
-	path := f.do
+	ref := at.ref.WithFC(fc)
+	if f.do != "" {
+		if ref, why = m.below(at.out.Node, ref, f); why != "" {
+			return members, why
+		}
+		return append(members, ref), ""
+	}
+	longer = members
+	for _, do := range at.out.Node.Children {
+		if below, err := ref.Child(do.Name); err == nil && m.holds(do, fc) {
+			longer = append(longer, below)
+		}
+	}
+	if len(longer) == len(members) {
+		return members, "it holds nothing under that functional constraint"
+	}
+	return longer, ""
+}
+
+// below is what an FCDA names in the logical node ref.
+func (m *modeller) below(node *acsi.Node, ref acsi.Ref, f *fcda) (_ acsi.Ref, why string) {
+	path, ix := f.do, f.ix
 	if f.da != "" {
 		path += "." + f.da
 	}
-	node, ref, ix := at.out.Node, at.ref.WithFC(fc), f.ix
 	for path != "" {
 		var name, index string
+		var err error
 		name, path, _ = strings.Cut(path, ".")
 		name, index, _ = strings.Cut(name, "(")
 		index = strings.TrimSuffix(index, ")")
-		if node = m.child(node, name, fc); node == nil {
+		if node = m.child(node, name, ref.FC()); node == nil {
 			return ref, "there is no " + quote(name)
 		}
 		if index == "" && node.Count > 0 {
@@ -106,7 +130,7 @@ func (m *modeller) member(own *lDevice, f *fcda) (ref acsi.Ref, why string) {
 			return ref, err.Error()
 		}
 	}
-	if !m.holds(node, fc) {
+	if !m.holds(node, ref.FC()) {
 		return ref, "it holds nothing under that functional constraint"
 	}
 	return ref, ""

@@ -134,7 +134,9 @@ func (m *modeller) build(dev *ied, server *accessPoint) (*acsi.Model, error) {
 		return nil, m.errorf(ruleIEDEmpty, dev.line, element("IED", "name", dev.name), "its server has no logical device that can be served")
 	}
 	for _, at := range m.placed { // now that all is there that they may refer to
-		m.addDataSets(at)
+		if err := m.addDataSets(at); err != nil {
+			return nil, err
+		}
 	}
 	for _, at := range m.placed {
 		if err := m.addBlocks(at); err != nil {

@@ -193,9 +193,7 @@ func (o *oracle) sets(server, ld, ln *xmlNode) tally {
 	for _, set := range ln.all("DataSet") {
 		members := 0
 		for _, f := range set.all("FCDA") {
-			if o.exists(server, ld, f) {
-				members++
-			}
+			members += o.exists(server, ld, f)
 		}
 		if members > 0 {
 			sum["DataSet"]++
@@ -205,8 +203,9 @@ func (o *oracle) sets(server, ld, ln *xmlNode) tally {
 	return sum
 }
 
-// exists reports whether there is what f names in own or another logical device.
-func (o *oracle) exists(server, own, f *xmlNode) bool {
+// exists is how many data objects or attributes there are that f names in own or another logical device: where it names none, all
+// of the logical node.
+func (o *oracle) exists(server, own, f *xmlNode) int {
 	for _, ld := range server.all("LDevice") {
 		if inst := f.attr("ldInst"); ld.attr("inst") != inst && (inst != "" || ld != own) {
 			continue
@@ -221,10 +220,23 @@ func (o *oracle) exists(server, own, f *xmlNode) bool {
 					path = append(path, strings.Split(part, ".")...)
 				}
 			}
-			return o.below(o.types["LNodeType"][ln.attr("lnType")], path, f.attr("fc"), "")
+			t, n := o.types["LNodeType"][ln.attr("lnType")], 0
+			paths := [][]string{path}
+			if path == nil {
+				paths = nil
+				for _, do := range t.all("DO") {
+					paths = append(paths, []string{do.attr("name")})
+				}
+			}
+			for _, path := range paths {
+				if o.below(t, path, f.attr("fc"), "") {
+					n++
+				}
+			}
+			return n
 		}
 	}
-	return false
+	return 0
 }
 
 // below reports whether a type holds what path names with a leaf under fc; at is the functional constraint that holds so far.

@@ -37,8 +37,8 @@ func sclCheckOf(args ...string) result {
 	return result{stdout.String(), stderr.String(), status}
 }
 
-const soundServers = `  SND A: 2 LDs, 6 LNs, 11 DOs, 3 SDOs, 37 attributes (ST 24, MX 9, CF 1, DC 1, SG 1, SE 1), snd@dso.example/IEC
-  SND B: the server of access point A, 2 LDs, 6 LNs, 11 DOs, 3 SDOs, 37 attributes (ST 24, MX 9, CF 1, DC 1, SG 1, SE 1), snd.b@dso.example/IEC
+const soundServers = `  SND A: 2 LDs, 6 LNs, 11 DOs, 3 SDOs, 37 attributes (ST 24, MX 9, CF 1, DC 1, SG 1, SE 1), 1 data set of 3 members, 1 BRCB, 1 LCB, 1 SGCB, 2 URCBs, snd@dso.example/IEC
+  SND B: the server of access point A, 2 LDs, 6 LNs, 11 DOs, 3 SDOs, 37 attributes (ST 24, MX 9, CF 1, DC 1, SG 1, SE 1), 1 data set of 3 members, 1 BRCB, 1 LCB, 1 SGCB, 2 URCBs, snd.b@dso.example/IEC
 `
 
 func TestCheckTellsFindingsAndWhatIsServed(t *testing.T) {
@@ -103,7 +103,7 @@ func TestCheckReadsStandardInput(t *testing.T) {
 func TestShapeOfCheckInJSON(t *testing.T) {
 	odd := variant(t, "odd.cid", `<Val>true</Val>`, `<Val>yes</Val>`)
 	r := sclCheckOf("--json", odd)
-	leaves := `"leaves":{"CF":1,"DC":1,"MX":9,"SE":1,"SG":1,"ST":24}`
+	leaves := `"leaves":{"CF":1,"DC":1,"MX":9,"SE":1,"SG":1,"ST":24},"dataSets":1,"members":3,"blocks":{"BRCB":1,"LCB":1,"SGCB":1,"URCB":2}`
 	want := `{"kind":"file","version":1,"file":"FILE","edition":"Edition 2.1 (2007B4)","errors":1,"warnings":0,"infos":0}
 {"kind":"finding","file":"FILE","line":36,"severity":"error","rule":"scl.value.form","ied":"SND","element":"SNDLD0/GGIO1.Ind1.stVal","message":"the value is left out: \"yes\" is neither true nor false","hint":"correct the value"}
 {"kind":"server","file":"FILE","ied":"SND","ap":"A","jids":["snd@dso.example/IEC"],"lds":2,"lns":6,"dos":11,"sdos":3,` + leaves + `}

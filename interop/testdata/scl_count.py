@@ -65,7 +65,63 @@ def data_object(kind, member, given):
     return total
 
 
+def holds(of, path, fc, under=None):
+    """Whether a type has what path names, with an attribute under fc in it."""
+    for member in below(of, "DO", "SDO", "DA", "BDA"):
+        if path and member.get("name") != path[0].split("(")[0]:
+            continue
+        if member.tag in (ns + "DO", ns + "SDO"):
+            if holds(types["DOType"].get(member.get("type")), path[1:], fc):
+                return True
+            continue
+        has = member.get("fc") or under
+        if has != fc and (has, fc) != ("SE", "SG"):
+            continue
+        if member.get("bType") != "Struct":
+            if not path[1:]:
+                return True
+        elif holds(types["DAType"].get(member.get("type")), path[1:], fc, has):
+            return True
+    return False
+
+
+def name_of(node, inst="inst"):
+    return (node.get("prefix") or "") + node.get("lnClass") + (node.get(inst) or "")
+
+
+def data_sets(node, device, nodes):
+    """The data sets of a logical node that have members that there are."""
+    total = collections.Counter()
+    for data_set in below(node, "DataSet"):
+        members = 0
+        for member in below(data_set, "FCDA"):
+            of = nodes.get((member.get("ldInst") or device.get("inst"), name_of(member, "lnInst")))
+            path = [p for part in ("doName", "daName") for p in (member.get(part) or "").split(".") if p]
+            paths = [path] if path else [[do.get("name")] for do in below(of, "DO")]
+            members += sum(holds(of, p, member.get("fc")) for p in paths)
+        if members:
+            total += collections.Counter({"DataSet": 1, "FCDA": members})
+    return total
+
+
+def blocks(node):
+    total = collections.Counter()
+    for report in below(node, "ReportControl"):
+        instances = 1
+        if report.get("indexed") != "false":
+            instances = max([1] + [int(e.get("max", 1)) for e in below(report, "RptEnabled")])
+        total["BRCB" if report.get("buffered") == "true" else "URCB"] += instances
+    total["LCB"] = len(below(node, "LogControl"))
+    total["SGCB"] = len(below(node, "SettingControl"))
+    total["GoCB"] = len([g for g in below(node, "GSEControl") if g.get("type") != "GSSE"])
+    for sampled in below(node, "SampledValueControl"):
+        total["USVCB" if sampled.get("multicast") == "false" else "MSVCB"] += 1
+    return +total
+
+
 def server(element):
+    nodes = {(device.get("inst"), name_of(node)): types["LNodeType"].get(node.get("lnType"))
+             for device in below(element, "LDevice") for node in below(device, "LN0", "LN")}
     total = collections.Counter()
     for device in below(element, "LDevice"):
         total["LD"] += 1
@@ -76,6 +132,8 @@ def server(element):
             total["LN"] += 1
             for member in below(of, "DO"):
                 total += data_object("DO", member, instance(below(node, "DOI"), member.get("name")))
+            total += data_sets(node, device, nodes)
+            total += blocks(node)
     return total
 
 
