@@ -15,7 +15,7 @@ import (
 // server say to each other.
 func TestTsharkUnderstandsConversationsWithOtherMakers(t *testing.T) {
 	c := newCapture()
-	at := c.tee(t, overTCP(t, iso81.ServerConfig{Subject: everybody}))
+	at := c.tee(t, overTCP(t, pvEngine(t), iso81.ServerConfig{Subject: everybody}))
 	for _, script := range testbed.Scripts(t, "../testdata/iso81/client-*.txt") {
 		if script.Name == "client-simple-data" {
 			continue // which Wireshark does not look into

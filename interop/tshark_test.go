@@ -181,13 +181,9 @@ func complaints(text string) []string {
 	return lines
 }
 
-// overTCP serves a model over TCP until the test ends, and gives its address.
-func overTCP(t *testing.T, cfg iso81.ServerConfig) string {
+// overTCP serves an engine over TCP until the test ends, and gives its address.
+func overTCP(t *testing.T, engine *server.Engine, cfg iso81.ServerConfig) string {
 	t.Helper()
-	engine, err := server.New(server.Config{Model: pv(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -209,8 +205,18 @@ func overTCP(t *testing.T, cfg iso81.ServerConfig) string {
 			})
 		}
 	})
+	served.Go(func() { engine.Run(ctx) })
 	t.Cleanup(func() { cancel(); links.Close(); served.Wait() })
 	return l.Addr().String()
+}
+
+func pvEngine(t *testing.T) *server.Engine {
+	t.Helper()
+	engine, err := server.New(server.Config{Model: pv(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine
 }
 
 func everybody(iso81.Credentials) (rbac.Subject, error) {
@@ -223,7 +229,7 @@ func everybody(iso81.Credentials) (rbac.Subject, error) {
 func TestTsharkUnderstandsWhatWeSend(t *testing.T) {
 	c := newCapture()
 	cfg := iso81.ServerConfig{Subject: everybody}
-	at := c.tee(t, overTCP(t, cfg))
+	at := c.tee(t, overTCP(t, pvEngine(t), cfg))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	associate := func(cfg iso81.Config) (*mmsmap.Client, error) {
@@ -269,7 +275,7 @@ func refusals(t *testing.T, c *capture) {
 	t.Helper()
 	qualifier := int64(23)
 	own := iso81.Address{TSelector: []byte{0, 7}, SSelector: []byte{0, 8}, PSelector: []byte{0, 0, 0, 9}, APTitle: "1.3.9999.23", AEQualifier: &qualifier}
-	at := c.tee(t, overTCP(t, iso81.ServerConfig{Config: iso81.Config{Called: own}, Subject: func(c iso81.Credentials) (rbac.Subject, error) {
+	at := c.tee(t, overTCP(t, pvEngine(t), iso81.ServerConfig{Config: iso81.Config{Called: own}, Subject: func(c iso81.Credentials) (rbac.Subject, error) {
 		if string(c.Password) != "secret" {
 			return rbac.Subject{}, iso81.Refuse(iso81.DiagnosticAuthenticationRequired, nil)
 		}
