@@ -24,8 +24,8 @@ type IED struct {
 // IEDConfig says what an IED serves. Model or Engine is needed, or Server.Services.
 type IEDConfig struct {
 	Model *acsi.Model
-	// Engine makes what is served, anew at each Start: state is a folder of this IED, which stays. close, which may be nil, is called
-	// when no association is left. nil: an engine of Model.
+	// Engine makes what is served, anew at each Start: state is a folder of this IED, which stays. The Bed runs the engine; close,
+	// which may be nil, is called when it has ended, and no association is left. nil: an engine of Model.
 	Engine func(state string) (engine *server.Engine, close func(), err error)
 	// Server says how peers are served. Services is the engine's where it is nil; Fault fails the test where it is nil.
 	Server mmsmap.ServerConfig
@@ -100,6 +100,9 @@ func (i *IED) serve() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	i.stop = cancel
+	if engine := i.engine; engine != nil {
+		i.served.Go(func() { engine.Run(ctx) })
+	}
 	i.served.Go(func() {
 		for {
 			link, err := i.Accept(ctx)
