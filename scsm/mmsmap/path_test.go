@@ -3,12 +3,15 @@ package mmsmap_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"busbar.example/acsi"
+	"busbar.example/acsi/server"
 	"busbar.example/internal/testbed"
 	"busbar.example/scsm/mmsmap"
 	"busbar.example/secure/audit"
@@ -173,12 +176,27 @@ func TestLongReadsAreSplit(t *testing.T) {
 	})
 }
 
-// A client that has lost its link associates again under the same name, and so does one whose IED has begun anew.
+// A client that has lost its link associates again under the same name, and so does one whose IED has; what an IED keeps is there
+// when it has begun anew.
 func TestAssociatedAgain(t *testing.T) {
 	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
 		bed := testbed.Start(t, o)
 		ended := make(chan error, 4)
-		ied := bed.NewIED("pv1", testbed.IEDConfig{Model: plant(t), Ended: func(err error) { ended <- err }})
+		closed := 0
+		ied := bed.NewIED("pv1", testbed.IEDConfig{Ended: func(err error) { ended <- err },
+			Engine: func(state string) (*server.Engine, func(), error) {
+				entries, err := os.ReadDir(state)
+				if err != nil || len(entries) != closed {
+					t.Errorf("begins with %v %v, after %d ends", entries, err, closed)
+				}
+				e, err := server.New(server.Config{Model: plant(t), Audit: &bed.Audit})
+				return e, func() {
+					closed++
+					if err := os.WriteFile(filepath.Join(state, "kept"), nil, 0o600); err != nil {
+						t.Error(err)
+					}
+				}, err
+			}})
 		ems := bed.Party("ems", rbac.Engineer)
 		ask := func() *mmsmap.Client {
 			t.Helper()
