@@ -16,9 +16,14 @@ func TestArraysGroupsAndEnumerationsAreServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bed := testbed.Start(t, testbed.Options{Listener: testbed.NewListener()})
-	bed.IED("crn", m)
-	services := bed.Associate("ems", "crn", rbac.Engineer)
+	testbed.InMemory(t, func(t *testing.T, o testbed.Options) {
+		bed := testbed.Start(t, o)
+		bed.IED("crn", m)
+		readCorners(t, bed.Associate("ems", "crn", rbac.Engineer))
+	})
+}
+
+func readCorners(t *testing.T, services acsi.Services) {
 	noCurve := value.ArrayOf(value.Float(0), value.Float(12.5), value.Float(0))
 	vector := func(f float32) value.Value {
 		none := value.StructureOf(value.Int(0), value.Float(0))

@@ -107,10 +107,14 @@ func blockClass(o client.Object) string {
 		acsi.US: acsi.USVCB}[o.Node.FCs()[0]]
 }
 
-// What the check says is served, and what a client finds over XMPP, is what another reading of the XML counts.
+// What the check says is served, and what a client finds over XMPP and over TCP, is what another reading of the XML counts.
 func TestEveryIEDIsServedWholly(t *testing.T) {
-	bed := testbed.Start(t, testbed.Options{Listener: testbed.NewListener()})
-	peer := bed.Dial(bed.Config("browser", rbac.Engineer))
+	var beds []*testbed.Bed
+	var peers []*testbed.Party
+	for _, m := range []testbed.Mode{testbed.Encrypted, testbed.TCP} {
+		bed := testbed.Start(t, testbed.Options{Mode: m, Listener: testbed.NewListener()})
+		beds, peers = append(beds, bed), append(peers, bed.Party("browser", rbac.Engineer))
+	}
 	served := 0
 	for _, file := range files(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -134,15 +138,16 @@ func TestEveryIEDIsServedWholly(t *testing.T) {
 				}
 				served++
 				account := fmt.Sprint("ied", served)
-				_, ied := bed.IED(account, m)
-				services := bed.AssociateOn(peer, account)
 				found := want[[2]string{s.IED, s.AccessPoint}]
 				delete(found, "DataSet") // these are not looked for
 				delete(found, "FCDA")
-				if diff := cmp.Diff(found, browse(t, services)); diff != "" {
-					t.Errorf("%s %s over XMPP (-want +got):\n%s", s.IED, s.AccessPoint, diff)
+				for i, bed := range beds {
+					_, ied := bed.IED(account, m)
+					if diff := cmp.Diff(found, browse(t, peers[i].Associate(account))); diff != "" {
+						t.Errorf("%s %s over %v (-want +got):\n%s", s.IED, s.AccessPoint, bed.Mode(), diff)
+					}
+					ied.Close()
 				}
-				ied.Close()
 			}
 		})
 	}
