@@ -252,3 +252,22 @@ func TestDescribeKnowsEveryPDUAndService(t *testing.T) {
 		t.Errorf("%d PDUs and services are declared in %s, want 49 or more: the test looks in the wrong place", found, dir)
 	}
 }
+
+// FuzzDescribe describes whatever a peer sends, in no more words than the PDU gives cause for.
+func FuzzDescribe(f *testing.F) {
+	for _, tt := range described {
+		if octets, err := mms.AppendBER(nil, tt.pdu); err == nil {
+			f.Add(octets)
+		}
+	}
+	f.Fuzz(func(t *testing.T, octets []byte) {
+		pdu, err := mms.DecodeBER(octets, mms.Limits{})
+		if err != nil {
+			return
+		}
+		m := Describe(pdu)
+		if n := len(m.String()); m.Service == "" && m.Outcome == "" || n > 500+100*len(octets) {
+			t.Errorf("%d octets are described in %d: %v", len(octets), n, m)
+		}
+	})
+}
