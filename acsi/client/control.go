@@ -227,42 +227,62 @@ func wholePart(text string) string {
 }
 
 // Operate commands v: it selects the object first where its model wants that, and waits for the end where its model, or a time
-// at which to operate, promises to tell of it. An error is a *ControlError. Where the selection stands when ctx ends, it is cancelled.
+// at which to operate, promises to tell of it. An error is a *ControlError. Where ctx ends while the object is selected, or before the time
+// at which it is to be operated, the command is taken back.
 //
 // IEC 61850-7-2, 20.5.
 func (ctl *Control) Operate(ctx context.Context, v value.Value, op Operation) error {
+	if ctl.Model.Selects() {
+		selected, err := ctl.Select(ctx, v, op)
+		if err != nil {
+			return err
+		}
+		return selected.Operate(ctx)
+	}
 	cmd, err := ctl.command(v, op)
 	if err != nil {
 		return err
 	}
+	return cmd.operate(ctx)
+}
+
+// Select takes the object for a command of v that will follow. The IED gives it free by itself after its sboTimeout.
+func (ctl *Control) Select(ctx context.Context, v value.Value, op Operation) (*Selection, error) {
+	cmd, err := ctl.command(v, op)
+	if err != nil {
+		return nil, err
+	}
+	if !ctl.Model.Selects() {
+		return nil, &ControlError{ctl.Ref, Selecting, acsi.NotSupported, acsi.Errorf(acsi.ObjectAccessUnsupported, "its control model is %s", ctl.Model)}
+	}
+	if err := cmd.do(ctx, Selecting, cmd.selectIt); err != nil {
+		return nil, err
+	}
+	return &Selection{cmd}, nil
+}
+
+// Selection is a control object that is taken for a command.
+type Selection struct {
+	cmd *command
+}
+
+// Operate carries out the command that the object was selected for, as Control.Operate does.
+func (s *Selection) Operate(ctx context.Context) error { return s.cmd.operate(ctx) }
+
+// Cancel gives the object free.
+func (s *Selection) Cancel(ctx context.Context) error {
+	return s.cmd.do(ctx, Cancelling, func(ctx context.Context) error { return s.cmd.write(ctx, s.cmd.cancel, false) })
+}
+
+// operate is what follows the selection, or all there is.
+func (cmd *command) operate(ctx context.Context) error {
 	ended := make(chan *acsi.Termination, 1)
 	lost := make(chan error, 1)
 	if cmd.awaited() {
-		leave := ctl.client.listen(&listener{
-			notice: func(n acsi.Notice) {
-				if t, ok := n.(*acsi.Termination); ok && cmd.isEnd(t) {
-					select {
-					case ended <- t:
-					default:
-					}
-				}
-			},
-			ended: func(err error) {
-				select {
-				case lost <- err:
-				default:
-				}
-			},
-		})
-		defer leave()
+		defer cmd.client.listen(cmd.listener(ended, lost))()
 	}
-	if ctl.Model.Selects() {
-		if err := cmd.do(ctx, Selecting, cmd.selectIt); err != nil {
-			return err
-		}
-	}
-	if err := cmd.do(ctx, Operating, func(ctx context.Context) error { return cmd.write(ctx, ctl.oper, true) }); err != nil {
-		if ctx.Err() != nil && ctl.Model.Selects() {
+	if err := cmd.do(ctx, Operating, func(ctx context.Context) error { return cmd.write(ctx, cmd.oper, true) }); err != nil {
+		if ctx.Err() != nil && cmd.Model.Selects() {
 			cmd.takeBack(ctx)
 		}
 		return err
@@ -270,28 +290,31 @@ func (ctl *Control) Operate(ctx context.Context, v value.Value, op Operation) er
 	if !cmd.awaited() {
 		return nil
 	}
-	return cmd.do(ctx, Terminated, func(ctx context.Context) error { return cmd.await(ctx, ended, lost) })
+	err := cmd.do(ctx, Terminated, func(ctx context.Context) error { return cmd.await(ctx, ended, lost) })
+	if err != nil && ctx.Err() != nil && time.Until(cmd.op.At) > 0 {
+		cmd.takeBack(ctx)
+	}
+	return err
 }
 
-// Select takes the object for a command that will follow; Cancel, or the IED after some time, gives it free.
-func (ctl *Control) Select(ctx context.Context, v value.Value, op Operation) error {
-	cmd, err := ctl.command(v, op)
-	if err != nil {
-		return err
+// listener puts the end of the command into ended, and that of the association into lost.
+func (cmd *command) listener(ended chan<- *acsi.Termination, lost chan<- error) *listener {
+	return &listener{
+		notice: func(n acsi.Notice) {
+			if t, ok := n.(*acsi.Termination); ok && cmd.isEnd(t) {
+				select {
+				case ended <- t:
+				default:
+				}
+			}
+		},
+		ended: func(err error) {
+			select {
+			case lost <- err:
+			default:
+			}
+		},
 	}
-	if !ctl.Model.Selects() {
-		return &ControlError{ctl.Ref, Selecting, acsi.NotSupported, acsi.Errorf(acsi.ObjectAccessUnsupported, "its control model is %s", ctl.Model)}
-	}
-	return cmd.do(ctx, Selecting, cmd.selectIt)
-}
-
-// Cancel gives a selected object free, or takes back a command for a later time. v and op are those of the command.
-func (ctl *Control) Cancel(ctx context.Context, v value.Value, op Operation) error {
-	cmd, err := ctl.command(v, op)
-	if err != nil {
-		return err
-	}
-	return cmd.do(ctx, Cancelling, func(ctx context.Context) error { return cmd.write(ctx, ctl.cancel, false) })
 }
 
 // command is one command under way.
@@ -510,7 +533,7 @@ func (cmd *command) await(ctx context.Context, ended <-chan *acsi.Termination, l
 	}
 }
 
-// takeBack cancels a selection that nobody waits for any more.
+// takeBack cancels a selection, or a command for later, that nobody waits for any more.
 func (cmd *command) takeBack(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()

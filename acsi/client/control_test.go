@@ -305,3 +305,48 @@ func TestASelectionIsTakenBack(t *testing.T) {
 		t.Errorf("services (-want +got):\n%s", d)
 	}
 }
+
+// Cancel names the command that the object was selected for.
+func TestASelectionIsCancelled(t *testing.T) {
+	s := newSwitchgear(SBONormal)
+	ctl, err := New(s).Control(bg, acsi.MustRef(breaker))
+	if err != nil {
+		t.Fatal(err)
+	}
+	selected, err := ctl.Select(bg, value.Bool(true), Operation{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := selected.Cancel(bg); err != nil || cmp.Diff([]string{"select", "Cancel true"}, s.said) != "" {
+		t.Errorf("%v, %v", s.said, err)
+	}
+	ctl.Model = DirectNormal
+	if _, err := ctl.Select(bg, value.Bool(true), Operation{}); err == nil {
+		t.Error("an object that is operated directly is selected")
+	}
+}
+
+// A command for later that nobody waits for any more is taken back before its time, and not after it.
+func TestACommandForLaterIsTakenBack(t *testing.T) {
+	for _, test := range []struct {
+		after time.Duration
+		want  []string
+	}{{time.Minute, []string{"Oper true", "Cancel true"}}, {time.Hour + time.Second, []string{"Oper true"}}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSwitchgear(DirectNormal)
+			ctl, err := New(s).Control(t.Context(), acsi.MustRef(breaker))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), test.after)
+			defer cancel()
+			err = ctl.Operate(ctx, value.Bool(true), Operation{At: time.Now().Add(time.Hour)})
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+			if d := cmp.Diff(test.want, s.said); d != "" {
+				t.Errorf("after %v (-want +got):\n%s", test.after, d)
+			}
+		})
+	}
+}

@@ -134,10 +134,11 @@ func selectAndCancel(m client.CtlModel) func(*run, context.Context) (string, err
 		if b := v.Bool(); v.Kind() == value.Boolean {
 			v = value.Bool(!b) // where it is already it cannot be commanded to
 		}
-		if err := ctl.Select(ctx, v, client.Operation{}); err != nil {
+		selected, err := ctl.Select(ctx, v, client.Operation{})
+		if err != nil {
 			return "", notNow(err)
 		}
-		if err := ctl.Cancel(ctx, v, client.Operation{}); err != nil {
+		if err := selected.Cancel(ctx); err != nil {
 			return "", err
 		}
 		return ctl.Ref.Path(), nil

@@ -10,16 +10,15 @@ import (
 
 	"busbar.example/acsi"
 	"busbar.example/acsi/client"
-	"busbar.example/value"
 )
 
 // operating is one operate command.
 type operating struct {
 	*access
-	test, cancel bool
-	checks       []string
-	at, origin   string
-	op           client.Operation
+	test       bool
+	checks     []string
+	at, origin string
+	op         client.Operation
 }
 
 func (g *global) operateCommand() *cobra.Command {
@@ -32,7 +31,8 @@ wants: it selects first where that is asked for, and with enhanced security, or
 --at, waits until the IED tells how the command ended. It prints each step, and
 then the status. VALUE is on or off, a number, higher, lower or stop, or the
 name of an enumeration. What the IED refuses is said with the cause that it
-gives. --timeout bounds the wait for the end, too.`,
+gives. --timeout bounds the wait for the end, too. A command for later is taken
+back where busbar is interrupted before its time.`,
 		Example: `  busbar operate --to fdr1 FDR1LD0/CSWI1.Pos off --check interlock
   busbar operate --to pv1 PV1LD0/DWMX1.WLimPctSpt 60
   busbar operate --to fdr1 FDR1LD0/CSWI1.Pos on --at 2026-11-22T18:00:00Z`,
@@ -46,7 +46,6 @@ gives. --timeout bounds the wait for the end, too.`,
 	f.StringSliceVar(&o.checks, "check", nil, "what the IED checks before: `sync,interlock`")
 	f.StringVar(&o.at, "at", "", "`time` in RFC 3339 at which the IED is to operate")
 	f.StringVar(&o.origin, "origin", "remote-control", "`category` of who commands, and who: CATEGORY[,IDENTITY]")
-	f.BoolVar(&o.cancel, "cancel", false, "take back a command that was given with --at")
 	complete(c, "check", "sync", "interlock", "sync,interlock")
 	complete(c, "origin", originNames()...)
 	return c
@@ -134,20 +133,10 @@ func (o *operating) command(ctx context.Context, peer *session, ref acsi.Ref, te
 		fmt.Fprintf(o.g.stdout, "%s  %s\n", ctl.Ref, strings.TrimSpace(ctl.CDC+" "+ctl.Model.String()))
 	}
 	o.op.Step = func(s client.Step, took time.Duration) { o.step(ctl, s, text, took) }
-	if err := o.carryOut(ctx, ctl, v); err != nil {
+	if err := ctl.Operate(ctx, v, o.op); err != nil {
 		return o.failed(ref, err)
 	}
-	if o.cancel {
-		return nil
-	}
 	return o.status(ctx, peer, ctl.Ref)
-}
-
-func (o *operating) carryOut(ctx context.Context, ctl *client.Control, v value.Value) error {
-	if o.cancel {
-		return ctl.Cancel(ctx, v, o.op)
-	}
-	return ctl.Operate(ctx, v, o.op)
 }
 
 // step prints what was done.
