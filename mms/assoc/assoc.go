@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -16,38 +15,33 @@ import (
 // errConcluded is how the machine ends in order.
 var errConcluded = errors.New("concluded")
 
-// Association is one established MMS association. It is safe for concurrent use. One goroutine reads;
-// others, two at least, run Config.Handler in turn.
+// Association is one established MMS association. It is safe for concurrent use. At most one goroutine reads at a time:
+// one of its own, or a caller that waits for its answer.
 type Association struct {
 	link Link
 	cfg  Config
 
 	ctx    context.Context // ends with the association
 	cancel context.CancelCauseFunc
-	slots  chan struct{} // one for each call of ours that may be open
-	spare  chan struct{} // one more, for calls out of handlers
-	work   chan received
+	slots  chan struct{}  // one for each call of ours that may be open
+	spare  chan struct{}  // one more, for calls out of handlers
 	turn   chan struct{}  // held by the one handler that runs
-	served sync.WaitGroup // the goroutines
+	served sync.WaitGroup // the goroutines, and one until the end
 	done   chan struct{}  // closed once all goroutines have returned and the Link is closed
 
 	mu      sync.Mutex
 	machine *machine
-	waiting map[uint32]call
-	idle    []chan answer // of calls that have had their answers
-	servers int           // goroutines that serve, but for those whose handler waits for an answer of the peer
+	idle    []*call // that have had their answers
+	over    bool    // nothing is begun any more
+	seat    seat
+	queue   []received // requests that wait for their turn
+	servers int        // goroutines that serve, but for those whose handler waits for an answer of the peer
 }
 
 // received is a request of the peer.
 type received struct {
 	*mms.ConfirmedRequest
 	sealed time.Time // zero where no time is protected
-}
-
-// call is one of ours that is open.
-type call struct {
-	answered chan answer
-	slot     chan struct{} // the one that it takes its place in
 }
 
 // Initiate asks the peer at the other end of link for an association. It owns link from then on, and
@@ -66,7 +60,7 @@ func Initiate(ctx context.Context, link Link, cfg Config) (*Association, error) 
 		link.Close()
 		return nil, err
 	}
-	return a.start(), nil
+	return a.begin(), nil
 }
 
 // Serve says how one peer, which Association.Peer names, is served: by which handler, with which services.
@@ -85,7 +79,7 @@ func Accept(ctx context.Context, link Link, cfg Config, serve Serve) (*Associati
 		link.Close()
 		return nil, err
 	}
-	return a.start(), nil
+	return a.begin(), nil
 }
 
 func newAssociation(link Link, cfg Config) (*Association, error) {
@@ -100,10 +94,8 @@ func newAssociation(link Link, cfg Config) (*Association, error) {
 		link:    link,
 		cfg:     cfg,
 		machine: newMachine(cfg),
-		work:    make(chan received, cfg.Outstanding),
 		turn:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
-		waiting: make(map[uint32]call),
 	}
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	return a, nil
@@ -148,22 +140,43 @@ func (a *Association) accept(ctx context.Context, serve Serve) error {
 	return st.ended
 }
 
-func (a *Association) start() *Association {
+func (a *Association) begin() *Association {
 	// Where both ends call and serve, calls must not take all places while handlers need one to answer them.
 	spare := 0
 	if a.cfg.Handler != nil && a.machine.agreed.Ours > 1 {
 		spare = 1
 	}
 	a.slots, a.spare = make(chan struct{}, a.machine.agreed.Ours-spare), make(chan struct{}, spare)
-	a.servers = 1
-	a.served.Go(a.read)
-	a.served.Go(a.serve)
-	go func() {
-		a.served.Wait()
-		a.link.Close()
-		close(a.done)
-	}()
+	a.served.Add(1)
+	context.AfterFunc(a.ctx, a.finish)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.seat.timer = time.AfterFunc(patience, a.relieve)
+	a.startReading(nil)
 	return a
+}
+
+// finish frees all once the association has ended.
+func (a *Association) finish() {
+	a.mu.Lock()
+	a.over = true
+	a.seat.timer.Stop()
+	for _, c := range a.machine.calls {
+		c.answered <- answer{err: fmt.Errorf("%w: %w", ErrNoAnswer, a.closed())} // has room: nothing else will come
+	}
+	clear(a.machine.calls)
+	a.mu.Unlock()
+	a.served.Done()
+	a.link.Close()
+	a.served.Wait()
+	close(a.done)
+}
+
+// start runs f in a goroutine of the association, unless that has ended. a.mu is held.
+func (a *Association) start(f func()) {
+	if !a.over {
+		a.served.Go(f)
+	}
 }
 
 // Peer is who the other end has proved to be.
@@ -200,48 +213,34 @@ func (a *Association) Call(ctx context.Context, request mms.ConfirmedServiceRequ
 	if err != nil {
 		return nil, err
 	}
-	a.mu.Lock()
-	wait := a.channel()
-	pdu, err := a.machine.call(request)
+	c, pdu, err := a.register(request, slot)
 	if err != nil {
-		a.mu.Unlock()
 		<-slot
 		return nil, a.instead(err)
 	}
-	a.waiting[pdu.InvokeID] = call{wait, slot}
-	a.mu.Unlock()
 	if err := a.link.Send(ctx, pdu); err != nil {
-		return nil, a.unsent(pdu.InvokeID, err)
+		return nil, a.unsent(pdu.InvokeID, c, err)
 	}
-	var cause error
-	select {
-	case got := <-wait:
-		a.mu.Lock()
-		a.idle = append(a.idle, wait)
-		a.mu.Unlock()
-		return got.response, got.err
-	case <-ctx.Done():
-		cause = ctx.Err()
-	case <-a.ctx.Done():
-		cause = a.closed()
-	}
-	select {
-	case got := <-wait: // it came at the same time
-		return got.response, got.err
-	default:
-		return nil, fmt.Errorf("%w: %w", ErrNoAnswer, cause)
-	}
+	return a.await(ctx, c)
 }
 
-// channel is one for an answer: if there is, one that another call has had its answer from.
-func (a *Association) channel() chan answer {
-	last := len(a.idle) - 1
-	if last < 0 {
-		return make(chan answer, 1)
+// register opens a call, which has its place in slot.
+func (a *Association) register(request mms.ConfirmedServiceRequest, slot chan struct{}) (*call, *mms.ConfirmedRequest, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.over {
+		return nil, nil, a.closed()
 	}
-	c := a.idle[last]
-	a.idle = a.idle[:last]
-	return c
+	var c *call
+	if last := len(a.idle) - 1; last >= 0 {
+		c = a.idle[last]
+		a.idle = a.idle[:last]
+	} else {
+		c = &call{answered: make(chan answer, 1)}
+	}
+	c.slot = slot
+	pdu, err := a.machine.call(request, c)
+	return c, pdu, err
 }
 
 // place waits until another call may be open, out of a handler or not.
@@ -251,6 +250,11 @@ func (a *Association) place(ctx context.Context, handling bool) (slot chan struc
 	}
 	if a.machine.agreed.Ours == 0 {
 		return nil, errors.New("call: it was agreed that the peer takes no calls")
+	}
+	select {
+	case a.slots <- struct{}{}: // mostly, and much sooner than what follows
+		return a.slots, nil
+	default:
 	}
 	var spare chan struct{}
 	if handling {
@@ -269,13 +273,11 @@ func (a *Association) place(ctx context.Context, handling bool) (slot chan struc
 }
 
 // unsent undoes a call whose request did not go out. A Link that has ended ends the association.
-func (a *Association) unsent(invokeID uint32, err error) error {
+func (a *Association) unsent(invokeID uint32, c *call, err error) error {
 	a.mu.Lock()
-	if c, open := a.waiting[invokeID]; open { // a peer can answer what it has not been asked
-		delete(a.waiting, invokeID)
+	if a.machine.forget(invokeID) {
 		<-c.slot
 	}
-	a.machine.forget(invokeID)
 	a.mu.Unlock()
 	return a.ended(err)
 }
@@ -329,6 +331,7 @@ func (a *Association) Conclude(ctx context.Context) error {
 	if err == nil {
 		err = a.link.Send(ctx, pdu)
 	}
+	a.ensureReading()
 	if err != nil {
 		err = a.instead(err)
 		a.Abort()
@@ -347,61 +350,4 @@ func (a *Association) Conclude(ctx context.Context) error {
 func (a *Association) Abort() {
 	a.cancel(fmt.Errorf("association aborted here: %w", net.ErrClosed))
 	<-a.done
-}
-
-// read moves the peer's PDUs into the machine until the association ends.
-func (a *Association) read() {
-	defer close(a.work)
-	for {
-		pdu, err := a.link.Recv(a.ctx)
-		if err == io.EOF {
-			err = fmt.Errorf("the peer ended the link without a conclude: %w", net.ErrClosed)
-		}
-		if err != nil {
-			a.cancel(a.lost(err))
-			return
-		}
-		a.mu.Lock()
-		st := a.machine.input(pdu)
-		if st.answer != nil {
-			a.deliver(*st.answer)
-		}
-		a.mu.Unlock()
-		if st.send != nil {
-			if err := a.link.Send(a.ctx, st.send); err != nil {
-				a.cancel(err)
-				return
-			}
-		}
-		if st.request != nil {
-			a.work <- received{st.request, a.link.Sealed()} // has room: the machine admits no more than it was made for
-		}
-		if st.report != nil && a.cfg.Notified != nil {
-			a.cfg.Notified(st.report)
-		}
-		if st.ended != nil {
-			a.cancel(st.ended)
-			return
-		}
-	}
-}
-
-// lost is why the association ends when the Link has.
-func (a *Association) lost(err error) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.machine.state == concluding && a.cfg.Lenient.SilentConclude {
-		return errConcluded
-	}
-	return err
-}
-
-// deliver completes a call. The slot is free only now, whether or not the caller still waits: the peer
-// counts a call as open until it has answered.
-func (a *Association) deliver(got answer) {
-	if c, open := a.waiting[got.invokeID]; open {
-		c.answered <- got
-		delete(a.waiting, got.invokeID)
-		<-c.slot
-	}
 }

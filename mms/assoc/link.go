@@ -12,7 +12,7 @@ import (
 // A Link carries whole MMS PDUs, in order, for one association between two authenticated peers.
 // The first PDU sent may ride in the security handshake.
 //
-// Send and Recv may be called concurrently with each other and with Close; Send by several goroutines,
+// Send and Recv may be called concurrently with each other and with Close, which ends them; Send by several goroutines,
 // Recv by one at a time, and Sealed by that one after it. Send refuses a PDU that the peer's limit does not admit with a *SizeError, and one
 // that has no encoding with a *mms.ValueError; the Link goes on. Every other error of Send but that of its
 // context, and every error of Recv but that of its context, means that the Link has ended: io.EOF after an orderly release, else an error that

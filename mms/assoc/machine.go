@@ -33,7 +33,7 @@ type machine struct {
 	state   state
 	agreed  Parameters
 	invoke  uint32                     // last invoke id used
-	calls   map[uint32]mms.ServiceKind // ours, not answered
+	calls   map[uint32]*call           // ours, not answered
 	serving map[uint32]mms.ServiceKind // the peer's, not answered
 	answer  answer                     // that the last input was
 }
@@ -48,15 +48,22 @@ type step struct {
 	ended   error // it is over: errConcluded, or why
 }
 
+// call is one of ours that is open. What is in it is for those who wait, but for kind.
+type call struct {
+	kind     mms.ServiceKind
+	slot     chan struct{} // the one that it takes its place in
+	answered chan answer
+}
+
 // answer completes one of our calls.
 type answer struct {
-	invokeID uint32
+	call     *call
 	response mms.ConfirmedServiceResponse
 	err      error
 }
 
 func newMachine(cfg Config) *machine {
-	return &machine{cfg: cfg, calls: make(map[uint32]mms.ServiceKind), serving: make(map[uint32]mms.ServiceKind)}
+	return &machine{cfg: cfg, calls: make(map[uint32]*call), serving: make(map[uint32]mms.ServiceKind)}
 }
 
 func (m *machine) becomeInitiating() { m.state = initiating }
@@ -74,7 +81,7 @@ func (m *machine) initiate() mms.PDU {
 }
 
 // call assigns an invoke id. The caller has waited until fewer calls than agreed are outstanding.
-func (m *machine) call(service mms.ConfirmedServiceRequest) (*mms.ConfirmedRequest, error) {
+func (m *machine) call(service mms.ConfirmedServiceRequest, c *call) (*mms.ConfirmedRequest, error) {
 	if m.state != established {
 		return nil, wrongState("call", m.state)
 	}
@@ -84,12 +91,18 @@ func (m *machine) call(service mms.ConfirmedServiceRequest) (*mms.ConfirmedReque
 			break
 		}
 	}
-	m.calls[m.invoke] = mms.RequestKind(service)
+	c.kind = mms.RequestKind(service)
+	m.calls[m.invoke] = c
 	return &mms.ConfirmedRequest{InvokeID: m.invoke, Service: service}, nil
 }
 
-// forget drops a call whose request was never sent.
-func (m *machine) forget(invokeID uint32) { delete(m.calls, invokeID) }
+// forget drops a call whose request was never sent. It reports whether the call was open: a peer can answer what it has not
+// been asked.
+func (m *machine) forget(invokeID uint32) bool {
+	_, open := m.calls[invokeID]
+	delete(m.calls, invokeID)
+	return open
+}
 
 // respond is the PDU that answers a request of the peer, or nil where the request is no longer open.
 func (m *machine) respond(invokeID uint32, response mms.ConfirmedServiceResponse, err error) mms.PDU {
@@ -209,15 +222,15 @@ func (m *machine) inputAnswer(invokeID uint32, response mms.ConfirmedServiceResp
 	if m.state != established && m.state != concluding {
 		return m.fault("a response while %s", m.state)
 	}
-	kind, ours := m.calls[invokeID]
+	c, ours := m.calls[invokeID]
 	if !ours {
 		return m.fault("a response to invokeID %d, which is not outstanding", invokeID)
 	}
-	if err == nil && mms.ResponseKind(response) != kind {
-		return m.fault("a %v response to the %v request with invokeID %d", mms.ResponseKind(response), kind, invokeID)
+	if err == nil && mms.ResponseKind(response) != c.kind {
+		return m.fault("a %v response to the %v request with invokeID %d", mms.ResponseKind(response), c.kind, invokeID)
 	}
 	delete(m.calls, invokeID)
-	return m.answered(answer{invokeID: invokeID, response: response, err: err})
+	return m.answered(answer{call: c, response: response, err: err})
 }
 
 func (m *machine) answered(a answer) step {
@@ -235,9 +248,9 @@ func (m *machine) inputUnconfirmed(p *mms.Unconfirmed) step {
 
 func (m *machine) inputReject(p *mms.Reject) step {
 	if p.OriginalInvokeID != nil {
-		if _, ours := m.calls[*p.OriginalInvokeID]; ours {
+		if c, ours := m.calls[*p.OriginalInvokeID]; ours {
 			delete(m.calls, *p.OriginalInvokeID)
-			return m.answered(answer{invokeID: *p.OriginalInvokeID, err: &RejectError{Reason: p.RejectReason}})
+			return m.answered(answer{call: c, err: &RejectError{Reason: p.RejectReason}})
 		}
 	}
 	m.becomeEnded()

@@ -139,7 +139,7 @@ func TestPDUsOutOfTurn(t *testing.T) {
 func TestResponseOfAnotherServiceEndsTheAssociation(t *testing.T) {
 	m := served(t)
 	m.input(proposal())
-	req, err := m.call(&mms.ReadRequest{})
+	req, err := m.call(&mms.ReadRequest{}, &call{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,9 +186,9 @@ func TestRequestsBeyondTheAgreedNumberAreRejected(t *testing.T) {
 func TestInvokeIDsOfOpenCallsAreNotUsedAgain(t *testing.T) {
 	m := served(t)
 	m.input(proposal())
-	first, _ := m.call(&mms.ReadRequest{})
+	first, _ := m.call(&mms.ReadRequest{}, &call{})
 	m.invoke = first.InvokeID - 1 // as after 2³² calls
-	second, _ := m.call(&mms.ReadRequest{})
+	second, _ := m.call(&mms.ReadRequest{}, &call{})
 	if first.InvokeID == second.InvokeID {
 		t.Errorf("two open calls have invokeID %d", first.InvokeID)
 	}

@@ -51,6 +51,7 @@ func TestReportsStandInOrderWithAnswers(t *testing.T) {
 		if got := len(heard); got == 0 {
 			t.Error("the answer is there, and nothing was heard of the error before it")
 		}
+		time.Sleep(time.Second)
 		synctest.Wait()
 		close(heard)
 		var got []string

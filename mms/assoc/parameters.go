@@ -23,14 +23,16 @@ type Config struct {
 	Services mms.ServiceSupportOptions // what Handler serves, announced to the peer
 
 	// Handler is called for one request at a time, in order of arrival, on a goroutine of the
-	// association's own; its context ends with the association. While it waits in Call, with that context,
+	// association's own, mostly the one that reads; its context ends with the association. While it waits in Call, with that context,
 	// for the peer to answer, the next request is handled: a place among the calls is kept for it. An error that is a *ServiceError, or wraps
 	// ErrUnrecognizedService, is told to the peer; of any other the peer hears only that the service
 	// could not be done, and Fault is called with it.
 	Handler Handler
 
 	// Notified is told what the peer reports, in the order in which it comes, answers to calls included: a report that
-	// came before an answer is handed over before the call returns. It must not block, nor call the peer. nil drops reports.
+	// came before an answer is handed over before the call returns. It runs on the goroutine that reads, which may be that
+	// of a Call: it must not block, nor call the peer. Where nobody calls, nobody may read for two milliseconds. nil drops
+	// reports.
 	Notified func(*mms.InformationReport)
 
 	// Fault hears of faults that the peer is not told of; nil drops them.

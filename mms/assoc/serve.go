@@ -9,35 +9,75 @@ import (
 	"busbar.example/mms"
 )
 
-// serve runs the handler for one request after the other. When a handler waits for an answer of the peer, which
-// may itself wait for this end to answer something, another goroutine goes on with the next request.
-func (a *Association) serve() {
-	for request := range a.work {
-		a.turn <- struct{}{}
-		a.serveOne(request)
-		<-a.turn
-		if a.superfluous() {
-			return
-		}
+// serveOrQueue runs the handler for a request, on this goroutine, which reads, where no other request is before it: the answer
+// is mostly there sooner than another goroutine would run. It reports whether holder still has the seat.
+func (a *Association) serveOrQueue(holder uint64, request received) bool {
+	a.mu.Lock()
+	if a.servers > 0 {
+		a.queue = append(a.queue, request) // the machine admits no more than were agreed on
+		a.mu.Unlock()
+		return true
 	}
-}
-
-// superfluous reports whether another goroutine serves too, so that this one may end.
-func (a *Association) superfluous() bool {
+	a.servers = 1
+	select {
+	case a.turn <- struct{}{}:
+	default:
+		a.start(func() {
+			a.turn <- struct{}{}
+			a.serve(request, 0)
+		})
+		a.mu.Unlock()
+		return true
+	}
+	a.seat.busy = true
+	a.seat.watch()
+	a.mu.Unlock()
+	a.serve(request, holder)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.servers == 1 {
+	if a.seat.holder == 0 && !a.over {
+		a.seat.holder = holder // a handler has left it, and all calls are answered
+	}
+	if a.seat.holder != holder {
 		return false
 	}
-	a.servers--
+	a.seat.busy = false
 	return true
 }
 
-func (a *Association) serveOne(request received) {
+// serve runs the handler for a request, and for those that are queued by then, one after the other. The caller has the turn,
+// and, if it is not 0, the seat. When a handler waits for an answer of the peer, which may itself wait for this end to answer
+// something, another goroutine goes on with the next request.
+func (a *Association) serve(request received, holder uint64) {
+	for {
+		a.serveOne(request, holder)
+		<-a.turn
+		a.mu.Lock()
+		if a.servers > 1 || len(a.queue) == 0 {
+			a.servers--
+			a.mu.Unlock()
+			return
+		}
+		request = a.next()
+		a.mu.Unlock()
+		a.turn <- struct{}{}
+	}
+}
+
+// next takes the request off the queue that has waited longest. a.mu is held.
+func (a *Association) next() received {
+	request := a.queue[0]
+	n := copy(a.queue, a.queue[1:])
+	a.queue[n] = received{}
+	a.queue = a.queue[:n]
+	return request
+}
+
+func (a *Association) serveOne(request received, holder uint64) {
 	if a.ctx.Err() != nil {
 		return
 	}
-	response, err := a.handle(request)
+	response, err := a.handle(request, holder)
 	if a.ctx.Err() != nil {
 		return // whatever the handler says of it now is about the end
 	}
@@ -46,11 +86,11 @@ func (a *Association) serveOne(request received) {
 	}
 }
 
-func (a *Association) handle(request received) (mms.ConfirmedServiceResponse, error) {
+func (a *Association) handle(request received, holder uint64) (mms.ConfirmedServiceResponse, error) {
 	if a.cfg.Handler == nil {
 		return nil, ErrUnrecognizedService
 	}
-	v := &visit{Context: a.ctx, association: a, sealed: request.sealed}
+	v := &visit{Context: a.ctx, association: a, sealed: request.sealed, holder: holder}
 	defer v.end()
 	return a.cfg.Handler(v, request.Service)
 }
@@ -61,6 +101,7 @@ type visit struct {
 	context.Context
 	association *Association
 	sealed      time.Time // of the request
+	holder      uint64    // of the seat, where the goroutine of the handler reads; 0: it does not
 
 	mu    sync.Mutex
 	calls int  // of the handler that are open
@@ -94,7 +135,7 @@ func Sealed(ctx context.Context) (at time.Time, ok bool) {
 	return v.sealed, true
 }
 
-// enter gives up the turn before the handler waits.
+// enter gives up the turn, and the seat, before the handler waits.
 func (v *visit) enter() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -103,9 +144,16 @@ func (v *visit) enter() {
 	}
 	a := v.association
 	a.mu.Lock()
-	if a.servers--; a.servers == 0 {
+	if a.servers--; a.servers == 0 && len(a.queue) > 0 {
 		a.servers++
-		a.served.Go(a.serve)
+		request := a.next()
+		a.start(func() {
+			a.turn <- struct{}{}
+			a.serve(request, 0)
+		})
+	}
+	if v.holder != 0 && a.seat.holder == v.holder {
+		a.leave()
 	}
 	a.mu.Unlock()
 	<-a.turn

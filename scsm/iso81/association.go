@@ -45,6 +45,7 @@ type Association struct {
 	setUp    time.Time // when the association must stand, zero once it does
 	queue    []mms.PDU // that have been read and not given
 	leftover error     // what comes after queue
+	holding  bool      // out holds what is sent
 	verified *pki.Verified
 
 	prefix dataPrefix   // set before ready
@@ -76,7 +77,7 @@ var _ assoc.Link = (*Association)(nil)
 func newAssociation(conn net.Conn, cfg *Config) *Association {
 	a := &Association{cfg: cfg, tcp: conn, limit: cfg.MaxPDU, takes: cfg.MaxPDU}
 	a.machine.lenient = lenience(cfg.Strict)
-	a.in.mostTSDU = cfg.MaxPDU + overhead
+	a.in.mostTSDU, a.in.dry = cfg.MaxPDU+overhead, a.dry
 	a.out.failed = func(err error) { a.end(err, nil) }
 	a.use(conn)
 	return a
@@ -127,11 +128,23 @@ func (a *Association) Recv(ctx context.Context) (mms.PDU, error) {
 			return nil, err
 		}
 	}
+	if !a.holding && (len(a.queue) > 1 || a.in.another()) {
+		a.holding = true
+		a.out.hold()
+	}
 	pdu := a.queue[0]
 	n := copy(a.queue, a.queue[1:])
 	a.queue[n] = nil
 	a.queue = a.queue[:n]
 	return pdu, nil
+}
+
+// dry lets out what is held before the reader waits for the peer.
+func (a *Association) dry() {
+	if a.holding {
+		a.holding = false
+		a.out.release()
+	}
 }
 
 // receive reads one TSDU and queues the PDUs in it.

@@ -15,6 +15,7 @@ const (
 // passes, such as a deadline, loses nothing.
 type reader struct {
 	conn       io.Reader
+	dry        func() // called before conn is read; may be nil
 	buf        []byte
 	start, end int // what has been read and not taken
 	mostTSDU   int // octets
@@ -43,7 +44,7 @@ func (r *reader) fill(n int) error {
 		r.start = 0
 	}
 	for r.end < n {
-		got, err := r.conn.Read(r.buf[r.end:])
+		got, err := r.read(r.buf[r.end:])
 		r.end += got
 		if err != nil && r.end < n {
 			if err == io.EOF && r.end > 0 {
@@ -53,6 +54,22 @@ func (r *reader) fill(n int) error {
 		}
 	}
 	return nil
+}
+
+func (r *reader) read(b []byte) (int, error) {
+	if r.dry != nil {
+		r.dry()
+	}
+	return r.conn.Read(b)
+}
+
+// another reports whether a whole packet is there.
+func (r *reader) another() bool {
+	if r.end-r.start < tpktLeast {
+		return false
+	}
+	n, err := packetLength(r.buf[r.start:])
+	return err == nil && r.end-r.start >= n
 }
 
 // take gives the next n octets, which are there.
@@ -160,7 +177,7 @@ func (r *reader) collect() error {
 		if len(*t) == cap(*t) {
 			*t = slices.Grow(*t, min(r.missing, max(len(*t), readBuffer)))
 		}
-		got, err := r.conn.Read((*t)[len(*t):min(cap(*t), len(*t)+r.missing)])
+		got, err := r.read((*t)[len(*t):min(cap(*t), len(*t)+r.missing)])
 		*t = (*t)[:len(*t)+got]
 		r.missing -= got
 		if err != nil && r.missing > 0 {

@@ -11,6 +11,8 @@ import (
 const (
 	keptOut   = 4096      // octets of memory that an idle connection keeps for writing
 	queuedOut = 256 << 10 // octets beyond which senders wait for the peer
+	mostHeld  = 8         // PDUs that wait for others to go with them: the peer has work while this end goes on
+	heldTime  = time.Millisecond
 	lastWord  = time.Second
 )
 
@@ -24,6 +26,9 @@ type writer struct {
 	mu       sync.Mutex
 	buf      []byte // packets to be written
 	spare    []byte // memory of those that have been written
+	pdus     int    // in buf
+	held     bool   // see hold
+	watched  bool   // what is held goes out before long
 	writing  bool
 	drained  chan struct{} // closed when something has been written; nil where nobody waits
 	deadline time.Time
@@ -62,11 +67,16 @@ func (w *writer) wait(ctx context.Context) error {
 	}
 }
 
-// flush unlocks w and sees to it that buf is written: at once; or, where more is to be expected, as soon as those that
-// can run have had their turn. Of what fails to be written the peer may have all: that is told to failed, not to the sender.
+// flush unlocks w and sees to it that buf, to which a PDU has been appended, is written: at once; or, where more is to be
+// expected, with what comes until the reader has given all that it has, or until those that can run have had their turn. Of
+// what fails to be written the peer may have all: that is told to failed, not to the sender.
 func (w *writer) flush(more bool) {
+	w.pdus++
 	switch {
-	case w.writing || len(w.buf) == 0:
+	case w.writing || w.pdus >= mostHeld:
+		w.writeAll()
+	case w.held:
+		w.watch()
 		w.mu.Unlock()
 	case more:
 		w.writing = true
@@ -77,8 +87,7 @@ func (w *writer) flush(more bool) {
 			w.write()
 		}()
 	default:
-		w.writing = true
-		w.write()
+		w.writeAll()
 	}
 }
 
@@ -87,6 +96,7 @@ func (w *writer) write() {
 	var failure error
 	for len(w.buf) > 0 && w.err == nil {
 		b := w.buf
+		w.pdus = 0
 		w.buf, w.spare = w.spare[:0], nil
 		w.arm(w.timeout)
 		w.mu.Unlock()
@@ -110,6 +120,50 @@ func (w *writer) write() {
 	if failure != nil {
 		w.failed(failure)
 	}
+}
+
+// hold has what is sent wait until release: the reader has more PDUs, and what they lead to can go out together.
+func (w *writer) hold() {
+	w.mu.Lock()
+	w.held = true
+	w.mu.Unlock()
+}
+
+// release ends hold, and has what is there written, by another goroutine: whoever reads must not wait for the peer to read.
+func (w *writer) release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.held = false; w.writing || len(w.buf) == 0 {
+		return
+	}
+	w.writing = true
+	go func() {
+		w.mu.Lock()
+		w.write()
+	}()
+}
+
+// writeAll writes what is there, unless somebody does, and unlocks w.
+func (w *writer) writeAll() {
+	if w.writing || len(w.buf) == 0 {
+		w.mu.Unlock()
+		return
+	}
+	w.writing = true
+	w.write()
+}
+
+// watch sees to it that what is held does not wait for long, should the reader be kept. The caller has locked w.
+func (w *writer) watch() {
+	if w.watched {
+		return
+	}
+	w.watched = true
+	time.AfterFunc(heldTime, func() {
+		w.mu.Lock()
+		w.watched = false
+		w.writeAll()
+	})
 }
 
 func (w *writer) wake() {
