@@ -161,7 +161,7 @@ func operate(m client.CtlModel) func(*run, context.Context) (string, error) {
 			return ctl.Ref.Path() + " to where it was", nil
 		}
 		for _, v := range []value.Value{value.Bool(!before.Bool()), before} {
-			if err := ctl.Operate(ctx, v, client.Operation{}); err != nil {
+			if err := operateInTurn(ctx, ctl, v); err != nil {
 				return "", notNow(err)
 			}
 			if err := r.becomes(ctx, ctl.Ref, v); err != nil {
@@ -169,6 +169,24 @@ func operate(m client.CtlModel) func(*run, context.Context) (string, error) {
 			}
 		}
 		return ctl.Ref.Path() + " there and back", nil
+	}
+}
+
+// operateInTurn waits until what the command before has begun, such as a pulse, is over.
+func operateInTurn(ctx context.Context, ctl *client.Control, v value.Value) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ctl.Operate(ctx, v, client.Operation{})
+		var failed *client.ControlError
+		if !errors.As(err, &failed) || failed.Cause != acsi.CommandAlreadyInExecution {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
 	}
 }
 

@@ -88,12 +88,7 @@ func (r *run) makeAndDelete(ctx context.Context, ref acsi.Ref) (said string, err
 	if !r.services.Supported().Has(acsi.CreateDataSet) {
 		return "", skip("the IED does not serve CreateDataSet")
 	}
-	var members []acsi.Ref
-	for _, o := range r.model.leaves {
-		if o.Ref.FC() == acsi.ST && len(members) < 3 {
-			members = append(members, o.Ref)
-		}
-	}
+	members := r.members(3)
 	if err := r.services.CreateDataSet(ctx, ref, members); err != nil {
 		if errors.Is(err, &acsi.Error{Code: acsi.ObjectAccessDenied}) {
 			return "", skip("the role of this client does not allow it: %v", err)
@@ -122,4 +117,15 @@ func (r *run) makeAndDelete(ctx context.Context, ref acsi.Ref) (said string, err
 		return "", fmt.Errorf("delete: %w", err)
 	}
 	return fmt.Sprintf("%s of %s: made, read, not made twice, deleted", ref, count(len(members), "member")), nil
+}
+
+// members are up to n attributes that can be in a data set.
+func (r *run) members(n int) []acsi.Ref {
+	var members []acsi.Ref
+	for _, o := range r.model.leaves {
+		if o.Ref.FC() == acsi.ST && len(members) < n {
+			members = append(members, o.Ref)
+		}
+	}
+	return members
 }

@@ -259,7 +259,7 @@ var associationCases = []test{
 		if err != nil {
 			return "", err
 		}
-		making := first.CreateDataSet(ctx, ref, []acsi.Ref{r.model.leaves[0].Ref})
+		making := first.CreateDataSet(ctx, ref, r.members(1))
 		if err := errors.Join(making, first.Close(ctx)); err != nil {
 			return "", err
 		}

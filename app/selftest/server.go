@@ -26,8 +26,11 @@ var serverCases = []test{
 		if err == nil && len(lds) == 0 {
 			err = errors.New("the IED has no logical device")
 		}
+		if err != nil {
+			return "", err
+		}
 		r.model = &survey{lds: lds, nodes: map[acsi.Ref]*acsi.Node{}}
-		return count(len(lds), "logical device"), err
+		return count(len(lds), "logical device"), nil
 	}},
 	{"sSrv2", "GetLogicalDeviceDirectory of each logical device", func(r *run, ctx context.Context) (string, error) {
 		for _, ld := range r.model.lds {
