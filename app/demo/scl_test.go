@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"busbar.example/acsi"
@@ -31,12 +32,15 @@ var models = []struct {
 		"PV1LD0/DWMX1.InEcpRef.setSrcRef[SP]":     `visible-string "PV1LD0/DECP1"`,
 		"PV1LD0/MMTR1.SupWh.actVal[ST]":           "integer 412873",
 		"PV1LD0/LLN0.NamPlt.ldNs[EX]":             `visible-string "IEC 61850-7-4:2007B4"`,
+		"PV1LD0/FSCC1.Schd02.setSrcRef[SP]":       `visible-string "PV1LD0/FSCH2"`,
+		"PV1LD0/FSCH2.StrTm02.setCal.hr[SP]":      "unsigned 11",
 	}},
 	{"battery.cid", "BAT1", "bat1@demo.example/IEC", map[string]string{
-		"BAT1LD0/DSTO1.EffWhPct.mag.f[MX]": "float32 64",
-		"BAT1LD0/DBAT1.BatTyp.setVal[SP]":  "integer 4",
-		"BAT1LD0/DAGC1.WSpt.minVal.f[CF]":  "float32 -100",
-		"BAT1LD0/ZBAT1.BatLo.stVal[ST]":    "false",
+		"BAT1LD0/DSTO1.EffWhPct.mag.f[MX]":   "float32 64",
+		"BAT1LD0/DBAT1.BatTyp.setVal[SP]":    "integer 4",
+		"BAT1LD0/DAGC1.WSpt.minVal.f[CF]":    "float32 -100",
+		"BAT1LD0/ZBAT1.BatLo.stVal[ST]":      "false",
+		"BAT1LD0/FSCC1.CtlEnt.setSrcRef[SP]": `visible-string "BAT1LD0/DAGC1.WSpt"`,
 	}},
 	{"feeder.cid", "FDR1", "fdr1@demo.example/IEC", map[string]string{
 		"FDR1LD0/XCBR1.Pos.stVal[ST]":             "bit-string 10",
@@ -46,6 +50,9 @@ var models = []struct {
 		"FDR1LD0/PTOC1.StrVal.setMag.f[SE] 2":     "float32 360",
 		"FDR1LD0/PTOC2.OpDlTmms.setVal[SE] 1":     "integer 100",
 		"FDR1LD0/PTOC2.OpDlTmms.units.SIUnit[CF]": "integer 4",
+		"FDR1LD0/ATCC1.TapChg.ctlModel[CF]":       "integer 2",
+		"FDR1LD0/ATCC1.TapChg.valWTr.posVal[ST]":  "integer 9",
+		"FDR1LD0/GGIO1.ISCSO1.ctlModel[CF]":       "integer 3",
 	}},
 }
 
@@ -198,4 +205,50 @@ func TestDataSetsAndControlBlocksNameWhatExists(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The demo shows each kind of control block and each kind of control.
+func TestModelsHaveWhatTheDemoShows(t *testing.T) {
+	blocks, ctlModels, classes := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, one := range models {
+		m := model(t, parse(t, one.file), one.ied)
+		counts := m.Counts()
+		for class := range counts.Blocks {
+			blocks[class] = true
+		}
+		if counts.DataSets < 5 || m.Services.MaxDataSets == 0 || m.LDs[0].LN("LLN0").Logs == nil {
+			t.Errorf("%s: %d data sets, abilities %+v", one.ied, counts.DataSets, m.Services)
+		}
+		for ref, v := range initial(m) {
+			if strings.HasSuffix(ref, ".ctlModel[CF]") {
+				ctlModels[v] = true
+			}
+		}
+		for _, ln := range m.LDs[0].LNs {
+			for _, do := range ln.Node.Children {
+				if do.Kind == acsi.DataObjectNode && do.Under(acsi.CO) != nil {
+					classes[do.CDC] = true
+				}
+			}
+		}
+	}
+	for what, missing := range map[string][]string{
+		"control block": without(blocks, acsi.BRCB, acsi.URCB, acsi.LCB, acsi.SGCB),
+		"ctlModel":      without(ctlModels, "integer 0", "integer 1", "integer 2", "integer 3", "integer 4"),
+		"control":       without(classes, "SPC", "DPC", "INC", "ENC", "APC", "BSC"),
+	} {
+		if missing != nil {
+			t.Errorf("no %s %v in any of the models", what, missing)
+		}
+	}
+}
+
+// without are the words that are not in set.
+func without(set map[string]bool, words ...string) (missing []string) {
+	for _, w := range words {
+		if !set[w] {
+			missing = append(missing, w)
+		}
+	}
+	return missing
 }

@@ -61,7 +61,7 @@ func TestMistakesOfClients(t *testing.T) {
 		return append([]string{"get", "--to", "pv1", ref}, args...)
 	}
 	for _, m := range []mistake{
-		{name: "no such logical node", args: []string{"ls", "--to", "pv1", "--jid", "ems", "PV1LD0/NOPE1"}, status: exitFailed, names: []string{"PV1LD0/NOPE1", "MMXU1"}, hint: "ls"},
+		{name: "no such logical node", args: []string{"ls", "--to", "pv1", "--jid", "ems", "PV1LD0/NOPE1"}, status: exitFailed, names: []string{"PV1LD0/NOPE1", "DECP1"}, hint: "ls"},
 		{name: "no reference", args: []string{"get", "--to", "pv1", "--jid", "ems", "a b/c"}, status: exitUsage, names: []string{`"a b/c"`}, hint: "--help"},
 		{name: "no functional constraint of this name", args: []string{"get", "--to", "pv1", "--jid", "ems", "PV1LD0/MMXU1.TotW[XX]"}, status: exitUsage, names: []string{`"XX"`, "MX"}, hint: "--help"},
 		{name: "no value", args: []string{"set", "--to", "pv1", "--jid", "ems", "PV1LD0/DGEN1.WMax.setMag.f"}, status: exitUsage, names: []string{"PV1LD0/DGEN1.WMax.setMag.f", "REF=VALUE"}, hint: "--help"},

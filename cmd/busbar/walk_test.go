@@ -147,7 +147,7 @@ DA   PV1LD0/DVVR1.VVArCrv.crvPts[SP]  array of 4 structure
 PV1LD0/MMXU1.TotW.mag.f[MX]  61.4 kW  good  HH:MM:SS.sss
 `, "", exitDone},
 		{"one of two does not exist", []string{"get", "PV1LD0/NOPE1.A", "PV1LD0/DGEN1.WMax.setMag"},
-			`PV1LD0/NOPE1.A                  error: object-non-existent: PV1LD0 has no logical node NOPE1: choose from DECP1, DGEN1, DPMC1, DPVC1, DVVR1, DWMX1, LLN0, LPHD1, MMDC1, MMET1, MMTR1, MMXU1
+			`PV1LD0/NOPE1.A                  error: object-non-existent: PV1LD0 has no logical node NOPE1: choose from DECP1, DGEN1, DPMC1, DPVC1, DVVR1, DWMX1, FSCC1, FSCH1, FSCH2, LLN0, LPHD1, LTRK1, …
 PV1LD0/DGEN1.WMax.setMag.f[SP]  100 kW
 `, "  hint: list what there is with ls\n", exitFailed},
 		{"several functional constraints fit", []string{"get", "PV1LD0/DGEN1.WMax"},
