@@ -19,7 +19,6 @@ import (
 	"busbar.example/secure/audit"
 	"busbar.example/secure/pki"
 	"busbar.example/secure/rbac"
-	"busbar.example/value"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,7 +46,7 @@ func timeout(t testing.TB) context.Context {
 	return ctx
 }
 
-// site is one IED that is served over TCP, or over memory.
+// site is one IED that is served over TCP, to clients that a test makes octet by octet, or as it likes.
 type site struct {
 	t           testing.TB
 	Audit       audit.Memory
@@ -61,17 +60,8 @@ type site struct {
 
 // mode is how the connections of a site are made.
 type mode struct {
-	name   string
-	memory bool
-	tls    bool
-}
-
-var modes = []mode{{name: "plain/loopback"}, {name: "plain/memory", memory: true}, {name: "tls/loopback", tls: true}, {name: "tls/memory", memory: true, tls: true}}
-
-func eachMode(t *testing.T, test func(t *testing.T, m mode)) {
-	for _, m := range modes {
-		t.Run(m.name, func(t *testing.T) { test(t, m) })
-	}
+	name string
+	tls  bool
 }
 
 // start serves a site until the test ends. Everybody is an engineer.
@@ -83,15 +73,9 @@ func start(t testing.TB, m mode, change ...func(*site)) *site {
 		var policy *rbac.Policy
 		return rbac.Subject{Name: c.RemoteAddr, Grants: []rbac.Grant{policy.NewGrant(rbac.Engineer, "")}}, nil
 	}
-	if m.memory {
-		memory := testbed.NewListener()
-		s.listen = memory
-		s.client.Dialer = func(ctx context.Context, _, _ string) (net.Conn, error) { return memory.Dial(ctx) }
-	} else {
-		var err error
-		s.listen, err = net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-	}
+	var err error
+	s.listen, err = net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
 	if m.tls {
 		root, trust := authority(t)
 		ied, err := root.IssueServer("pv1.test.example")
@@ -155,34 +139,4 @@ func (s *site) try() (*mmsmap.Client, error) {
 		return nil, err
 	}
 	return mmsmap.Associate(ctx, link, assoc.Config{})
-}
-
-// read reads one value that must be there.
-func read(t testing.TB, c *mmsmap.Client, ref acsi.Ref) value.Value {
-	t.Helper()
-	got, err := c.GetDataValues(timeout(t), []acsi.Ref{ref})
-	if err != nil || got[0].Err != nil {
-		t.Fatalf("read %v: %v %v", ref, got, err)
-	}
-	return got[0].Value
-}
-
-func TestReadAndWriteOverTCP(t *testing.T) {
-	eachMode(t, func(t *testing.T, m mode) {
-		s := start(t, m)
-		c := s.associate()
-		errs, err := c.SetDataValues(timeout(t), []acsi.Assignment{{Ref: setting, Value: value.Float(80)}})
-		if err != nil || errs[0] != nil {
-			t.Fatalf("write: %v %v", errs, err)
-		}
-		if got := read(t, c, setting); !got.Equal(value.Float(80)) {
-			t.Errorf("read back %v, want 80", got)
-		}
-		if err := c.Release(timeout(t)); err != nil {
-			t.Errorf("release: %v", err)
-		}
-		if err := <-s.ended; err != nil {
-			t.Errorf("the IED says that the association ended with %v", err)
-		}
-	})
 }

@@ -13,50 +13,46 @@ import (
 	"busbar.example/secure/rbac"
 )
 
-// identified serves an engine that has an identity to who.
-func identified(t *testing.T, services func(rbac.Subject) acsi.Services, who rbac.Subject, identity mmsmap.Identity) *mmsmap.Client {
+// identified serves an engine that has an identity to a client with the given roles.
+func identified(t *testing.T, o testbed.Options, identity mmsmap.Identity, roles ...rbac.Role) *mmsmap.Client {
 	t.Helper()
-	near, far := testbed.Pipe(who, rbac.Subject{})
-	served := make(chan error, 1)
-	go func() {
-		served <- mmsmap.Serve(t.Context(), far, mmsmap.ServerConfig{Services: services, Identity: identity})
-	}()
-	c, err := mmsmap.Associate(t.Context(), near, assoc.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Abort(); <-served })
-	return c
+	bed := testbed.Start(t, o)
+	bed.NewIED("pv1", testbed.IEDConfig{Model: plant(t), Server: mmsmap.ServerConfig{Identity: identity}})
+	return bed.Associate("ann", "pv1", roles...)
 }
 
 // ISO 9506-2, Identify and Status.
 func TestIdentifyAndStatus(t *testing.T) {
-	want := mmsmap.Identity{Vendor: "Sunny", Model: "PV-9", Revision: "1.2"}
-	c := identified(t, engine(t, "pv.cid").Services, subject(rbac.Viewer), want)
-	if got, err := c.Identify(t.Context()); err != nil || got != want {
-		t.Errorf("got %+v, %v, want %+v", got, err, want)
-	}
-	for _, selfTest := range []bool{false, true} {
-		if l, p, err := c.Status(t.Context(), selfTest); err != nil || l != mms.StateChangesAllowed || p != mms.Operational {
-			t.Errorf("status: got %v, %v, %v", l, p, err)
+	testbed.InMemory(t, func(t *testing.T, o testbed.Options) {
+		want := mmsmap.Identity{Vendor: "Sunny", Model: "PV-9", Revision: "1.2"}
+		c := identified(t, o, want, rbac.Viewer)
+		if got, err := c.Identify(t.Context()); err != nil || got != want {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
-	}
-	for _, kind := range []mms.ServiceKind{mms.ServiceIdentify, mms.ServiceStatus} {
-		if !c.Parameters().Services.Has(kind) {
-			t.Errorf("%v is served and not announced", kind)
+		for _, selfTest := range []bool{false, true} {
+			if l, p, err := c.Status(t.Context(), selfTest); err != nil || l != mms.StateChangesAllowed || p != mms.Operational {
+				t.Errorf("status: got %v, %v, %v", l, p, err)
+			}
 		}
-	}
+		for _, kind := range []mms.ServiceKind{mms.ServiceIdentify, mms.ServiceStatus} {
+			if !c.Parameters().Services.Has(kind) {
+				t.Errorf("%v is served and not announced", kind)
+			}
+		}
+	})
 }
 
 // IEC 62351-8: who may view nothing does not learn what it is that refuses him.
 func TestIdentifyTakesTheRightToView(t *testing.T) {
-	c := identified(t, engine(t, "pv.cid").Services, subject(), mmsmap.Identity{Vendor: "Sunny"})
-	if got, err := c.Identify(t.Context()); text(err) != "object-access-denied" {
-		t.Errorf("identify: got %+v, %v", got, err)
-	}
-	if _, _, err := c.Status(t.Context(), false); text(err) != "object-access-denied" {
-		t.Errorf("status: got %v", err)
-	}
+	testbed.InMemory(t, func(t *testing.T, o testbed.Options) {
+		c := identified(t, o, mmsmap.Identity{Vendor: "Sunny"})
+		if got, err := c.Identify(t.Context()); text(err) != "object-access-denied" {
+			t.Errorf("identify: got %+v, %v", got, err)
+		}
+		if _, _, err := c.Status(t.Context(), false); text(err) != "object-access-denied" {
+			t.Errorf("status: got %v", err)
+		}
+	})
 }
 
 // Clients that browse ask for the data sets and logs of each logical device, and for names of the server and of the

@@ -101,32 +101,43 @@ func TestValueWithoutAnEncoding(t *testing.T) {
 
 // All methods may be called concurrently, and a cancelled call is no other's loss.
 func TestClientIsSafeForConcurrentUse(t *testing.T) {
-	c := connect(t, engine(t, "pv.cid").Services, everyRole(), assoc.Config{MaxPDU: assoc.MinPDU, Outstanding: 3})
-	refs := []acsi.Ref{acsi.MustRef(pv + "/MMXU1.TotW[MX]"), acsi.MustRef(pv + "/MMXU1[MX]")}
-	done := make(chan error)
-	const workers = 8
-	for i := range workers {
-		go func() {
-			var err error
-			for range 10 {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				if i == 0 {
-					cancel()
-					c.GetDataValues(ctx, refs)
-					continue
-				}
-				_, e1 := c.GetDataValues(ctx, refs)
-				_, e2 := c.GetDataDefinition(ctx, acsi.MustRef(pv+"/DVVR1"))
-				_, e3 := c.GetLogicalNodeDirectory(ctx, acsi.MustRef(pv+"/MMXU1"))
-				err = errors.Join(err, e1, e2, e3)
-				cancel()
-			}
-			done <- err
-		}()
-	}
-	for range workers {
-		if err := <-done; err != nil {
-			t.Error(err)
+	testbed.InMemory(t, func(t *testing.T, o testbed.Options) {
+		bed := testbed.Start(t, o)
+		bed.IED("pv1", plant(t))
+		link, err := bed.Party("ems", rbac.Engineer).Link("pv1")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		c, err := mmsmap.Associate(timeout(t), link, assoc.Config{MaxPDU: assoc.MinPDU, Outstanding: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs := []acsi.Ref{acsi.MustRef(pv + "/MMXU1.TotW[MX]"), acsi.MustRef(pv + "/MMXU1[MX]")}
+		done := make(chan error)
+		const workers = 8
+		for i := range workers {
+			go func() {
+				var err error
+				for range 10 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					if i == 0 {
+						cancel()
+						c.GetDataValues(ctx, refs)
+						continue
+					}
+					_, e1 := c.GetDataValues(ctx, refs)
+					_, e2 := c.GetDataDefinition(ctx, acsi.MustRef(pv+"/DVVR1"))
+					_, e3 := c.GetLogicalNodeDirectory(ctx, acsi.MustRef(pv+"/MMXU1"))
+					err = errors.Join(err, e1, e2, e3)
+					cancel()
+				}
+				done <- err
+			}()
+		}
+		for range workers {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
