@@ -29,7 +29,8 @@ func carriageOf(pdu mms.PDU) carriage {
 	switch p := pdu.(type) {
 	case *mms.ConfirmedRequest:
 		switch p.Service.(type) {
-		case *mms.WriteRequest:
+		case *mms.WriteRequest, *mms.DefineNamedVariableListRequest, *mms.DeleteNamedVariableListRequest,
+			*mms.FileOpenRequest, *mms.FileCloseRequest, *mms.FileDeleteRequest:
 			return iqSet
 		}
 		return iqGet
