@@ -1,10 +1,13 @@
 package mmsmap_test
 
 import (
+	"context"
 	"testing"
 
 	"busbar.example/acsi"
 	"busbar.example/mms/assoc"
+	"busbar.example/secure/rbac"
+	"busbar.example/value"
 )
 
 // BenchmarkMappedRead reads one float through both ends of the mapping, with its XER.
@@ -38,6 +41,58 @@ func BenchmarkMappedDefinition(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := c.GetDataDefinition(b.Context(), ln); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// streaming is services that tell the same report again and again.
+type streaming struct {
+	acsi.UnimplementedServices
+	report acsi.Report
+	left   chan struct{} // one for each that is still to be told
+}
+
+func (s *streaming) Next(ctx context.Context) (acsi.Notice, error) {
+	select {
+	case <-s.left:
+		r := s.report
+		return &r, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// BenchmarkMappedReport tells a report of one member through both ends of the mapping, with its XER.
+func BenchmarkMappedReport(b *testing.B) {
+	s := &streaming{report: *reportWith(acsi.OptSeqNum|acsi.OptTimeStamp|acsi.OptReason|acsi.OptEntryID, 1, 0), left: make(chan struct{}, 64)}
+	c := connect(b, func(rbac.Subject) acsi.Services { return s }, everyRole(), assoc.Config{})
+	b.ReportAllocs()
+	b.ResetTimer()
+	go func() {
+		for range b.N {
+			s.left <- struct{}{}
+		}
+	}()
+	for range b.N {
+		if _, err := c.Next(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkMappedDataSet reads a data set of 100 members through both ends of the mapping, with its XER.
+func BenchmarkMappedDataSet(b *testing.B) {
+	f := newFake()
+	for range 100 {
+		f.results = append(f.results, acsi.Result{Value: value.Float(230.5)})
+	}
+	c := connect(b, f.services, everyRole(), assoc.Config{})
+	ref := acsi.MustRef("LD/LLN0.Measurements")
+	b.ReportAllocs()
+	for b.Loop() {
+		f.asked = nil
+		if results, err := c.GetDataSetValues(b.Context(), ref); err != nil || len(results) != 100 {
 			b.Fatal(err)
 		}
 	}

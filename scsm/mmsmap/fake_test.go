@@ -32,7 +32,7 @@ type fake struct {
 	closed  chan struct{}
 }
 
-func newFake() *fake { return &fake{told: make(chan acsi.Notice, 16), closed: make(chan struct{})} }
+func newFake() *fake { return &fake{told: make(chan acsi.Notice, 16), closed: make(chan struct{}, 16)} }
 
 func (f *fake) services(rbac.Subject) acsi.Services { return f }
 
@@ -167,7 +167,7 @@ func (f *fake) Next(ctx context.Context) (acsi.Notice, error) {
 }
 
 func (f *fake) Close(context.Context) error {
-	close(f.closed)
+	f.closed <- struct{}{}
 	return nil
 }
 

@@ -2,7 +2,6 @@ package mmsmap
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 
@@ -53,7 +52,7 @@ func (f *peerFile) Read(p []byte) (int, error) {
 		}
 		r := response.(*mms.FileReadResponse)
 		if len(r.FileData) == 0 && r.MoreFollows {
-			return 0, errors.New("the peer says that more of the file follows, and nothing does")
+			return 0, &acsi.Error{Code: acsi.HardwareFault, Remote: true, Text: "it says that more of the file follows, and nothing does"}
 		}
 		if f.rest, f.last = r.FileData, !r.MoreFollows; len(f.rest) == 0 {
 			return 0, io.EOF

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +77,19 @@ func FuzzServe(f *testing.F) {
 		ListOfData: []value.Value{value.Float(80), value.StructureOf(value.Float(1), value.Float(2))}})))
 	f.Add(script(f, request(&mms.GetVariableAccessAttributesRequest{Name: mms.DomainSpecific{DomainID: pv, ItemID: "MMXU1"}}),
 		request(&mms.GetVariableAccessAttributesRequest{Name: mms.AASpecific("x")}), &mms.ConcludeRequest{}))
+	set, own := mms.DomainSpecific{DomainID: pv, ItemID: "LLN0$Measurements"}, mms.AASpecific("mine")
+	f.Add(script(f, request(&mms.GetNamedVariableListAttributesRequest{VariableListName: set}),
+		request(&mms.DefineNamedVariableListRequest{VariableListName: own, ListOfVariable: mms.ListOfVariable{named(pv, "MMXU1$MX$TotW"), curve}}),
+		request(&mms.ReadRequest{VariableAccessSpecification: mms.VariableListName{Name: own}}),
+		request(&mms.WriteRequest{VariableAccessSpecification: mms.VariableListName{Name: own}, ListOfData: []value.Value{value.Int(1)}}),
+		request(&mms.DeleteNamedVariableListRequest{ListOfVariableListName: []mms.ObjectName{own, set, mms.VMDSpecific("x")}})))
+	f.Add(script(f, request(&mms.ReadJournalRequest{JournalName: mms.DomainSpecific{DomainID: pv, ItemID: "LLN0$Log"}, RangeStartSpecification: mms.StartingTime(mms.TimeOfDayOf(noon)),
+		EntryToStartAfter: &mms.EntryToStartAfter{TimeSpecification: mms.TimeOfDayOf(noon), EntrySpecification: make([]byte, 8)}}),
+		request(&mms.FileOpenRequest{FileName: mms.FileName{"a", "b"}}), request(&mms.FileReadRequest{}), request(&mms.FileCloseRequest{FRSMID: 1}),
+		request(&mms.FileDirectoryRequest{FileSpecification: mms.FileName{"*"}, ContinueAfter: mms.FileName{"a"}}), request(&mms.FileDeleteRequest{FileName: mms.FileName{"../x"}}),
+		request(&mms.ObtainFileRequest{SourceFile: mms.FileName{"a"}, DestinationFile: mms.FileName{"b"}}), &mms.Unconfirmed{Service: segment(1, 0, true, 4, 0)}))
+	f.Add(script(f, request(&mms.WriteRequest{VariableAccessSpecification: mms.ListOfVariable{named(pv, "DWMX1$CO$WLimPctSpt$Oper"), named(pv, "LLN0$BR$brcb01$RptEna")},
+		ListOfData: []value.Value{operValue(1, false), value.Bool(true)}})))
 	f.Add(script(f, fullProposal, &mms.Reject{RejectReason: mms.PDUErrorInvalidPDU}, response(&mms.ReadResponse{})))
 
 	var model *acsi.Model
@@ -106,8 +120,11 @@ func FuzzServe(f *testing.F) {
 			case errors.Is(err, net.ErrClosed):
 				return
 			}
+			if _, unanswered := pdu.(*mms.Unconfirmed); unanswered {
+				continue
+			}
 			_, asks := pdu.(*mms.ConfirmedRequest)
-			if _, err := near.Recv(ctx); err == io.EOF {
+			if err := answered(ctx, near); err == io.EOF {
 				if asks {
 					t.Fatalf("%+v ends the association", pdu)
 				}
@@ -122,6 +139,26 @@ func FuzzServe(f *testing.F) {
 	})
 }
 
+// answered waits for an answer of the server. What the server asks for meanwhile it is refused; what it tells is passed over.
+func answered(ctx context.Context, link *testbed.PipeEnd) error {
+	for {
+		pdu, err := link.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		switch p := pdu.(type) {
+		case *mms.ConfirmedRequest:
+			refusal := &mms.ConfirmedError{InvokeID: p.InvokeID, ServiceError: mms.ServiceError{ErrorClass: mms.FileFileNonExistent}}
+			if err := link.Send(ctx, refusal); err != nil {
+				return err
+			}
+		case *mms.Unconfirmed:
+		default:
+			return nil
+		}
+	}
+}
+
 // FuzzClient answers a client with any sequence of PDUs: each service ends.
 func FuzzClient(f *testing.F) {
 	point := structure(component("xVal", mms.FloatingPointType{FormatWidth: 32, ExponentWidth: 8}), component("q", mms.BitStringType(-13)))
@@ -134,6 +171,14 @@ func FuzzClient(f *testing.F) {
 	tooLarge := &mms.ConfirmedError{InvokeID: 1, ServiceError: mms.ServiceError{ErrorClass: mms.ServicePDUSize}}
 	f.Add(script(f, tooLarge, response(&mms.GetNameListResponse{ListOfIdentifier: []string{"LN$SP"}}), response(&mms.GetVariableAccessAttributesResponse{TypeSpecification: point}),
 		tooLarge, tooLarge, tooLarge, response(&mms.WriteResponse{Results: []mms.WriteResult{mms.WriteSuccess{}}})))
+	f.Add(script(f, &mms.Unconfirmed{Service: segment(1, 0, true, 4, 0, 2)}, &mms.Unconfirmed{Service: segment(1, 1, false, 4, 3)},
+		&mms.Unconfirmed{Service: lastApplErrorReport(errorParts("LD/LN$CO$Obj$Oper", 1)...)}, &mms.Unconfirmed{Service: operReport(pos, operValue(1, true))},
+		response(&mms.GetNamedVariableListAttributesResponse{ListOfVariable: mms.ListOfVariable{named("LD", "LN$ST$Obj")}}),
+		response(&mms.DeleteNamedVariableListResponse{NumberMatched: 1}), response(&mms.FileOpenResponse{FRSMID: 1}),
+		response(&mms.FileReadResponse{FileData: []byte("x"), MoreFollows: true}), response(&mms.FileReadResponse{}), response(&mms.FileCloseResponse{}),
+		request(&mms.FileOpenRequest{FileName: mms.FileName{"x"}}), request(&mms.FileReadRequest{}), response(&mms.ObtainFileResponse{}),
+		response(&mms.ReadJournalResponse{ListOfJournalEntry: []mms.JournalEntry{{EntryIdentifier: make([]byte, 8), EntryContent: mms.EntryContent{
+			OccurenceTime: mms.TimeOfDayOf(noon), EntryForm: &mms.EntryData{ListOfVariables: []mms.JournalVariable{{VariableTag: "LD/LN$ST$Obj", ValueSpecification: value.Int(1)}}}}}}})))
 	f.Fuzz(func(t *testing.T, s []byte) {
 		answers := pdus(s)
 		near, far := testbed.Pipe(rbac.Subject{}, rbac.Subject{})
@@ -147,17 +192,33 @@ func FuzzClient(f *testing.F) {
 					return
 				}
 				answer := initiated
-				if r, ok := pdu.(*mms.ConfirmedRequest); ok {
+				r, asked := pdu.(*mms.ConfirmedRequest)
+				for told := true; asked && told; {
 					if len(answers) == 0 {
 						return
 					}
 					answer, answers = answers[0], answers[1:]
 					switch a := answer.(type) {
 					case *mms.ConfirmedResponse:
-						a.InvokeID = r.InvokeID
+						a.InvokeID, told = r.InvokeID, false
 					case *mms.ConfirmedError:
-						a.InvokeID = r.InvokeID
+						a.InvokeID, told = r.InvokeID, false
+					case *mms.ConfirmedRequest, *mms.Unconfirmed: // beside the answer
+						if far.Send(t.Context(), answer) != nil {
+							return
+						}
+					default:
+						told = false
 					}
+				}
+				if _, answers := pdu.(*mms.ConfirmedResponse); answers {
+					continue // to what the client was asked
+				}
+				if _, answers := pdu.(*mms.ConfirmedError); answers {
+					continue
+				}
+				if _, answers := pdu.(*mms.Reject); answers {
+					continue
 				}
 				if far.Send(t.Context(), answer) != nil {
 					return
@@ -171,6 +232,11 @@ func FuzzClient(f *testing.F) {
 		everyService(t.Context(), c)
 		c.Abort()
 		<-served
+		for {
+			if _, err := c.Next(t.Context()); err != nil {
+				break
+			}
+		}
 	})
 }
 
@@ -193,4 +259,22 @@ func everyService(ctx context.Context, c acsi.Services) {
 	c.GetDataDefinition(ctx, element)
 	c.GetDataValues(ctx, []acsi.Ref{attribute, element, acsi.MustRef("LD/LN[SP]")})
 	c.SetDataValues(ctx, []acsi.Assignment{{Ref: attribute, Value: value.Int(1)}, {Ref: element, Value: value.Float(1)}})
+	c.SetDataValues(ctx, []acsi.Assignment{{Ref: acsi.MustRef("LD/LN.Obj.Oper[CO]"), Value: operValue(1, false)}})
+	set := acsi.MustRef("LD/LN.Set")
+	c.GetDataSets(ctx, ln)
+	c.GetDataSetDirectory(ctx, set)
+	c.GetDataSetValues(ctx, set)
+	c.SetDataSetValues(ctx, set, []value.Value{value.Int(1)})
+	c.CreateDataSet(ctx, set, []acsi.Ref{attribute})
+	c.DeleteDataSet(ctx, set)
+	c.GetLogs(ctx, ln)
+	c.QueryLogByTime(ctx, set, noon, noon)
+	c.QueryLogAfter(ctx, set, noon, acsi.EntryID{})
+	c.GetFiles(ctx, "*")
+	if r, _, err := c.OpenFile(ctx, "x", 0); err == nil {
+		io.Copy(io.Discard, r)
+		r.Close()
+	}
+	c.SetFile(ctx, "x", strings.NewReader("y"))
+	c.DeleteFile(ctx, "x")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,11 +48,28 @@ func services(ctx context.Context, c acsi.Services, ld string) map[string]error 
 		err = errs[0]
 	}
 	outcomes["SetDataValues"] = err
+	ln, set := acsi.MustRef(ld+"/LLN0"), acsi.MustRef(ld+"/LLN0.Measurements")
+	_, outcomes["GetDataSets"] = c.GetDataSets(ctx, ln)
+	_, outcomes["GetDataSetDirectory"] = c.GetDataSetDirectory(ctx, set)
+	results, err = c.GetDataSetValues(ctx, set)
+	if err == nil {
+		err = results[0].Err
+	}
+	outcomes["GetDataSetValues"] = err
+	made := acsi.MustRef(ld + "/LLN0.made")
+	outcomes["CreateDataSet"] = c.CreateDataSet(ctx, made, []acsi.Ref{acsi.MustRef(ld + "/MMXU1.TotW.d[DC]")})
+	errs, err = c.SetDataSetValues(ctx, made, []value.Value{value.Visible("x")})
+	if err == nil {
+		err = errs[0]
+	}
+	outcomes["SetDataSetValues"] = err
+	outcomes["DeleteDataSet"] = c.DeleteDataSet(ctx, made)
+	_, outcomes["GetLogs"] = c.GetLogs(ctx, ln)
 	return outcomes
 }
 
-var serviceNames = []string{"GetAllDataValues", "GetDataDefinition", "GetDataDirectory", "GetDataValues", "GetLogicalDeviceDirectory",
-	"GetLogicalNodeDirectory", "SetDataValues"}
+var serviceNames = []string{"CreateDataSet", "DeleteDataSet", "GetAllDataValues", "GetDataDefinition", "GetDataDirectory", "GetDataSetDirectory",
+	"GetDataSetValues", "GetDataSets", "GetDataValues", "GetLogicalDeviceDirectory", "GetLogicalNodeDirectory", "GetLogs", "SetDataSetValues", "SetDataValues"}
 
 // IEC 62351-8: a logical device that the peer may not view is denied in every service, whether or not it is there.
 func TestDevicesOutOfReachStayHidden(t *testing.T) {
@@ -111,7 +129,8 @@ func TestPeerWithoutRoleHasNothing(t *testing.T) {
 func TestViewerReadsAndDoesNotWrite(t *testing.T) {
 	c := connect(t, engine(t, "feeder.cid").Services, subject(rbac.Viewer), assoc.Config{})
 	for service, err := range services(t.Context(), c, "FDR1LD0") {
-		if want := service == "SetDataValues"; want != (text(err) == "object-access-denied") {
+		want := service == "SetDataValues" || service == "CreateDataSet" || service == "DeleteDataSet"
+		if want != (text(err) == "object-access-denied") {
 			t.Errorf("%s: got %v", service, err)
 		}
 	}
@@ -136,10 +155,11 @@ func TestViewerReadsAndDoesNotWrite(t *testing.T) {
 
 // A list that comes in parts ends when the right to view it does.
 func TestRightsCountForEachPartOfAList(t *testing.T) {
-	now := time.Now()
-	e := twoDevices(t, func() time.Time { return now })
+	begin := time.Now()
+	var later atomic.Int64 // nanoseconds that have passed
+	e := twoDevices(t, func() time.Time { return begin.Add(time.Duration(later.Load())) })
 	who := subject(rbac.Viewer)
-	who.Grants[0].NotAfter = now.Add(time.Hour)
+	who.Grants[0].NotAfter = begin.Add(time.Hour)
 	a, _ := rawly(t, e.Services, who)
 	request := &mms.GetNameListRequest{ExtendedObjectClass: mms.ExtendedObjectClass{ObjectClass: mms.ClassNamedVariable}, ObjectScope: mms.ScopeDomain(pv)}
 	first, err := ask[*mms.GetNameListResponse](t, a, request)
@@ -150,7 +170,7 @@ func TestRightsCountForEachPartOfAList(t *testing.T) {
 	if _, err := a.Call(t.Context(), request); err != nil {
 		t.Errorf("while the right lasts: %v", err)
 	}
-	now = now.Add(2 * time.Hour)
+	later.Store(int64(2 * time.Hour))
 	if _, err := a.Call(t.Context(), request); !errors.Is(err, &assoc.ServiceError{Class: mms.AccessObjectAccessDenied}) {
 		t.Errorf("after its end: got %v", err)
 	}
