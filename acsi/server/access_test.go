@@ -160,7 +160,8 @@ func TestEveryServiceDecides(t *testing.T) {
 						}
 					}
 					events := b.events.Events()
-					if len(events) != 1 || events[0].ID != tc.event || !strings.HasPrefix(events[0].Text, name+" of ") || !events[0].Time.Equal(noon) {
+					said := strings.Replace(name, "OpenFile", "GetFile", 1) // as IEC 61850-7-2 calls it
+					if len(events) != 1 || events[0].ID != tc.event || !strings.HasPrefix(events[0].Text, said+" of ") || !events[0].Time.Equal(noon) {
 						t.Errorf("got events %+v, want one %s of %s", events, tc.event, name)
 					}
 				})
