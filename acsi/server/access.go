@@ -43,7 +43,7 @@ type call struct {
 	service acsi.ServiceSet
 	at      acsi.Timestamp
 	denials []denial
-	said    []func() // events to record once the lock is given back
+	said    []commanded // to record once the lock is given back
 
 	// of SetDataValues
 	written []acsi.Assignment           // that the process has yet to hear of
@@ -112,8 +112,8 @@ func (c *call) deny(right rbac.Right, d rbac.Decision, ref string) {
 
 // end reports what was denied: one event for each right that was lacking, however many objects it was asked for.
 func (c *call) end() {
-	for _, say := range c.said {
-		say()
+	for _, said := range c.said {
+		c.recordCommand(said)
 	}
 	for _, d := range c.denials {
 		text := fmt.Sprintf("%s of %s takes the right %s: %s", c.service, strings.Join(d.refs, ", "), d.right, d.reason)

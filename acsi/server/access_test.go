@@ -185,7 +185,7 @@ func TestR2DeniedByRole(t *testing.T) {
 		{"viewer reads a control object", rbac.Viewer, false, "CRNLD0/CSWI1.Pos[CO]", value.Value{}, "object-access-denied", audit.AccessDenied},
 		{"operator reads a control object", rbac.Operator, false, "CRNLD0/CSWI1.Pos[CO]", value.Value{}, "", ""},
 		{"viewer operates", rbac.Viewer, true, "CRNLD0/CSWI1.Pos.Oper.ctlVal[CO]", value.Bool(true), "object-access-denied", audit.AccessDenied},
-		{"operator operates", rbac.Operator, true, "CRNLD0/CSWI1.Pos.Oper.ctlVal[CO]", value.Bool(true), "object-access-unsupported", ""},
+		{"operator operates", rbac.Operator, true, "CRNLD0/CSWI1.Pos.Oper.ctlVal[CO]", value.Bool(true), "object-access-denied", ""},
 		{"engineer operates", rbac.Engineer, true, "CRNLD0/CSWI1.Pos.Oper.ctlVal[CO]", value.Bool(true), "object-access-denied", audit.AccessDenied},
 		{"viewer writes a set point", rbac.Viewer, true, "CRNLD0/PTOC1.OpDlTmms.setVal[SP]", value.Int(1), "object-access-denied", audit.AccessDenied},
 		{"operator writes a set point", rbac.Operator, true, "CRNLD0/PTOC1.OpDlTmms.setVal[SP]", value.Int(1), "object-access-denied", audit.AccessDenied},

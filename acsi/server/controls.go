@@ -123,7 +123,7 @@ func (c *call) command(ctx context.Context, o *controlObject, a acsi.Assignment,
 	}
 	c.trackControl(o, service, r, reply.Cause)
 	c.e.release()
-	c.recordCommand(service, o, r, reply.Cause)
+	c.recordCommand(commanded{service, o, r, reply.Cause})
 	if late {
 		err.Text = fmt.Sprintf("it was sealed %s ago by its sender's clock: it was held back on the way, or the clocks differ", age)
 		c.record(audit.CommandHeldBack, fmt.Sprintf("%s of %s was sealed %s ago", service, o.ref, age))
@@ -189,7 +189,7 @@ func (c *call) getControl(ctx context.Context, ref acsi.Ref, p point) (value.Val
 	o.machine.Configure(o.settings())
 	reply := o.drive(ctx, o.machine.Select(c.e.cfg.Now(), me, c.subject))
 	c.trackControl(o, "Select", control.Request{}, reply.Cause)
-	c.said = append(c.said, func() { c.recordCommand("Select", o, control.Request{}, reply.Cause) })
+	c.said = append(c.said, commanded{"Select", o, control.Request{}, reply.Cause})
 	text := ""
 	if reply.Cause == acsi.Done {
 		text = strings.TrimSuffix(ref.MMS(), "$SBO")
@@ -285,11 +285,20 @@ func unnamedRequest(v value.Value) (r control.Request) {
 	return r
 }
 
+// commanded is a control service and its outcome.
+type commanded struct {
+	service string
+	o       *controlObject
+	r       control.Request
+	cause   acsi.AddCause
+}
+
 // recordCommand tells who has commanded what.
-func (c *call) recordCommand(service string, o *controlObject, r control.Request, cause acsi.AddCause) {
-	text := fmt.Sprintf("%s of %s", service, o.ref)
+func (c *call) recordCommand(s commanded) {
+	r := s.r
+	text := fmt.Sprintf("%s of %s", s.service, s.o.ref)
 	if r.Value.IsValid() {
-		text += fmt.Sprintf(" = %s, origin %s %s, ctlNum %d", clip(r.Value.String()), r.Origin.Cat, identOf(r.Origin), r.CtlNum)
+		text += fmt.Sprintf(" = %s, origin %s %s, ctlNum %d", clip(r.Value.String()), r.Origin.Cat, clip(fmt.Sprintf("%q", r.Origin.Ident)), r.CtlNum)
 		if !r.OperTm.IsZero() {
 			text += ", for " + r.OperTm.UTC().Format(time.RFC3339)
 		}
@@ -297,12 +306,9 @@ func (c *call) recordCommand(service string, o *controlObject, r control.Request
 			text += ", test"
 		}
 	}
-	if cause == acsi.Done {
+	if s.cause == acsi.Done {
 		c.record(audit.CommandAccepted, text)
 		return
 	}
-	c.record(audit.CommandRefused, text+": "+cause.String())
+	c.record(audit.CommandRefused, text+": "+s.cause.String())
 }
-
-// identOf is an orIdent for people: what is text as text.
-func identOf(o acsi.Origin) string { return clip(fmt.Sprintf("%q", o.Ident)) }
