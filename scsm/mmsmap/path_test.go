@@ -161,7 +161,7 @@ func TestBothSidesServeAndAsk(t *testing.T) {
 }
 
 func TestLongReadsAreSplit(t *testing.T) {
-	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
+	testbed.InMemory(t, func(t *testing.T, o testbed.Options) {
 		bed := testbed.Start(t, o)
 		bed.IED("pv1", plant(t))
 		c := bed.Associate("ems", "pv1", rbac.Engineer)
