@@ -98,6 +98,15 @@ func ParseValue(o Object, text string) (value.Value, error) {
 	return parseJSON(o.Ref, o.Node, raw)
 }
 
+// ParseJSON reads a JSON text as a value of o: structures are objects with every component, arrays JSON arrays, all else what
+// ParseValue reads, as a JSON string or as it is where JSON knows it.
+func ParseJSON(o Object, text json.RawMessage) (value.Value, error) {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return value.Value{}, errors.New("there is no value")
+	}
+	return parseJSON(o.Ref, o.Node, text)
+}
+
 // example is the form of a structure.
 func example(n *acsi.Node) string {
 	if len(n.Children) == 0 {
