@@ -10,7 +10,7 @@ import (
 )
 
 // ChangePrinter writes changes for a person, one a line: when it was noticed, reference, value with its unit, quality, and
-// "initial" for the first. Columns are as wide as was needed so far.
+// "initial" for the first, or why it was reported. Columns are as wide as was needed so far.
 type ChangePrinter struct {
 	Style Style
 
@@ -38,6 +38,9 @@ func (p *ChangePrinter) Print(w io.Writer, changes []Change) error {
 		first := ""
 		if changes[i].Initial && changes[i].Err == nil {
 			first = "initial"
+		}
+		if changes[i].Reason != 0 {
+			first = changes[i].Reason.String()
 		}
 		line := fmt.Sprintf("%s  %-*s  %-*s  %-*s  %s", r.time, p.ref, r.ref, p.text, r.text, p.quality, r.note, first)
 		if _, err := fmt.Fprintln(w, p.coloured(&changes[i], strings.TrimRight(line, " "))); err != nil {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"math"
@@ -16,13 +17,20 @@ import (
 // version 1 of the shape: it rises when a field changes its name or meaning, not when one is added.
 func (r Reading) MarshalJSON() ([]byte, error) { return json.Marshal(r.line()) }
 
-// MarshalJSON gives the fields of a Reading, "at" for when it was noticed, and "initial":true where it is the first.
+// MarshalJSON gives the fields of a Reading, "at" for when it was noticed, "initial":true where it is the first, and of a report the
+// "reason" and "entry".
 func (c Change) MarshalJSON() ([]byte, error) {
+	entry := ""
+	if c.Entry != (acsi.EntryID{}) {
+		entry = hex.EncodeToString(c.Entry[:])
+	}
 	return json.Marshal(struct {
 		readingLine
 		At      string `json:"at"`
 		Initial bool   `json:"initial,omitempty"`
-	}{c.line(), jsonTime(c.At), c.Initial})
+		Reason  string `json:"reason,omitempty"`
+		Entry   string `json:"entry,omitempty"`
+	}{c.line(), jsonTime(c.At), c.Initial, c.Reason.String(), entry})
 }
 
 // readingLine is a Reading as programs read it.

@@ -81,6 +81,7 @@ type Subscription struct {
 	// Of the one goroutine that fetches updates.
 	dataSet string
 	members []Object
+	units   []map[string]string // of members
 	confRev uint32
 	seq     uint16
 	begun   bool // seq is that of a report
@@ -322,13 +323,56 @@ func (s *Subscription) learnMembers(ctx context.Context, dataSet string) error {
 	if err != nil {
 		return err
 	}
-	s.dataSet, s.members = dataSet, make([]Object, len(set.Members))
+	s.dataSet, s.members, s.units = dataSet, make([]Object, len(set.Members)), make([]map[string]string, len(set.Members))
 	for i, m := range set.Members {
 		if s.members[i], err = s.client.one(ctx, m); err != nil {
 			return fmt.Errorf("%s: %w", ref, err)
 		}
 	}
+	readings, err := s.client.Read(ctx, set.Members...) // for the units: reports do not tell them
+	if err != nil {
+		return err
+	}
+	for i, r := range readings {
+		s.units[i] = r.units
+	}
 	return nil
+}
+
+// Changes are the values of u, leaf by leaf.
+func (u *Update) Changes() []Change {
+	var changes []Change
+	at := u.Report.Time
+	if u.Report.OptFlds&acsi.OptTimeStamp == 0 {
+		at = time.Now()
+	}
+	for i := range u.Values {
+		v := &u.Values[i]
+		if v.Err != nil {
+			changes = append(changes, Change{Reading: v.Reading, At: at, Reason: v.Reason, Entry: u.Report.EntryID})
+			continue
+		}
+		eachLeaf(leaf{v.Object, v.Value, v.Quality, v.Time}, func(l leaf) {
+			changes = append(changes, Change{At: at, Reason: v.Reason, Entry: u.Report.EntryID,
+				Reading: Reading{Object: l.Object, Value: l.value, Quality: l.quality, Time: l.time, units: v.units}})
+		})
+	}
+	return changes
+}
+
+// IsReported reports whether ref names report control blocks or a data set, and not a data object or what holds some.
+func (c *Client) IsReported(ctx context.Context, ref acsi.Ref) (bool, error) {
+	if ref.Depth() != 3 {
+		return false, nil
+	}
+	if found, err := c.find(ctx, ref.WithFC(0)); err == nil && !slices.ContainsFunc(found, func(n *acsi.Node) bool { return n.Kind == acsi.ControlBlockNode }) {
+		return false, nil
+	}
+	_, err := c.reportControls(ctx, ref)
+	if ownError(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // take keeps the reports of the control block for Updates.
@@ -464,7 +508,7 @@ func (s *Subscription) relearn(ctx context.Context, r *acsi.Report) error {
 // reading makes a Reading of a member in a report.
 func (s *Subscription) reading(e acsi.ReportEntry) Reading {
 	o := s.members[e.Member]
-	r := Reading{Object: o, Value: e.Value}
+	r := Reading{Object: o, Value: e.Value, units: s.units[e.Member]}
 	if r.Err = s.client.conforms(o.Node, r.Value); r.Err == nil {
 		r.Quality, r.Time = qualityAndTime(o.Node, r.Value)
 	}

@@ -30,8 +30,10 @@ type WatchConfig struct {
 // What it holds is a leaf, or what failed.
 type Change struct {
 	Reading
-	Initial bool      // the first that is known of it
-	At      time.Time // when it was noticed, by the clock of this end
+	Initial bool         // the first that is known of it
+	At      time.Time    // when it was noticed, by the clock of this end; of a report that tells it, when the IED did
+	Reason  acsi.Reason  // why it was reported; 0 where it was not
+	Entry   acsi.EntryID // of a buffered report
 }
 
 // Watch follows values by reading them again and again. It is used by one goroutine at a time.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -85,14 +84,12 @@ func (q *querying) query() (query client.LogQuery, err error) {
 	if q.after == "" {
 		return query, nil
 	}
-	id, err := hex.DecodeString(q.after)
-	if err != nil || len(id) != len(query.After) || acsi.EntryID(id) == (acsi.EntryID{}) {
-		return query, usagef("--after %s is no entry id: it has 16 hex digits, and not only zeros", q.after)
+	if query.After, err = parseEntry("--after", q.after); err != nil {
+		return query, err
 	}
 	if q.from == "" {
 		return query, usagef("--after takes the time of that entry too: give it with --from")
 	}
-	query.After = acsi.EntryID(id)
 	return query, nil
 }
 

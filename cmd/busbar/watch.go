@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"busbar.example/acsi"
 	"busbar.example/acsi/client"
 	"busbar.example/app/site"
 )
@@ -21,6 +22,7 @@ type watching struct {
 	interval time.Duration
 	count    int
 	lasts    time.Duration
+	reporting
 	changes  int // printed so far
 	failures int // likewise
 }
@@ -31,17 +33,28 @@ const manyValues = 200
 func (g *global) watchCommand() *cobra.Command {
 	w := new(watching)
 	c := &cobra.Command{
-		Use:   "watch --to JID REF…",
+		Use:   "watch --to JID RCB|DATASET|REF…",
 		Short: "follow values, and print what changes",
-		Long: `watch reads what REF names again and again, and prints a line for each value
-that is another than before, or has another quality: first all of them, marked
-as initial. REF is an attribute, a data object, a logical node or a logical
-device, with [FC] what of it is under that functional constraint. A watch lasts
-until it is interrupted, or as --for and --count say; --timeout bounds the wait
-for each answer. What fails is shown once, and makes the exit status 1.`,
-		Example: `  busbar watch --to pv1 'PV1LD0/MMXU1.TotW[MX]' 'PV1LD0/MMXU1.Hz[MX]'
+		Long: `watch prints a line for each value that changes, or has another quality.
+
+RCB is a report control block, LD/LN.NAME, or the name that its instances share:
+one that is free is taken. DATASET is a data set, LD/LN.NAME, that such a one
+reports. The IED then tells what changes, when, and why: dchg for the value,
+qchg for its quality, dupd for an update, integrity, gi. A buffered one keeps
+what happens while nobody is there: --resume goes on where the last watch of it
+in this folder ended, --since after an entry. What is lost is said.
+
+REF is an attribute, a data object, a logical node or a logical device, with
+[FC] what of it is under that functional constraint: it is read again and again,
+first all of it, marked as initial.
+
+A watch lasts until it is interrupted, or as --for and --count say; --timeout
+bounds the wait for each answer. What fails is shown once, and makes the exit
+status 1.`,
+		Example: `  busbar watch --to fdr1 FDR1LD0/LLN0.brcbSwitching --resume
+  busbar watch --to fdr1 FDR1LD0/LLN0.Measurements
   busbar watch --to fdr1 'FDR1LD0/XCBR1[ST]' --interval 500ms --for 10m --json`,
-		Args: atLeastOne("REF"),
+		Args: atLeastOne("RCB, DATASET or REF"),
 		RunE: func(c *cobra.Command, args []string) error { return w.run(c.Context(), args) },
 	}
 	w.access = g.access(c)
@@ -50,6 +63,7 @@ for each answer. What fails is shown once, and makes the exit status 1.`,
 	f.DurationVar(&w.interval, "interval", client.DefaultInterval, fmt.Sprintf("`time` from one poll to the next, %v or more", client.MinInterval))
 	f.IntVar(&w.count, "count", 0, "end after this `number` of changes")
 	f.DurationVar(&w.lasts, "for", 0, "end after this `time`")
+	w.reporting.flags(c)
 	return c
 }
 
@@ -62,6 +76,9 @@ func (w *watching) run(ctx context.Context, args []string) error {
 	case w.lasts < 0:
 		return usagef("--for %v is no time", w.lasts)
 	}
+	if err := w.reporting.check(); err != nil {
+		return err
+	}
 	refs, err := parseRefs(args)
 	if err != nil {
 		return err
@@ -69,15 +86,78 @@ func (w *watching) run(ctx context.Context, args []string) error {
 	return w.with(ctx, func(ctx context.Context, peer *session) error {
 		planning, cancel := context.WithTimeout(ctx, w.timeout)
 		defer cancel()
-		watch, err := peer.Watch(planning, client.WatchConfig{Interval: w.interval, Timeout: w.timeout}, refs...)
+		reported, polled, err := w.divide(planning, peer, refs)
 		if err != nil {
 			return err
 		}
-		w.announce(watch.Stats())
-		began := time.Now()
-		defer func() { w.summarise(watch.Stats(), time.Since(began)) }()
-		return w.follow(ctx, peer, watch)
+		return w.follow(ctx, peer, func(ctx context.Context, out chan<- batch) error {
+			if len(reported) > 0 {
+				return w.report(ctx, peer, reported, out)
+			}
+			return w.poll(ctx, planning, peer, polled, out)
+		})
 	})
+}
+
+// divide tells what is reported from what is polled: all refs are one or the other.
+func (w *watching) divide(ctx context.Context, peer *session, refs []acsi.Ref) (reported, polled []acsi.Ref, err error) {
+	for _, ref := range refs {
+		is, err := peer.IsReported(ctx, ref)
+		if err != nil {
+			return nil, nil, err
+		}
+		if is {
+			reported = append(reported, ref)
+		} else {
+			polled = append(polled, ref)
+		}
+	}
+	switch {
+	case len(reported) > 0 && len(polled) > 0:
+		return nil, nil, usagef("%s is reported, and %s is read again and again: watch them one by one", reported[0], polled[0])
+	case len(polled) > 0 && w.asked() != "":
+		return nil, nil, usagef("%s is for buffered report control blocks, and %s is none", w.asked(), polled[0])
+	case len(reported) > 1 && w.since != "":
+		return nil, nil, usagef("--since is an entry of one control block, and there are %d", len(reported))
+	}
+	return reported, polled, nil
+}
+
+// batch is changes that are printed together.
+type batch struct {
+	changes []client.Change
+	note    string // said before them, on standard error
+	printed func() // called once they are printed; nil: nothing
+}
+
+// poll reads refs again and again.
+func (w *watching) poll(ctx, planning context.Context, peer *session, refs []acsi.Ref, out chan<- batch) error {
+	watch, err := peer.Watch(planning, client.WatchConfig{Interval: w.interval, Timeout: w.timeout}, refs...)
+	if err != nil {
+		return err
+	}
+	w.announce(watch.Stats())
+	began := time.Now()
+	defer func() { w.summarise(watch.Stats(), time.Since(began)) }()
+	for changes, err := range watch.Changes(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := put(ctx, out, batch{changes: changes}); err != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// put hands b over, unless ctx ends before.
+func put(ctx context.Context, out chan<- batch, b batch) error {
+	select {
+	case out <- b:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // announce says how much there is to follow.
@@ -110,8 +190,8 @@ func (w *watching) summarise(s client.WatchStats, took time.Duration) {
 // errEnough ends a watch that has lasted as long as it was to.
 var errEnough = errors.New("the time of the watch is over")
 
-// follow prints changes until it is told to end, which is no error, or the association is lost.
-func (w *watching) follow(ctx context.Context, peer *session, watch *client.Watch) error {
+// follow prints what produce puts out until it is told to end, which is no error, or the association is lost.
+func (w *watching) follow(ctx context.Context, peer *session, produce func(context.Context, chan<- batch) error) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	if w.lasts > 0 {
@@ -124,27 +204,47 @@ func (w *watching) follow(ctx context.Context, peer *session, watch *client.Watc
 			end(lost(w.to, peer.link.Err()))
 		}
 	}()
+	out, failed := make(chan batch), make(chan error, 1)
+	go func() {
+		failed <- produce(ctx, out)
+		close(out)
+	}()
+	printing := w.printAll(out)
+	end(errEnough)
+	for range out { // until the producer has ended
+	}
+	producing := <-failed
+	if _, is := errors.AsType[*lostError](context.Cause(ctx)); is || producing != nil && peer.link.Err() != nil {
+		return lost(w.to, peer.link.Err())
+	}
+	switch {
+	case printing != nil:
+		return printing
+	case producing != nil:
+		return producing
+	case w.failures > 0:
+		return errReported
+	}
+	return nil
+}
+
+// printAll prints batches until there are no more, or there is enough.
+func (w *watching) printAll(out <-chan batch) error {
 	printer := client.ChangePrinter{Style: w.style()}
 	printer.Style.Colour = isTerminal(w.g.stdout)
-	for changes, err := range watch.Changes(ctx) {
-		if err != nil {
-			if peer.link.Err() != nil {
-				return lost(w.to, peer.link.Err())
-			}
+	for b := range out {
+		if b.note != "" {
+			fmt.Fprintln(w.g.stderr, oneLine(b.note))
+		}
+		if err := w.print(&printer, w.enough(b.changes)); err != nil {
 			return err
 		}
-		if err := w.print(&printer, w.enough(changes)); err != nil {
-			return err
+		if b.printed != nil {
+			b.printed()
 		}
 		if w.count > 0 && w.changes == w.count {
 			break
 		}
-	}
-	if _, is := errors.AsType[*lostError](context.Cause(ctx)); is {
-		return context.Cause(ctx)
-	}
-	if w.failures > 0 {
-		return errReported
 	}
 	return nil
 }
