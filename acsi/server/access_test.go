@@ -50,12 +50,6 @@ var undecided = map[string]string{
 	"Close":     "gives back",
 }
 
-// unserved are the services that this IED does not carry out for anybody.
-var unserved = map[string]bool{
-	"GetLogs": true, "QueryLogByTime": true, "QueryLogAfter": true,
-	"GetFiles": true, "OpenFile": true, "SetFile": true, "DeleteFile": true,
-}
-
 // call calls a service by its name and gives the errors in what it returns.
 func callService(s acsi.Services, name string) []error {
 	in := make([]reflect.Value, 0, 2)
