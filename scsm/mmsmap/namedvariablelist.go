@@ -137,7 +137,7 @@ func (s *server) deleteDataSet(ctx context.Context, ref acsi.Ref) (there, delete
 		return true, true, nil
 	case ok && refused.Code == acsi.ObjectNonExistent:
 		return false, false, nil
-	case ok && refused.Code == acsi.ObjectAccessDenied:
+	case ok && refused.Code != acsi.TemporarilyUnavailable:
 		if set, unseen := s.services.GetDataSetDirectory(ctx, ref); unseen == nil && set.Fixed {
 			return true, false, nil
 		}
