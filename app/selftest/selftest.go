@@ -88,7 +88,7 @@ func Run(ctx context.Context, services acsi.Services, cfg Config) iter.Seq[Resul
 // cases are all of them. The first two find out what there is.
 func cases() []test {
 	var all []test
-	for _, group := range [][]test{serverCases, dataSetCases, controlCases, settingCases, logCases, fileCases, associationCases} {
+	for _, group := range [][]test{serverCases, dataSetCases, reportCases, controlCases, settingCases, logCases, fileCases, associationCases} {
 		all = append(all, group...)
 	}
 	return all

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"busbar.example/acsi"
 	"busbar.example/acsi/scl"
@@ -93,7 +94,7 @@ func TestOurIEDsPass(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, id := range []string{"sSrv4", "sSrv6", "sDs2", "sDs3", "sDs7", "sCtlN1", "sSBOes2", "sSBOes1", "sDOes1", "sSg3", "sLog5", "sFt3", "sAss1"} {
+	for _, id := range []string{"sSrv4", "sSrv6", "sDs2", "sDs3", "sDs7", "sRp1", "sRp4", "sBr4", "sRpN4", "sRpN5", "sCtlN1", "sSBOes2", "sSBOes1", "sDOes1", "sSg3", "sLog5", "sFt3", "sAss1"} {
 		if !tried[id] {
 			t.Errorf("%s passes on none of them", id)
 		}
@@ -211,7 +212,7 @@ func TestFaultsAreFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		results := outcomes(t, &broken{services, test.fault}, Config{Write: true})
+		results := outcomes(t, &broken{services, test.fault}, Config{Write: true, Timeout: 300 * time.Millisecond})
 		for _, id := range test.cases {
 			if results[id].Outcome != Fail {
 				t.Errorf("an IED that %s: %s", test.fault, results[id])
