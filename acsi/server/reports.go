@@ -226,9 +226,11 @@ func (c *call) setAttribute(r *reportControl, name string, v value.Value) error 
 		return err
 	}
 	r.follow(c.session, now)
-	if r.Buffered() && name != "RptEna" && name != "GI" {
+	if r.Buffered() {
 		c.e.save(r)
-		c.rest = c.e.saveAll
+		if !slices.Contains([]string{"RptEna", "GI", "EntryID"}, name) { // these do not outlive the association
+			c.rest = c.e.saveAll
+		}
 	}
 	return nil
 }
