@@ -17,18 +17,19 @@ import (
 
 // Config is what an Engine is made of.
 type Config struct {
-	Model        *acsi.Model
-	Policy       *rbac.Policy            // nil: rbac.DefaultPolicy
-	Audit        audit.Sink              // nil: audit.Discard
-	Now          func() time.Time        // nil: time.Now
-	TimeQuality  func() acsi.TimeQuality // of the time that Now gives; nil: acsi.AccuracyUnspecified
-	State        State                   // what outlives the process; nil: nothing does
-	ReportBuffer int                     // octets of memory that each report control block has; 0: report.DefaultLimit
-	LogSize      int                     // octets of memory that each log has; 0: journal.DefaultLimit
-	Control      ControlHandler          // nil: every command is accepted, and the IED brings its values to what was commanded
-	CommandAge   time.Duration           // how old a command may be by the time that it was sealed with; 0: 10 s
-	Files        *os.Root                // the files that are served; nil: none
-	MaxFileSize  int64                   // of a file that a client sets, in octets; 0: file.DefaultMaxSize
+	Model            *acsi.Model
+	Policy           *rbac.Policy            // nil: rbac.DefaultPolicy
+	Audit            audit.Sink              // nil: audit.Discard
+	Now              func() time.Time        // nil: time.Now
+	TimeQuality      func() acsi.TimeQuality // of the time that Now gives; nil: acsi.AccuracyUnspecified
+	State            State                   // what outlives the process; nil: nothing does
+	ReportBuffer     int                     // octets of memory that each report control block has; 0: report.DefaultLimit
+	LogSize          int                     // octets of memory that each log has; 0: journal.DefaultLimit
+	Control          ControlHandler          // nil: every command is accepted, and the IED brings its values to what was commanded
+	SubstitutionEnds bool                    // a value that a peer has substituted is the process's again when its association ends, not only when a peer says so
+	CommandAge       time.Duration           // how old a command may be by the time that it was sealed with; 0: 10 s
+	Files            *os.Root                // the files that are served; nil: none
+	MaxFileSize      int64                   // of a file that a client sets, in octets; 0: file.DefaultMaxSize
 }
 
 // Engine keeps the values of a model and serves them. All methods may be called concurrently.
@@ -61,6 +62,8 @@ type Engine struct {
 	sessions uint64 // that there have been
 
 	controls controls
+	modes    behaviours
+	subs     substitutions
 
 	settings settings
 	logs     logs
@@ -125,7 +128,8 @@ func (e *Engine) OnWrite(f func(ref acsi.Ref, v value.Value)) { e.hooks = append
 type Handle struct {
 	ref acsi.Ref
 	point
-	q, t int // the leaves of the quality and time that belong to it, or -1
+	q, t int  // the leaves of the quality and time that belong to it, or -1
+	self bool // the behaviour or health of the IED comes from it, or from a part of it
 }
 
 // Ref is the reference that was resolved.
@@ -140,7 +144,7 @@ func (e *Engine) Handle(ref acsi.Ref) (Handle, error) {
 	if !ok {
 		return Handle{}, acsi.Errorf(acsi.ObjectNonExistent, "the model has no %s", ref)
 	}
-	h := Handle{ref: ref, point: p, q: -1, t: -1}
+	h := Handle{ref: ref, point: p, q: -1, t: -1, self: ref.Depth() < 3 || ref.FC() == acsi.ST && makesSelf(dataObject(ref).Name())}
 	for at := ref; at.Depth() >= 3 && h.q < 0 && h.t < 0; at = at.Parent() {
 		h.q = e.layout.leaf(at, "q", value.BitString)
 		h.t = e.layout.leaf(at, "t", value.UTCTime)
@@ -195,8 +199,9 @@ func (tx *Tx) Set(h Handle, v value.Value) error {
 	if done, err := tx.e.processSetting(h, v); done || err != nil {
 		return err
 	}
-	if !tx.e.substituted(h, v) {
-		tx.e.put(h.point, v)
+	tx.e.fromProcess(h.point, v)
+	if h.self {
+		tx.e.statusOfSelf()
 	}
 	return nil
 }
@@ -216,11 +221,11 @@ func (tx *Tx) SetStamped(h Handle, v value.Value, q acsi.Quality, t acsi.Timesta
 	if err := tx.Set(h, v); err != nil {
 		return err
 	}
-	if h.q >= 0 && !tx.e.substitutedQuality(h, q) {
-		tx.e.store(h.q, tx.e.qualityInMode(h, q).Value())
+	if h.q >= 0 {
+		tx.e.leafFromProcess(h.q, q.Value())
 	}
 	if h.t >= 0 {
-		tx.e.store(h.t, t.Value())
+		tx.e.leafFromProcess(h.t, t.Value())
 	}
 	return nil
 }

@@ -118,7 +118,7 @@ func (o *controlObject) move(v value.Value) acsi.AddCause {
 	}
 	o.pulsed = now.Kind() == value.Boolean && v.Bool() && o.settings().Pulse != (Pulse{})
 	if o.ref.Name() == "Mod" {
-		o.e.applyModes()
+		o.e.statusOfSelf()
 	}
 	return acsi.Done
 }

@@ -65,16 +65,16 @@ func (l *layout) stamp(values []value.Value, given map[acsi.Ref]bool, now acsi.T
 		case name == "t" && p.shape.node.Type.Kind == value.UTCTime:
 			values[p.first] = t
 		case name == "q" && p.shape.node.Type.Kind == value.BitString && p.shape.node.Type.Size == -acsi.QualityBits:
-			if !given[ref.Parent()] && !ownStatus(dataObject(ref)) {
+			if !given[ref.Parent()] && !isOwnStatus(dataObject(ref).Name()) {
 				values[p.first] = invalid
 			}
 		}
 	}
 }
 
-// ownStatus reports whether the data object is about the IED itself, so that its value needs no process to be good.
-func ownStatus(do acsi.Ref) bool {
-	switch do.Name() {
+// isOwnStatus reports whether the data object of that name is about the IED itself, so that its value needs no process to be good.
+func isOwnStatus(do string) bool {
+	switch do {
 	case "Beh", "Mod", "Health", "PhyHealth", "Proxy", "NamPlt", "PhyNam":
 		return true
 	}
