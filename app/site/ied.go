@@ -32,6 +32,9 @@ type IEDOptions struct {
 	Sim   bool              // move its values plausibly
 	Ready func(*RunningIED) // called once it is on line
 
+	// Process is what has its values and decides on its commands: exec:PROGRAM and arguments, separated by spaces. It has no Sim then.
+	Process string
+
 	MMS ListenMMS // serve IEC 61850-8-1 too; without a JID, only that
 
 	Refresh time.Duration // how often revocation lists are read again; default 1 minute
@@ -56,7 +59,15 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 		return err
 	}
 	o.Logger = cmp.Or(o.Logger, silent)
-	engine, err := server.New(server.Config{Model: model, Audit: o.Audit})
+	process, err := processOf(o.Process, o.Logger)
+	if err != nil {
+		return err
+	}
+	cfg := server.Config{Model: model, Audit: o.Audit}
+	if process != nil {
+		cfg.Control = process.Control
+	}
+	engine, err := server.New(cfg)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.SCL, err)
 	}
@@ -67,6 +78,10 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 		ied.close()
 	}()
 	ied.running.Go(func() { engine.Run(ctx) })
+	if process != nil {
+		process.Attach(engine)
+		ied.running.Go(func() { process.Run(ctx) })
+	}
 	if o.Sim {
 		simulation, err := sim.New(sim.Config{Engine: engine, Seed: o.Seed, Latitude: o.Latitude, Longitude: o.Longitude})
 		if err != nil {

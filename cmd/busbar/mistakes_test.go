@@ -71,6 +71,7 @@ func TestMistakesOfClients(t *testing.T) {
 		{name: "a watch of less than nothing", args: []string{"watch", "--to", "pv1", "--count", "-1", ref}, status: exitUsage, names: []string{"--count -1"}, hint: "--help"},
 		{name: "a watch that is over", args: []string{"watch", "--to", "pv1", "--for", "-1s", ref}, status: exitUsage, names: []string{"--for -1s"}, hint: "--help"},
 		{name: "a watch of nothing", args: []string{"watch", "--to", "pv1"}, status: exitUsage, names: []string{"REF"}, hint: "--help"},
+		{name: "a process and a simulation", args: []string{"ied", "--jid", "pv1", "--scl", "x.cid", "--sim", "--process", "exec:true"}, status: exitUsage, names: []string{"--sim", "--process"}, hint: "--help"},
 		{name: "no such mode", args: get("--jid", "ems", "--e2e", "none"), status: exitUsage, names: []string{`"none"`}, hint: "encr, clear or off"},
 		{name: "no such algorithm", args: get("--jid", "ems", "--e2e-algorithms", "aes-256-gcm,rot13"), status: exitUsage, names: []string{`"rot13"`}, hint: "aes-128-gcm"},
 		{name: "an algorithm of another mode", args: get("--jid", "ems", "--e2e-algorithms", "hmac-sha256"), status: exitUsage, names: []string{"hmac-sha256", "encr"}, hint: "aes-256-gcm"},
