@@ -1,20 +1,14 @@
 package client_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
-	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"busbar.example/acsi"
 	"busbar.example/acsi/client"
@@ -346,5 +340,3 @@ func TestOverflowIsShownOverEveryCarrier(t *testing.T) {
 		}
 	})
 }
-
-var _ = []any{bytes.NewReader, io.EOF, os.Open, &sync.Mutex{}, cmp.Diff}
