@@ -61,6 +61,8 @@ type Engine struct {
 	reports  reportControls
 	sessions uint64 // that there have been
 
+	measurands map[int]*measurand // by the leaves that show them
+
 	controls controls
 	modes    behaviours
 	subs     substitutions
@@ -107,7 +109,7 @@ func New(cfg Config) (*Engine, error) {
 
 // makeMachines makes what serves the model beyond its values.
 func (e *Engine) makeMachines() error {
-	return errors.Join(e.makeDataSets(), e.makeReports(), e.makeControls(), e.makeSubstitution(), e.makeTracking(),
+	return errors.Join(e.makeMeasurands(), e.makeDataSets(), e.makeReports(), e.makeControls(), e.makeSubstitution(), e.makeTracking(),
 		e.makeBehaviour(), e.makeSettings(), e.makeLogs(), e.makeFiles())
 }
 
@@ -128,8 +130,9 @@ func (e *Engine) OnWrite(f func(ref acsi.Ref, v value.Value)) { e.hooks = append
 type Handle struct {
 	ref acsi.Ref
 	point
-	q, t int  // the leaves of the quality and time that belong to it, or -1
-	self bool // the behaviour or health of the IED comes from it, or from a part of it
+	q, t     int  // the leaves of the quality and time that belong to it, or -1
+	measured bool // it is, or has a part that is, a measurand
+	self     bool // the behaviour or health of the IED comes from it, or from a part of it
 }
 
 // Ref is the reference that was resolved.
@@ -148,6 +151,9 @@ func (e *Engine) Handle(ref acsi.Ref) (Handle, error) {
 	for at := ref; at.Depth() >= 3 && h.q < 0 && h.t < 0; at = at.Parent() {
 		h.q = e.layout.leaf(at, "q", value.BitString)
 		h.t = e.layout.leaf(at, "t", value.UTCTime)
+	}
+	for leaf := p.first; leaf < p.first+p.shape.leafs && !h.measured; leaf++ {
+		h.measured = e.measurands[leaf] != nil
 	}
 	return h, nil
 }
@@ -199,7 +205,14 @@ func (tx *Tx) Set(h Handle, v value.Value) error {
 	if done, err := tx.e.processSetting(h, v); done || err != nil {
 		return err
 	}
-	tx.e.fromProcess(h.point, v)
+	switch {
+	case !h.measured:
+		tx.e.fromProcess(h.point, v)
+	case h.shape.cells == 0:
+		tx.e.measure(h.first, v)
+	default:
+		h.shape.split(h.first, v, tx.e.measure)
+	}
 	if h.self {
 		tx.e.statusOfSelf()
 	}
@@ -222,6 +235,9 @@ func (tx *Tx) SetStamped(h Handle, v value.Value, q acsi.Quality, t acsi.Timesta
 		return err
 	}
 	if h.q >= 0 {
+		if h.measured {
+			q = tx.e.measuredQuality(h, q)
+		}
 		tx.e.leafFromProcess(h.q, q.Value())
 	}
 	if h.t >= 0 {
