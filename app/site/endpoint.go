@@ -22,7 +22,7 @@ import (
 
 // Party says how one account of the site goes on line.
 type Party struct {
-	JID     jid.JID // full
+	JID     jid.JID // full; to Dial, the zero JID is the client of the site, and one without a resource gets one
 	Connect string  // HOST:PORT of the broker; default: where the site says
 	E2E     E2E     // how its associations are protected; default: as the site says
 	// PasswordFile holds the password to log in with, in place of the TLS certificate. Default: pki/JID/password, where

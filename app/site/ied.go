@@ -34,6 +34,7 @@ type IEDOptions struct {
 
 	// Process is what has its values and decides on its commands: exec:PROGRAM and arguments, separated by spaces. It has no Sim then.
 	Process string
+	Control server.ControlHandler // decides on its commands where there is no Process; nil: every one is accepted
 
 	MMS ListenMMS // serve IEC 61850-8-1 too; without a JID, only that
 
@@ -64,6 +65,7 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 		return err
 	}
 	cfg := server.Config{Model: model, Audit: o.Audit}
+	cfg.Control = o.Control
 	if process != nil {
 		cfg.Control = process.Control
 	}
@@ -264,6 +266,9 @@ func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
 		return nil, err
 	}
 	if ied, err = IED(ied); err != nil {
+		return nil, err
+	}
+	if p.JID, err = s.dialler(p.JID); err != nil {
 		return nil, err
 	}
 	trust, err := s.trust(pki.E2E)

@@ -274,6 +274,17 @@ func (s *Site) Client(given string) (jid.JID, error) {
 	}
 }
 
+// dialler is who j is where it asks for an association: a resource is added, and where j is zero, it is the site's client.
+func (s *Site) dialler(j jid.JID) (jid.JID, error) {
+	if j.IsZero() {
+		var err error
+		if j, err = s.Client(""); err != nil {
+			return j, err
+		}
+	}
+	return ClientAddress(j)
+}
+
 // ClientAddress gives j a resource of its own where it has none, so that two commands may use one account
 // at once.
 func ClientAddress(j jid.JID) (jid.JID, error) {
