@@ -46,6 +46,8 @@ type call struct {
 	said    []commanded // to record once the lock is given back
 
 	// of SetDataValues
+	tried   acsi.Assignment             // the write that is under way
+	tracked bool                        // which has been tracked
 	written []acsi.Assignment           // that the process has yet to hear of
 	effects []acsi.Assignment           // what these have changed beside, for the hooks alone
 	rest    func(context.Context) error // what of the write that set was called for cannot be done with the lock held, or nil

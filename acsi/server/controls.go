@@ -114,14 +114,13 @@ func (c *call) command(ctx context.Context, o *controlObject, a acsi.Assignment,
 	default:
 		outs, service = o.input(now, me, a.Ref.Name(), r)
 	}
-	reply := o.drive(ctx, outs)
+	reply := o.drive(ctx, &served{c, service, r}, outs)
 	var err *acsi.Error
 	if reply.Cause == acsi.Done {
 		c.e.put(p, a.Value)
 	} else {
 		err = o.refusal(a.Ref, r, reply)
 	}
-	c.trackControl(o, service, r, reply.Cause)
 	c.e.release()
 	c.recordCommand(commanded{service, o, r, reply.Cause})
 	if late {
@@ -187,8 +186,7 @@ func (c *call) getControl(ctx context.Context, ref acsi.Ref, p point) (value.Val
 		return value.Value{}, errClosed
 	}
 	o.machine.Configure(o.settings())
-	reply := o.drive(ctx, o.machine.Select(c.e.cfg.Now(), me, c.subject))
-	c.trackControl(o, "Select", control.Request{}, reply.Cause)
+	reply := o.drive(ctx, &served{c: c, service: "Select"}, o.machine.Select(c.e.cfg.Now(), me, c.subject))
 	c.said = append(c.said, commanded{"Select", o, control.Request{}, reply.Cause})
 	text := ""
 	if reply.Cause == acsi.Done {
@@ -218,14 +216,14 @@ func (s *session) closeControls() {
 	}
 	delete(s.e.controls.clients, me)
 	for o := range s.e.controls.active {
-		o.drive(nil, o.machine.Gone(s.e.cfg.Now(), me))
+		o.drive(nil, nil, o.machine.Gone(s.e.cfg.Now(), me))
 	}
 }
 
 func (e *Engine) tickControls(now time.Time) {
 	for o := range e.controls.active {
 		if next := o.machine.Next(); !next.IsZero() && !next.After(now) {
-			o.drive(nil, o.machine.Tick(now))
+			o.drive(nil, nil, o.machine.Tick(now))
 		}
 	}
 }

@@ -66,6 +66,7 @@ type Engine struct {
 	controls controls
 	modes    behaviours
 	subs     substitutions
+	trackers []tracker
 
 	settings settings
 	logs     logs

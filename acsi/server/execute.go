@@ -8,10 +8,17 @@ import (
 	"busbar.example/value"
 )
 
+// served is the control service that is under way.
+type served struct {
+	c       *call
+	service string
+	r       control.Request
+}
+
 // drive does what the machine wants done, until it wants no more, and shows its state. It is called with the lock held, and
 // returns with it. Where ctx is not nil a service is under way, which waits for the application: meanwhile the lock
-// is given back. The reply is that of the service.
-func (o *controlObject) drive(ctx context.Context, outs []control.Output) (reply control.Reply) {
+// is given back. The reply is that of the service, which is tracked by s.
+func (o *controlObject) drive(ctx context.Context, s *served, outs []control.Output) (reply control.Reply) {
 	e := o.e
 	for len(outs) > 0 {
 		out := outs[0]
@@ -19,6 +26,9 @@ func (o *controlObject) drive(ctx context.Context, outs []control.Output) (reply
 		switch out := out.(type) {
 		case control.Reply:
 			reply = out
+			if s != nil {
+				s.c.trackControl(o, s.service, s.r, out.Cause)
+			}
 		case control.Termination:
 			o.terminate(out)
 		case control.Stop:
@@ -82,7 +92,7 @@ func (o *controlObject) delegate(a control.Ask) {
 		stop()
 		o.e.mu.Lock()
 		defer o.e.release()
-		o.drive(nil, o.machine.Answer(o.e.cfg.Now(), a.Ticket, cause))
+		o.drive(nil, nil, o.machine.Answer(o.e.cfg.Now(), a.Ticket, cause))
 	})
 }
 

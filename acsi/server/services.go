@@ -211,7 +211,9 @@ func (s *session) SetDataValues(ctx context.Context, assignments []acsi.Assignme
 func (c *call) setAll(ctx context.Context, assignments []acsi.Assignment) []error {
 	errs := make([]error, len(assignments))
 	for i, a := range assignments {
+		c.tried, c.tracked = a, false
 		errs[i] = c.set(a)
+		c.trackWrite(a, errs[i])
 		if rest := c.rest; rest != nil {
 			c.rest = nil
 			c.tellProcess()

@@ -229,6 +229,10 @@ func (e *Engine) fromProcess(p point, v value.Value) {
 }
 
 func (e *Engine) leafFromProcess(leaf int, v value.Value) {
+	if len(e.subs.held) == 0 && len(e.modes.raw) == 0 {
+		e.store(leaf, v)
+		return
+	}
 	if _, held := e.subs.held[leaf]; held {
 		e.subs.held[leaf] = v
 		return
