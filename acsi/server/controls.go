@@ -114,7 +114,7 @@ func (c *call) command(ctx context.Context, o *controlObject, a acsi.Assignment,
 	default:
 		outs, service = o.input(now, me, a.Ref.Name(), r)
 	}
-	reply := o.drive(ctx, &served{c, service, r}, outs)
+	reply := o.drive(ctx, &served{*c, service, r}, outs)
 	var err *acsi.Error
 	if reply.Cause == acsi.Done {
 		c.e.put(p, a.Value)
@@ -186,7 +186,7 @@ func (c *call) getControl(ctx context.Context, ref acsi.Ref, p point) (value.Val
 		return value.Value{}, errClosed
 	}
 	o.machine.Configure(o.settings())
-	reply := o.drive(ctx, &served{c: c, service: "Select"}, o.machine.Select(c.e.cfg.Now(), me, c.subject))
+	reply := o.drive(ctx, &served{c: *c, service: "Select"}, o.machine.Select(c.e.cfg.Now(), me, c.subject))
 	c.said = append(c.said, commanded{"Select", o, control.Request{}, reply.Cause})
 	text := ""
 	if reply.Cause == acsi.Done {

@@ -10,7 +10,7 @@ import (
 
 // served is the control service that is under way.
 type served struct {
-	c       *call
+	c       call
 	service string
 	r       control.Request
 }
