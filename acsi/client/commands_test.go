@@ -322,3 +322,46 @@ func TestFilesOverEveryCarrier(t *testing.T) {
 		b.refused("delete it twice", c.DeleteFile(b.ctx, "COMTRADE/a.dat"), acsi.ObjectNonExistent)
 	})
 }
+
+// IEC 61850-7-2, 12: a value that a client has put in the place of the process's.
+//
+// Conformance: cSub.
+func TestSubstitutionOverEveryCarrier(t *testing.T) {
+	inBay(t, nil, func(b *bay) {
+		c := b.as("ems", rbac.Operator)
+		read := func() (value.Value, *acsi.Quality) {
+			b.Helper()
+			readings, err := c.Read(b.ctx, acsi.MustRef(fdr+"/CSWI1.Pos.stVal[ST]"))
+			if err == nil {
+				err = readings[0].Err
+			}
+			b.must("read", err)
+			return readings[0].Value, readings[0].Quality
+		}
+		write := func(name string, v value.Value) {
+			b.Helper()
+			errs, err := c.Set(b.ctx, client.Assignment{Object: client.Object{Ref: acsi.MustRef(fdr + "/CSWI1.Pos." + name + "[SV]")}, Value: v})
+			if err == nil {
+				err = errs[0]
+			}
+			b.must("write "+name, err)
+		}
+		on, off := value.Bits(2, []byte{0x80}), value.Bits(2, []byte{0x40})
+		b.update("CSWI1.Pos.stVal[ST]", on, "CSWI1.Pos.q[ST]", acsi.QualityGood.Value())
+		write("subVal", off)
+		write("subQ", acsi.QualityGood.Value())
+		write("subID", value.Visible("ann"))
+		if v, q := read(); !v.Equal(on) || *q != acsi.QualityGood {
+			b.Errorf("before: got %v %v", v, q)
+		}
+		write("subEna", value.Bool(true))
+		b.update("CSWI1.Pos.stVal[ST]", value.Bits(2, nil))
+		if v, q := read(); !v.Equal(off) || *q&acsi.QualitySubstituted == 0 {
+			b.Errorf("substituted: got %v %v", v, q)
+		}
+		write("subEna", value.Bool(false))
+		if v, q := read(); !v.Equal(value.Bits(2, nil)) || *q&acsi.QualitySubstituted != 0 {
+			b.Errorf("afterwards: got %v %v, want what the process said meanwhile", v, q)
+		}
+	})
+}
