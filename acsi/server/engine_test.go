@@ -232,23 +232,6 @@ func BenchmarkEngineRead(b *testing.B) {
 	}
 }
 
-func BenchmarkEngineUpdate(b *testing.B) {
-	e := newBench(b)
-	h, err := e.Handle(acsi.MustRef("CRNLD0/MMXU1.TotW.mag.f[MX]"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	at := acsi.Timestamp{Time: noon}
-	update := func(tx *Tx) { err = tx.SetStamped(h, value.Float(1), acsi.QualityGood, at) }
-	b.ReportAllocs()
-	for b.Loop() {
-		e.Update(update)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-}
-
 func TestQualityOf16BitsIsKeptAs13(t *testing.T) {
 	b := newBench(t)
 	ref := acsi.MustRef("FreelyNamed/SchFSCH1.All.qual[SP]")

@@ -182,7 +182,9 @@ func (s *session) GetDataValues(ctx context.Context, refs []acsi.Ref) ([]acsi.Re
 		} else if p, ok := s.e.layout.points[ref]; !ok {
 			results[i].Err = s.absent(ref)
 		} else if ref.FC() == acsi.CO {
-			results[i].Value, results[i].Err = c.getControl(ctx, ref, p)
+			selecting := c // that c itself stays off the heap: it is on the way of every read
+			results[i].Value, results[i].Err = selecting.getControl(ctx, ref, p)
+			c = selecting
 		} else {
 			results[i].Value = s.e.read(p)
 		}
