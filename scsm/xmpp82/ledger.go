@@ -2,16 +2,20 @@ package xmpp82
 
 import (
 	"sync"
+	"time"
 
 	"busbar.example/mms"
 	"busbar.example/xmpp/stanza"
 )
 
 // The inbox bounds what waits for Recv, by the number of stanzas and by their octets. A peer that keeps to the
-// agreed number of outstanding calls and size of PDUs cannot fill it; one that fills it loses the association.
+// agreed number of outstanding calls and size of PDUs can fill it with messages alone; those wait a little before it loses
+// the association.
 const (
 	inboxSize   = 128 // until calls are agreed on, and more than they are from then on
 	inboxOctets = 4 << 20
+
+	inboxPatience = time.Second // for messages
 )
 
 // inbound is a stanza for an association, the reply to one of its iqs, or why it has lost its peer.
@@ -62,6 +66,7 @@ type ledger struct {
 	waiting int // octets in inbox
 	size    int // what inbox takes, in stanzas and octets
 	octets  int
+	roomy   chan struct{}            // closed when half of the inbox is free; nil where nobody waits for that
 	held    int                      // octets that our requests have of the window
 	current stanza.Stanza            // the iq that is being read
 	asked   map[uint32]stanza.Stanza // iqs of the peer's calls, by invokeID
@@ -95,6 +100,42 @@ func (l *ledger) put(in inbound) (queued, ended bool) {
 	return true, false
 }
 
+// putLater is put that waits for room.
+func (l *ledger) putLater(in inbound, patience time.Duration) (queued, ended bool) {
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for {
+		if queued, ended = l.put(in); queued || ended {
+			return queued, ended
+		}
+		select {
+		case <-l.room():
+		case <-late.C:
+			return l.put(in)
+		}
+	}
+}
+
+// room gives what is closed when half of the inbox is free, or nobody needs it any more.
+func (l *ledger) room() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.roomy == nil {
+		l.roomy = make(chan struct{})
+	}
+	free := l.roomy
+	l.freed()
+	return free
+}
+
+// freed tells who waits for room, if there is. l.mu is held.
+func (l *ledger) freed() {
+	if l.roomy != nil && (l.ended || len(l.inbox)-l.first <= l.size/2 && l.waiting <= l.octets/2) {
+		close(l.roomy)
+		l.roomy = nil
+	}
+}
+
 func (l *ledger) signal() {
 	select {
 	case l.arrived <- struct{}{}:
@@ -115,6 +156,7 @@ func (l *ledger) take() (in inbound, ok bool) {
 	if l.first++; l.first == len(l.inbox) {
 		l.inbox, l.first = l.inbox[:0], 0
 	}
+	l.freed()
 	if isRequest(in.stanza) {
 		l.current = in.stanza
 	}
@@ -302,5 +344,6 @@ func (l *ledger) end() (open []stanza.Stanza) {
 		}
 	}
 	l.inbox, l.first, l.waiting = nil, 0, 0
+	l.freed()
 	return open
 }

@@ -12,9 +12,13 @@ import (
 	"busbar.example/xmpp/stanza"
 )
 
-// deliver puts a stanza into the inbox. It runs on the session's reader and never waits.
+// deliver puts a stanza into the inbox. It runs on the session's reader and does not wait; but for messages, of which a peer
+// may send more than was agreed on: it stops taking any from the server, for a short time, until some have been read.
 func (a *Association) deliver(in inbound) {
 	queued, ended := a.ledger.put(in)
+	if !queued && !ended && in.stanza.Kind == stanza.Message {
+		queued, ended = a.ledger.putLater(in, inboxPatience)
+	}
 	if queued {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -163,6 +164,65 @@ func TestRequestHeldBackOnTheWay(t *testing.T) {
 			age := time.Since(<-times)
 			if m == testbed.Off && age < 24*time.Hour || m != testbed.Off && (age < 50*time.Second || age > 90*time.Second) {
 				t.Errorf("the request is said to be %v old, want a minute, or never", age)
+			}
+		})
+	}
+}
+
+// More reports than any queue on the way has room for come all, and in order, also where the client reads slowly.
+func TestManyReportsAtOnce(t *testing.T) {
+	const n, size = 400, 1000
+	const full = 185 // reports fill the inbox, and some of the window behind it
+	for _, m := range testbed.Modes82 {
+		t.Run(m.String(), func(t *testing.T) {
+			bed := testbed.Start(t, testbed.Options{Mode: m, Listener: testbed.NewListener()})
+			filling, slow := strings.Repeat("x", size), make(chan struct{})
+			serveRaw(t, bed, assoc.Config{}, func(a *assoc.Association) assoc.Handler {
+				return func(context.Context, mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
+					go func() {
+						for i := range n {
+							if err := a.Notify(timeout(t), report(fmt.Sprintf("%d %s", i, filling))); err != nil {
+								t.Errorf("report %d: %v", i, err)
+								return
+							}
+							if i == full {
+								close(slow)
+							}
+						}
+					}()
+					return &mms.ReadResponse{ListOfAccessResult: []mms.AccessResult{&mms.Success{Value: value.Int(1)}}}, nil
+				}
+			})
+			link, err := bed.Dial(bed.Config("ems", rbac.Viewer)).Associate(testbed.JID("pv1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, next := make(chan struct{}), 0
+			client, err := assoc.Initiate(timeout(t), link, assoc.Config{Notified: func(r *mms.InformationReport) {
+				if next == 0 {
+					select {
+					case <-slow:
+					case <-timeout(t).Done():
+					}
+				}
+				if got, _, _ := strings.Cut(reported(r), " "); got != fmt.Sprint(next) {
+					t.Errorf("report %s comes where %d should", got, next)
+				}
+				if next++; next == n {
+					close(all)
+				}
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Abort()
+			if _, err := client.Call(timeout(t), readOne()); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-all:
+			case <-client.Done():
+				t.Errorf("the association ended: %v", client.Err())
 			}
 		})
 	}

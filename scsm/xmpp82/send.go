@@ -33,15 +33,21 @@ func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
 		return &assoc.SizeError{Size: len(octets), Limit: limit}
 	}
 	var want *expected // of a request, which the window counts
-	if _, request := pdu.(*mms.ConfirmedRequest); request {
+	told := 0          // octets of a report, which it counts, too
+	switch pdu.(type) {
+	case *mms.ConfirmedRequest:
 		want = &expected{what: pdu}
-		if err := a.makeRoom(ctx, want, len(octets)); err != nil {
-			return err
-		}
+		err = a.makeRoom(ctx, want, len(octets))
+	case *mms.Unconfirmed:
+		told, err = a.room(ctx, len(octets))
+	}
+	if err != nil {
+		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ctx.Err() != nil {
+		a.window.leave(told)
 		return context.Cause(a.ctx)
 	}
 	a.both = either{Context: ctx, other: a.ctx}
@@ -52,9 +58,13 @@ func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
 	} else {
 		err = a.sendData(both, pdu, want, octets)
 	}
-	if err == nil {
-		return nil // before anything escapes to the heap
+	if err == nil { // before anything escapes to the heap
+		if told > 0 {
+			a.told(told)
+		}
+		return nil
 	}
+	a.window.leave(told)
 	if want != nil {
 		a.window.leave(a.ledger.settle(want))
 	}
@@ -72,12 +82,27 @@ func (a *Association) Send(ctx context.Context, pdu mms.PDU) error {
 	return err
 }
 
-// makeRoom waits for room for a request in the window towards the peer. That of a handler does not wait.
-func (a *Association) makeRoom(ctx context.Context, want *expected, octets int) error {
+// room waits for room for a PDU in the window towards the peer, and gives what it takes of it. That of a handler does not wait.
+func (a *Association) room(ctx context.Context, octets int) (taken int, err error) {
 	octets += octets/3 + stanzaOverhead
 	if assoc.Handling(ctx) {
 		a.window.overdraw(octets)
-	} else if err := a.window.enter(ctx, a.ctx, octets); err != nil {
+		return octets, nil
+	}
+	return octets, a.window.enter(ctx, a.ctx, octets, a.probe)
+}
+
+// told notes that a report has been sent which has so many octets of the window.
+func (a *Association) told(octets int) {
+	if due := a.window.tell(octets); due > 0 {
+		a.probe(due)
+	}
+}
+
+// makeRoom waits for room for a request.
+func (a *Association) makeRoom(ctx context.Context, want *expected, octets int) error {
+	octets, err := a.room(ctx, octets)
+	if err != nil {
 		return err
 	}
 	if !a.ledger.hold(want, octets) {

@@ -6,17 +6,23 @@ import (
 	"sync"
 )
 
-// windowSize is how many octets of requests may be under way to one account, of all associations with it. A server
-// refuses a request that finds the queue of its addressee full, and a request that comes back ends its association.
+// windowSize is how many octets of requests and reports may be under way to one account, of all associations with it. A
+// server refuses what finds the queue of its addressee full, and what comes back ends its association.
 const windowSize = 256 << 10
 
-// window bounds the octets of requests without an answer. Those that wait for room go on in the order in which they
-// came; a single request always has room.
+// probeEvery is how many octets of reports go out before the peer is asked whether they have come.
+const probeEvery = windowSize / 4
+
+// window bounds the octets of requests without an answer, and of reports of which it is not known that they have come: they
+// have when the peer has answered a probe that was sent after them. Those that wait for room go on in the order in which
+// they came; a single one always has room.
 type window struct {
-	mu    sync.Mutex
-	used  int
-	queue []*entry
-	users int // associations; under Endpoint.mu
+	mu      sync.Mutex
+	used    int
+	queue   []*entry
+	told    int  // octets of reports since the last probe
+	probing bool // a probe is without an answer
+	users   int  // associations; under Endpoint.mu
 }
 
 type entry struct {
@@ -26,8 +32,9 @@ type entry struct {
 
 func (w *window) fits(octets int) bool { return w.used == 0 || w.used+octets <= windowSize }
 
-// enter waits for room until ctx ends, or the association that over is of.
-func (w *window) enter(ctx, over context.Context, octets int) error {
+// enter waits for room until ctx ends, or the association that over is of. It calls probe, if that is due, with the octets of
+// reports that its answer is about.
+func (w *window) enter(ctx, over context.Context, octets int, probe func(int)) error {
 	w.mu.Lock()
 	if len(w.queue) == 0 && w.fits(octets) {
 		w.used += octets
@@ -36,7 +43,11 @@ func (w *window) enter(ctx, over context.Context, octets int) error {
 	}
 	e := &entry{octets, make(chan struct{})}
 	w.queue = append(w.queue, e)
+	due := w.due()
 	w.mu.Unlock()
+	if due > 0 {
+		probe(due)
+	}
 	var err error
 	select {
 	case <-e.ready:
@@ -55,6 +66,35 @@ func (w *window) enter(ctx, over context.Context, octets int) error {
 	}
 	w.admit()
 	return err
+}
+
+// tell notes that a report of so many octets, for which there is room, has been sent. It gives how many octets of reports a
+// probe is due for.
+func (w *window) tell(octets int) (due int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told += octets
+	return w.due()
+}
+
+// due begins a probe where one is needed. w.mu is held.
+func (w *window) due() (octets int) {
+	if w.probing || w.told < probeEvery && len(w.queue) == 0 {
+		return 0
+	}
+	octets, w.told = w.told, 0
+	w.probing = octets > 0
+	return octets
+}
+
+// probed ends a probe: reports of so many octets have come, or nobody will know. It gives what due does.
+func (w *window) probed(octets int) (due int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.probing = false
+	w.used -= octets
+	w.admit()
+	return w.due()
 }
 
 // overdraw takes room that may not be there.
