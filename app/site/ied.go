@@ -20,21 +20,23 @@ import (
 	"busbar.example/scsm/iso81"
 	"busbar.example/scsm/mmsmap"
 	"busbar.example/scsm/xmpp82"
+	"busbar.example/secure/audit"
 	"busbar.example/secure/pki"
 )
 
 // IEDOptions says how to run one IED of the site.
 type IEDOptions struct {
 	Party
-	SCL   string            // file that describes it
-	Name  string            // IED in that file; may be left out where there is only one
-	AP    string            // access point; may be left out where only one has a Server
-	Sim   bool              // move its values plausibly
-	Ready func(*RunningIED) // called once it is on line
-
+	SCL  string // file that describes it
+	Name string // IED in that file; may be left out where there is only one
+	AP   string // access point; may be left out where only one has a Server
+	Sim  bool   // move its values plausibly
 	// Process is what has its values and decides on its commands: exec:PROGRAM and arguments, separated by spaces. It has no Sim then.
 	Process string
 	Control server.ControlHandler // decides on its commands where there is no Process; nil: every one is accepted
+	SNTP    []string              // time servers, HOST or HOST:PORT, by which it goes; none: its clock is the host's
+	Files   string                // folder of the files that it serves; "": none
+	Ready   func(*RunningIED)     // called once it is on line
 
 	MMS ListenMMS // serve IEC 61850-8-1 too; without a JID, only that
 
@@ -64,7 +66,18 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 	if err != nil {
 		return err
 	}
-	cfg := server.Config{Model: model, Audit: o.Audit}
+	clock, err := clockOf(o.SNTP, o.Logger)
+	if err != nil {
+		return err
+	}
+	files, err := openFiles(o.Files)
+	if err != nil {
+		return err
+	}
+	if files != nil {
+		defer files.Close()
+	}
+	cfg := server.Config{Model: model, Audit: o.Audit, Now: clock.now, TimeQuality: clock.quality, Files: files}
 	cfg.Control = o.Control
 	if process != nil {
 		cfg.Control = process.Control
@@ -80,6 +93,8 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 		ied.close()
 	}()
 	ied.running.Go(func() { engine.Run(ctx) })
+	ied.running.Go(func() { clock.run(ctx, cmp.Or(o.Audit, audit.Discard), engine) })
+	clock.awaitTime(ctx)
 	if process != nil {
 		process.Attach(engine)
 		ied.running.Go(func() { process.Run(ctx) })

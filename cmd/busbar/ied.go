@@ -87,6 +87,8 @@ that mms in busbar.yaml gives roles to. Without --jid only they are.`,
 	f.StringVar(&o.AP, "ap", "", "`name` of the access point, where several have a server")
 	f.BoolVar(&o.Sim, "sim", false, "move the values plausibly")
 	f.StringVar(&o.Process, "process", "", "`exec:PROGRAM` that has the values and decides on commands")
+	f.StringArrayVar(&o.SNTP, "sntp", nil, "time server `HOST[:PORT]` to go by, without setting the clock; may be repeated")
+	f.StringVar(&o.Files, "files", "", "`DIR` of the files to serve")
 	e2e.flags(c)
 	f.StringVar(&o.Connect, "connect", "", connectUsage)
 	f.StringVar(&o.PasswordFile, "password-file", "", passwordUsage)

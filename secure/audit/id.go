@@ -144,6 +144,9 @@ const (
 	ValueWritten    ID = "x-busbar:value-written"
 	CommandAccepted ID = "x-busbar:command-accepted"
 	CommandRefused  ID = "x-busbar:command-refused"
+	ClockSynced     ID = "x-busbar:clock-synchronized"
+	ClockLost       ID = "x-busbar:clock-lost"
+	ClockStepped    ID = "x-busbar:clock-stepped"
 	FileRead        ID = "x-busbar:file-read"
 	FileWritten     ID = "x-busbar:file-written"
 	FileDeleted     ID = "x-busbar:file-deleted"
@@ -236,6 +239,9 @@ var table = map[ID]entry{
 	ValueWritten:    {"value written", Notice},
 	CommandAccepted: {"command accepted", Notice},
 	CommandRefused:  {"command refused", Warning},
+	ClockSynced:     {"time synchronised", Notice},
+	ClockLost:       {"time no longer synchronised", Warning},
+	ClockStepped:    {"time stepped", Warning},
 	FileRead:        {"file read", Notice},
 	FileWritten:     {"file written", Notice},
 	FileDeleted:     {"file deleted", Notice},
