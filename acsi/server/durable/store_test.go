@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv("DURABLE_WRITER"); path != "" {
 		writer(path)
 	}
+	if arguments := os.Getenv("DURABLE_IED"); arguments != "" {
+		iedFrom(arguments)
+	}
 	goleak.VerifyTestMain(m)
 }
 
