@@ -75,8 +75,9 @@ func newProcess(cfg Config) *Process {
 	return &Process{cfg: cfg, controls: map[acsi.Ref]client.Object{}}
 }
 
-// Attach binds p to the engine whose values it has, before the engine's first service and before Run.
-func (p *Process) Attach(e *server.Engine) {
+// Attach binds p to the engine whose values it has, before the engine's first service and before Run. The error is nil: any model
+// will do.
+func (p *Process) Attach(e *server.Engine) error {
 	p.engine = e
 	for _, ld := range e.Model().LDs {
 		for _, ln := range ld.LNs {
@@ -88,6 +89,7 @@ func (p *Process) Attach(e *server.Engine) {
 		}
 	}
 	e.OnWrite(p.written)
+	return nil
 }
 
 // controlValue is the ctlVal of the control object do.

@@ -54,7 +54,9 @@ func feeder(t testing.TB, p *Process) *server.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Attach(e)
+	if err := p.Attach(e); err != nil {
+		t.Fatal(err)
+	}
 	return e
 }
 
