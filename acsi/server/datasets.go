@@ -59,11 +59,14 @@ func (e *Engine) makeDataSets() error {
 func (e *Engine) newDataSet(ref acsi.Ref, members []acsi.Ref) (*dataSet, error) {
 	set := &dataSet{DataSet: acsi.DataSet{Ref: ref, Members: slices.Clone(members)}}
 	if len(members) == 0 {
-		return nil, acsi.Errorf(acsi.ObjectValueInvalid, "it has no members")
+		return nil, acsi.Errorf(acsi.InvalidAddress, "it has no members")
 	}
 	for _, m := range members {
+		if m.FC() == 0 || m.Depth() < 3 {
+			return nil, acsi.Errorf(acsi.InvalidAddress, "%s is no data object or attribute under a functional constraint", m)
+		}
 		p, ok := e.layout.points[m]
-		if !ok || m.Depth() < 3 {
+		if !ok {
 			return nil, acsi.Errorf(acsi.ObjectNonExistent, "the model has no data object or attribute %s", m)
 		}
 		set.points = append(set.points, p)
@@ -236,12 +239,12 @@ func (c *call) createDataSet(ref acsi.Ref, members []acsi.Ref) error {
 		}
 		switch m.FC() {
 		case acsi.CO, acsi.SE, acsi.BR, acsi.RP, acsi.LG, acsi.GO, acsi.MS, acsi.US:
-			return acsi.Errorf(acsi.ObjectNonExistent, "%s cannot be in a data set: its functional constraint is %s", m, m.FC())
+			return acsi.Errorf(acsi.InvalidAddress, "%s cannot be in a data set: its functional constraint is %s", m, m.FC())
 		}
 		leaves += c.e.layout.points[m].leaves()
 	}
 	if leaves > maxSetLeaves {
-		return acsi.Errorf(acsi.HardwareFault, "its members have %d values, more than %d", leaves, maxSetLeaves)
+		return acsi.Errorf(acsi.TemporarilyUnavailable, "its members have %d values, more than %d", leaves, maxSetLeaves)
 	}
 	set, err := c.e.newDataSet(ref, members)
 	if err != nil {
@@ -281,11 +284,11 @@ func (c *call) roomForSet(ref acsi.Ref, members int) error {
 	case c.dataSet(ref) != nil:
 		return acsi.Errorf(acsi.ObjectAttributeInconsistent, "there is a data set %s", ref)
 	case members > within(a.MaxMembers, maxMembers):
-		return acsi.Errorf(acsi.HardwareFault, "a data set has at most %d members", within(a.MaxMembers, maxMembers))
+		return acsi.Errorf(acsi.TemporarilyUnavailable, "a data set has at most %d members", within(a.MaxMembers, maxMembers))
 	case ref.IsLocal() && len(c.sets) >= within(a.MaxLocalSets, maxLocalSets):
-		return acsi.Errorf(acsi.HardwareFault, "an association has at most %d data sets of its own", within(a.MaxLocalSets, maxLocalSets))
+		return acsi.Errorf(acsi.TemporarilyUnavailable, "an association has at most %d data sets of its own", within(a.MaxLocalSets, maxLocalSets))
 	case !ref.IsLocal() && c.e.sets.made >= within(a.MaxDataSets, maxDataSets):
-		return acsi.Errorf(acsi.HardwareFault, "services make at most %d data sets", within(a.MaxDataSets, maxDataSets))
+		return acsi.Errorf(acsi.TemporarilyUnavailable, "services make at most %d data sets", within(a.MaxDataSets, maxDataSets))
 	}
 	return nil
 }
@@ -321,7 +324,7 @@ func (c *call) deleteDataSet(ref acsi.Ref) error {
 	case set == nil:
 		return acsi.Errorf(acsi.ObjectNonExistent, "there is no data set %s", ref)
 	case set.Fixed:
-		return acsi.Errorf(acsi.ObjectAccessUnsupported, "%s is fixed by its engineering", ref)
+		return acsi.Errorf(acsi.ObjectAccessDenied, "%s is fixed by its engineering", ref)
 	case set.users > 0:
 		return acsi.Errorf(acsi.TemporarilyUnavailable, "a control block makes use of %s", ref)
 	case ref.IsLocal():

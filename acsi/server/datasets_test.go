@@ -140,15 +140,15 @@ func TestDataSetsThatCannotBeMade(t *testing.T) {
 		members   []acsi.Ref
 		want      acsi.Code
 	}{
-		{"no members", "LD/LLN0.a", nil, acsi.ObjectValueInvalid},
+		{"no members", "LD/LLN0.a", nil, acsi.InvalidAddress},
 		{"a logical node that is not there", "LD/NIX1.a", one, acsi.ObjectNonExistent},
 		{"a name that is taken", "LD/LLN0.mv", one, acsi.ObjectAttributeInconsistent},
-		{"too many members", "LD/LLN0.a", refs("LD/MMXU1.A0[MX]", "LD/MMXU1.A1[MX]", "LD/MMXU1.A2[MX]", "LD/MMXU1.A3[MX]"), acsi.HardwareFault},
+		{"too many members", "LD/LLN0.a", refs("LD/MMXU1.A0[MX]", "LD/MMXU1.A1[MX]", "LD/MMXU1.A2[MX]", "LD/MMXU1.A3[MX]"), acsi.TemporarilyUnavailable},
 		{"an unknown member", "LD/LLN0.a", refs("LD/MMXU1.A0[MX]", "LD/MMXU1.NIX[MX]"), acsi.ObjectNonExistent},
 		{"a member of another constraint", "LD/LLN0.a", refs("LD/MMXU1.A0[ST]"), acsi.ObjectNonExistent},
-		{"a member without a constraint", "LD/LLN0.a", refs("LD/MMXU1.A0"), acsi.ObjectNonExistent},
-		{"a logical node as a member", "LD/LLN0.a", refs("LD/MMXU1[MX]"), acsi.ObjectNonExistent},
-		{"a control block as a member", "LD/LLN0.a", refs("LD/LLN0.u0[RP]"), acsi.ObjectNonExistent},
+		{"a member without a constraint", "LD/LLN0.a", refs("LD/MMXU1.A0"), acsi.InvalidAddress},
+		{"a logical node as a member", "LD/LLN0.a", refs("LD/MMXU1[MX]"), acsi.InvalidAddress},
+		{"a control block as a member", "LD/LLN0.a", refs("LD/LLN0.u0[RP]"), acsi.InvalidAddress},
 		{"an unknown member of its own", "@a", refs("LD/MMXU1.NIX[MX]"), acsi.ObjectNonExistent},
 	} {
 		wantCode(t, tc.name, tc.want, create(tc.set, tc.members))
@@ -158,9 +158,9 @@ func TestDataSetsThatCannotBeMade(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantCode(t, "one too many", acsi.HardwareFault, create("LD/LLN0.c", one))
-	wantCode(t, "one of its own too many", acsi.HardwareFault, create("@b", one))
-	wantCode(t, "a fixed one is deleted", acsi.ObjectAccessUnsupported, s.DeleteDataSet(bg, setRef(t, "LD/LLN0.mv")))
+	wantCode(t, "one too many", acsi.TemporarilyUnavailable, create("LD/LLN0.c", one))
+	wantCode(t, "one of its own too many", acsi.TemporarilyUnavailable, create("@b", one))
+	wantCode(t, "a fixed one is deleted", acsi.ObjectAccessDenied, s.DeleteDataSet(bg, setRef(t, "LD/LLN0.mv")))
 	if err := s.DeleteDataSet(bg, setRef(t, "LD/LLN0.a")); err != nil {
 		t.Error(err)
 	}

@@ -187,6 +187,9 @@ func TestControlBlockIsReadAsItIsEngineered(t *testing.T) {
 	if names, err := s.GetLogicalNodeDirectory(bg, acsi.MustRef("LD/LLN0")); err != nil || len(names) != 0 {
 		t.Errorf("data objects %v %v: control blocks are none", names, err)
 	}
+	if names, err := s.GetLogicalNodeDirectory(bg, acsi.MustRef("LD/LLN0[BR]")); err != nil || strings.Join(names, " ") != "b0" {
+		t.Errorf("buffered control blocks %v %v", names, err)
+	}
 	if all, err := s.GetAllDataValues(bg, acsi.MustRef("LD/LLN0")); err != nil || len(all) != 0 {
 		t.Errorf("values %v %v: control blocks are no data objects", all, err)
 	}

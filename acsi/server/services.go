@@ -60,7 +60,7 @@ func (s *session) GetLogicalDeviceDirectory(_ context.Context, ld string) ([]str
 	return names, nil
 }
 
-// GetLogicalNodeDirectory takes the right to view ln.
+// GetLogicalNodeDirectory takes the right to view ln. Under a functional constraint of control blocks it names those.
 func (s *session) GetLogicalNodeDirectory(_ context.Context, ln acsi.Ref) ([]string, error) {
 	node, err := s.node(acsi.GetLogicalNodeDirectory, ln)
 	if err != nil {
@@ -69,7 +69,12 @@ func (s *session) GetLogicalNodeDirectory(_ context.Context, ln acsi.Ref) ([]str
 	if node.Kind != acsi.LogicalNodeNode {
 		return nil, acsi.Errorf(acsi.InvalidAddress, "%s is no logical node", ln)
 	}
-	return partNames(node, acsi.DataObjectNode), nil
+	kind := acsi.DataObjectNode
+	switch ln.FC() {
+	case acsi.BR, acsi.RP, acsi.LG, acsi.GO, acsi.MS, acsi.US:
+		kind = acsi.ControlBlockNode
+	}
+	return partNames(node, kind), nil
 }
 
 // GetDataDirectory takes the right to view ref.

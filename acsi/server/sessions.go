@@ -14,7 +14,6 @@ const maxNotices = 256
 
 // session is the services for one association.
 type session struct {
-	acsi.UnimplementedServices
 	e       *Engine
 	id      uint64 // from 1
 	subject rbac.Subject

@@ -175,7 +175,7 @@ func (c *Control) Value(name string) value.Value {
 		id := acsi.EntryNumber(c.shownID)
 		return value.Octets(id[:])
 	case "TimeofEntry":
-		return entryTime(c.shownAt)
+		return value.BinTimeOf(c.shownAt)
 	case "ResvTms":
 		if c.cfg.Assigned != nil {
 			return value.Int(-1)
@@ -185,13 +185,6 @@ func (c *Control) Value(name string) value.Value {
 		return value.Octets([]byte(c.owner[:min(len(c.owner), 64)]))
 	}
 	return value.Value{}
-}
-
-// entryTime is t as it travels; the zero time is that of no entry. IEC 61850-8-1, EntryTime.
-func entryTime(t time.Time) value.Value {
-	since := max(0, t.UnixMilli()-time.Date(1984, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
-	const day = 24 * 60 * 60 * 1000
-	return value.BinTime(uint32(since%day), uint16(since/day))
 }
 
 // usable says why client may not make use of the control block.

@@ -504,7 +504,7 @@ func TestEntryIDSaysWhereToGoOn(t *testing.T) {
 		r.now = r.now.Add(time.Second)
 		r.change("0")
 		ids = append(ids, r.Last())
-		if got := r.Value("EntryID"); !got.Equal(octets(r.Last())) || !r.Value("TimeofEntry").Equal(entryTime(r.now)) {
+		if got := r.Value("EntryID"); !got.Equal(octets(r.Last())) || !r.Value("TimeofEntry").Equal(value.BinTimeOf(r.now)) {
 			t.Errorf("EntryID is %v, want that of the entry that was buffered last", got)
 		}
 	}
@@ -623,14 +623,5 @@ func TestEntriesWaitForTheirRelease(t *testing.T) {
 	}
 	if rep := r.Take(); rep == nil || rep.EntryID.Number() != first || r.Take() != nil {
 		t.Errorf("got %v, want the first alone", rep)
-	}
-}
-
-func TestEntryTimeOfADayBefore1984IsZero(t *testing.T) {
-	if got := entryTime(time.Time{}); !got.Equal(value.BinTime(0, 0)) {
-		t.Errorf("got %v", got)
-	}
-	if got, ok := entryTime(noon.Add(1500 * time.Microsecond)).Time(); !ok || !got.Equal(noon.Add(time.Millisecond)) {
-		t.Errorf("got %v", got)
 	}
 }
