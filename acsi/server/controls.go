@@ -216,14 +216,14 @@ func (s *session) closeControls() {
 	}
 	delete(s.e.controls.clients, me)
 	for o := range s.e.controls.active {
-		o.drive(nil, nil, o.machine.Gone(s.e.cfg.Now(), me))
+		o.drive(context.Background(), nil, o.machine.Gone(s.e.cfg.Now(), me))
 	}
 }
 
 func (e *Engine) tickControls(now time.Time) {
 	for o := range e.controls.active {
 		if next := o.machine.Next(); !next.IsZero() && !next.After(now) {
-			o.drive(nil, nil, o.machine.Tick(now))
+			o.drive(context.Background(), nil, o.machine.Tick(now))
 		}
 	}
 }

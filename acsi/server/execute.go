@@ -16,8 +16,8 @@ type served struct {
 }
 
 // drive does what the machine wants done, until it wants no more, and shows its state. It is called with the lock held, and
-// returns with it. Where ctx is not nil a service is under way, which waits for the application: meanwhile the lock
-// is given back. The reply is that of the service, which is tracked by s.
+// returns with it. Where s is not nil it is the service under way: it waits for the application, though not beyond ctx, and meanwhile
+// the lock is given back. The reply is that of the service, which is tracked.
 func (o *controlObject) drive(ctx context.Context, s *served, outs []control.Output) (reply control.Reply) {
 	e := o.e
 	for len(outs) > 0 {
@@ -41,7 +41,7 @@ func (o *controlObject) drive(ctx context.Context, s *served, outs []control.Out
 				o.tell(out)
 				continue
 			case known:
-			case out.Phase == Executing || ctx == nil:
+			case out.Phase == Executing || s == nil:
 				o.delegate(out)
 				continue
 			default:
@@ -92,7 +92,7 @@ func (o *controlObject) delegate(a control.Ask) {
 		stop()
 		o.e.mu.Lock()
 		defer o.e.release()
-		o.drive(nil, nil, o.machine.Answer(o.e.cfg.Now(), a.Ticket, cause))
+		o.drive(context.Background(), nil, o.machine.Answer(o.e.cfg.Now(), a.Ticket, cause))
 	})
 }
 
@@ -109,6 +109,18 @@ func (o *controlObject) command(a control.Ask) Command {
 	r := a.Request
 	return Command{Ref: o.ref, CDC: o.cdc, Phase: a.Phase, Value: r.Value, Subject: r.Subject, Origin: r.Origin, CtlNum: r.CtlNum, T: r.T,
 		At: r.OperTm, Test: r.Test, Synchro: r.Synchro, Interlock: r.Interlock, Pulse: a.Pulse}
+}
+
+// Obey brings the value that the command c is about where c wants it, at once, as an IED does that has no application: for the application
+// that lets most objects be.
+func (e *Engine) Obey(c Command) acsi.AddCause {
+	e.mu.Lock()
+	defer e.release()
+	o := e.controls.by[c.Ref]
+	if o == nil {
+		return acsi.NotSupported
+	}
+	return o.move(c.Value)
 }
 
 // move brings the value of the object where the command wants it: without an application, the IED is its own process.

@@ -19,13 +19,15 @@ type Config struct {
 	Longitude float64       // in degrees to the east
 }
 
-// Simulation moves the values of one engine. Its methods must not be called concurrently; services of the engine may
+// Simulation moves the values of one engine. Its methods, Control apart, must not be called concurrently; services of the engine may
 // be used meanwhile.
 type Simulation struct {
 	engine   *server.Engine
 	interval time.Duration
 	plants   []*plant
 	idle     []idle // what is not moved, but is watched over
+	gears    map[acsi.Ref]*gear
+	steppers map[acsi.Ref]*stepper
 	last     time.Time
 }
 
@@ -37,9 +39,11 @@ func New(cfg Config) (*Simulation, error) {
 	if cfg.Interval <= 0 {
 		cfg.Interval = time.Second
 	}
-	s := &Simulation{engine: cfg.Engine, interval: cfg.Interval}
+	s := &Simulation{engine: cfg.Engine, interval: cfg.Interval, gears: map[acsi.Ref]*gear{}, steppers: map[acsi.Ref]*stepper{}}
 	for _, ld := range cfg.Engine.Model().LDs {
 		s.plants = append(s.plants, newPlant(cfg, ld))
+		newGears(cfg.Engine, ld, s.gears)
+		newSteppers(cfg.Engine, ld, s.steppers)
 	}
 	s.idle = newIdle(cfg.Engine)
 	return s, nil
@@ -72,6 +76,9 @@ func (s *Simulation) Step(now time.Time) error {
 		w.at = acsi.Timestamp{Time: now, Quality: tx.Now().Quality}
 		for _, p := range s.plants {
 			p.step(&w, now, elapsed)
+		}
+		for _, stepper := range s.steppers {
+			stepper.follow(&w, now)
 		}
 		if first {
 			for _, i := range s.idle {

@@ -288,6 +288,7 @@ func TestEveryModelRunsAndKnowsItsQuality(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				switchOn(t, e)
 				step(t, s, noon)
 				before := value.ArrayOf(everything(t, e)...)
 				step(t, s, noon.Add(time.Minute))
@@ -300,6 +301,19 @@ func TestEveryModelRunsAndKnowsItsQuality(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// switchOn brings every logical node to life: the values of one that is off are invalid.
+func switchOn(t *testing.T, e *server.Engine) {
+	t.Helper()
+	for _, ld := range e.Model().LDs {
+		for _, ln := range ld.LNs {
+			mod := ld.Name + "/" + ln.Node.Name + ".Mod.stVal[ST]"
+			if _, err := e.Value(acsi.MustRef(mod)); err == nil {
+				write(t, e, mod, value.Int(1))
+			}
+		}
 	}
 }
 
