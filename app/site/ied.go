@@ -33,7 +33,7 @@ type IEDOptions struct {
 	Sim  bool   // move its values plausibly
 	// Process is what has its values and decides on its commands: exec:PROGRAM and arguments, separated by spaces. It has no Sim then.
 	Process string
-	Control server.ControlHandler // decides on its commands where there is no Process; nil: every one is accepted
+	Control server.ControlHandler // decides on its commands where there is no Process; nil: the simulation, or every one is accepted
 	SNTP    []string              // time servers, HOST or HOST:PORT, by which it goes; none: its clock is the host's
 	Files   string                // folder of the files that it serves; "": none
 	Ready   func(*RunningIED)     // called once it is on line
@@ -79,6 +79,10 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 	}
 	cfg := server.Config{Model: model, Audit: o.Audit, Now: clock.now, TimeQuality: clock.quality, Files: files}
 	cfg.Control = o.Control
+	var simulation *sim.Simulation // made of the engine, before there is anybody to command it
+	if o.Sim && cfg.Control == nil {
+		cfg.Control = func(ctx context.Context, c server.Command) acsi.AddCause { return simulation.Control(ctx, c) }
+	}
 	if process != nil {
 		cfg.Control = process.Control
 	}
@@ -100,7 +104,7 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 		ied.running.Go(func() { process.Run(ctx) })
 	}
 	if o.Sim {
-		simulation, err := sim.New(sim.Config{Engine: engine, Seed: o.Seed, Latitude: o.Latitude, Longitude: o.Longitude})
+		simulation, err = sim.New(sim.Config{Engine: engine, Seed: o.Seed, Latitude: o.Latitude, Longitude: o.Longitude})
 		if err != nil {
 			return fmt.Errorf("%s: %w", o.SCL, err)
 		}
