@@ -31,7 +31,8 @@ type IEDOptions struct {
 	Name string // IED in that file; may be left out where there is only one
 	AP   string // access point; may be left out where only one has a Server
 	Sim  bool   // move its values plausibly
-	// Process is what has its values and decides on its commands: exec:PROGRAM and arguments, separated by spaces. It has no Sim then.
+	// Process is what has its values and decides on its commands: exec:PROGRAM and arguments, separated by spaces, or sunspec:FILE, a
+	// mapping of a SunSpec device. It has no Sim then.
 	Process string
 	Control server.ControlHandler // decides on its commands where there is no Process; nil: the simulation, or every one is accepted
 	SNTP    []string              // time servers, HOST or HOST:PORT, by which it goes; none: its clock is the host's
@@ -100,7 +101,9 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 	ied.running.Go(func() { clock.run(ctx, cmp.Or(o.Audit, audit.Discard), engine) })
 	clock.awaitTime(ctx)
 	if process != nil {
-		process.Attach(engine)
+		if err := process.Attach(engine); err != nil {
+			return err
+		}
 		ied.running.Go(func() { process.Run(ctx) })
 	}
 	if o.Sim {

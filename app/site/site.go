@@ -152,18 +152,21 @@ func (s *Site) parse() error {
 // unknownField is how the YAML package says it, with the name of a Go type.
 var unknownField = regexp.MustCompile(`(?:yaml: construct errors: )?(line \d+: )field (\S+) not found in type \S+`)
 
-func parseConfig(text []byte) (Config, error) {
-	var cfg Config
+func parseConfig(text []byte) (Config, error) { return decodeStrictly[Config](text) }
+
+// decodeStrictly reads one YAML document. Unknown fields are refused.
+func decodeStrictly[T any](text []byte) (T, error) {
+	var decoded, none T
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
-	if err := d.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
+	if err := d.Decode(&decoded); err != nil && !errors.Is(err, io.EOF) {
 		text := strings.Join(strings.Fields(err.Error()), " ")
-		return Config{}, errors.New(unknownField.ReplaceAllString(text, "${1}there is no field $2"))
+		return none, errors.New(unknownField.ReplaceAllString(text, "${1}there is no field $2"))
 	}
-	if err := d.Decode(new(Config)); !errors.Is(err, io.EOF) {
-		return Config{}, errors.New("more than one document is in it")
+	if err := d.Decode(new(T)); !errors.Is(err, io.EOF) {
+		return none, errors.New("more than one document is in it")
 	}
-	return cfg, nil
+	return decoded, nil
 }
 
 // Path is a file or folder of the site.

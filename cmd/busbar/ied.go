@@ -23,12 +23,14 @@ func (g *global) iedCommand() *cobra.Command {
 		Long: `ied makes an IED of an SCL file and serves it until it is interrupted: its whole
 model, with the values that the file gives. With --sim the values move as those
 of a plant would; with --process a program has them and decides on commands, and
-speaks JSON lines on its standard input and output (see docs/process.md).
+speaks JSON lines on its standard input and output, or a SunSpec device does, as
+a mapping file says (see docs/process.md).
 
 With --listen-mms clients of IEC 61850-8-1 (MMS over TCP) are served too, those
 that mms in busbar.yaml gives roles to. Without --jid only they are.`,
 		Example: `  busbar ied --jid pv1 --scl pv.cid --sim
   busbar ied --jid pv1 --scl pv.cid --process "exec:python3 inverter.py"
+  busbar ied --jid pv1 --scl pv.cid --process sunspec:inverter.yaml
   busbar ied --jid bay7 --scl station.scd --ied AA1J1Q01A1 --ap S1
   busbar ied --jid pv1 --scl pv.cid --listen-mms :102
   busbar ied --scl pv.cid --sim --listen-mms 127.0.0.1:10102`,
@@ -86,7 +88,7 @@ that mms in busbar.yaml gives roles to. Without --jid only they are.`,
 	f.StringVar(&o.Name, "ied", "", "`name` of the IED in the file, where there are several")
 	f.StringVar(&o.AP, "ap", "", "`name` of the access point, where several have a server")
 	f.BoolVar(&o.Sim, "sim", false, "move the values plausibly")
-	f.StringVar(&o.Process, "process", "", "`exec:PROGRAM` that has the values and decides on commands")
+	f.StringVar(&o.Process, "process", "", "`exec:PROGRAM|sunspec:FILE` that has the values and decides on commands")
 	f.StringArrayVar(&o.SNTP, "sntp", nil, "time server `HOST[:PORT]` to go by, without setting the clock; may be repeated")
 	f.StringVar(&o.Files, "files", "", "`DIR` of the files to serve")
 	e2e.flags(c)
