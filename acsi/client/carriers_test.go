@@ -36,7 +36,7 @@ func TestEveryCarrierShowsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	roles := []rbac.Role{rbac.Engineer, rbac.Operator} // an error says more beside the engine
-	ems := rbac.Subject{Name: "ems"}
+	ems := rbac.Subject{Name: "ems@test.example"}
 	for _, role := range roles {
 		ems.Grants = append(ems.Grants, (*rbac.Policy)(nil).NewGrant(role, ""))
 	}

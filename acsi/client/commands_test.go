@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ import (
 type process struct {
 	refuse atomic.Int32 // the AddCause of every phase of that number
 	phase  atomic.Int32 // the phase that is refused
-	seen   atomic.Pointer[server.Command]
+	seen   sync.Map     // by reference: the last server.Command
 	engine func() *server.Engine
 }
 
@@ -34,7 +35,7 @@ func (p *process) handle(_ context.Context, c server.Command) acsi.AddCause {
 	if c.Phase == server.Deselected {
 		return acsi.Done // whenever it comes
 	}
-	p.seen.Store(&c)
+	p.seen.Store(c.Ref, c)
 	if int32(c.Phase) == p.phase.Load() {
 		return acsi.AddCause(p.refuse.Load())
 	}
@@ -109,8 +110,9 @@ func TestCommandsOverEveryCarrier(t *testing.T) {
 			if !slices.Equal(steps, tc.steps) {
 				b.Errorf("%s: the steps are %v, want %v", tc.ref, steps, tc.steps)
 			}
-			seen := p.seen.Load()
-			if seen == nil || seen.Ref != ctl.Ref || seen.Origin != op.Origin || seen.Subject.Name != "ems@test.example" || !seen.Value.Equal(b.parse(ctl, tc.text)) {
+			last, _ := p.seen.Load(ctl.Ref)
+			seen, ok := last.(server.Command)
+			if !ok || seen.Origin != op.Origin || seen.Subject.Name != "ems@test.example" || !seen.Value.Equal(b.parse(ctl, tc.text)) {
 				b.Errorf("%s: the process hears %+v", tc.ref, seen)
 			}
 		}

@@ -387,7 +387,7 @@ func (cmd *command) selectIt(ctx context.Context) error {
 		return errors.New("the IED answered for another number of objects than was asked")
 	case results[0].Err != nil:
 		return results[0].Err
-	case results[0].Value.Text() == "" && results[0].Value.Kind() != value.Structure: // some devices answer with what is below it
+	case results[0].Value.Text() == "" && !(cmd.client.AnyKind && results[0].Value.Kind() == value.Structure): // some devices answer as to SBOw
 		return &acsi.Error{Code: acsi.TemporarilyUnavailable, Remote: true, Text: "the IED does not let it be selected"}
 	}
 	return nil

@@ -350,3 +350,20 @@ func TestACommandForLaterIsTakenBack(t *testing.T) {
 		})
 	}
 }
+
+// Client.AnyKind: some devices answer a select with normal security by a structure, as if it were one with value.
+func TestASelectAnsweredByAStructure(t *testing.T) {
+	for _, anyKind := range []bool{false, true} {
+		s := newSwitchgear(SBONormal)
+		s.sbo = value.StructureOf(value.Bool(true), value.Int(1))
+		c := New(s)
+		c.AnyKind = anyKind
+		ctl, err := c.Control(bg, acsi.MustRef(breaker))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ctl.Select(bg, value.Bool(true), Operation{}); (err == nil) != anyKind {
+			t.Errorf("AnyKind %t: got %v", anyKind, err)
+		}
+	}
+}

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"busbar.example/acsi"
+	"busbar.example/internal/testbed"
 	"busbar.example/mms"
 	"busbar.example/mms/assoc"
+	"busbar.example/scsm/mmsmap"
+	"busbar.example/secure/rbac"
 	"busbar.example/value"
 )
 
@@ -210,5 +214,41 @@ func TestFloodOfLastApplErrors(t *testing.T) {
 	}
 	if n != 4096 || c.Dropped() != 10000-4096 {
 		t.Errorf("%d are left and %d dropped", n, c.Dropped())
+	}
+}
+
+// sealedLink is a Link that proves when the peer has said what it says.
+type sealedLink struct {
+	*testbed.PipeEnd
+	at time.Time
+}
+
+func (l sealedLink) Sealed() time.Time { return l.at }
+
+// IEC 62351-4, token2: the time by which a peer has sealed a command reaches who carries it out.
+func TestCommandsCarryTheTimeOfTheirSeal(t *testing.T) {
+	for _, at := range []time.Time{{}, noon} {
+		f := newFake()
+		f.errs = []error{nil}
+		near, far := testbed.Pipe(everyRole(), rbac.Subject{})
+		w := &wired{}
+		w.serve(t, sealedLink{far, at}, f.services)
+		c, err := mmsmap.Associate(t.Context(), near, assoc.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.SetDataValues(t.Context(), []acsi.Assignment{{Ref: pos, Value: operValue(7, false)}}); err != nil {
+			t.Error(err)
+		}
+		if err := c.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := c.Close(t.Context()); err != nil {
+			t.Errorf("close once more: %v", err)
+		}
+		<-f.closed
+		if !f.sealed.Equal(at) {
+			t.Errorf("got %v, want %v", f.sealed, at)
+		}
 	}
 }

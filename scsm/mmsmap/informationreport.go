@@ -92,9 +92,14 @@ func ofPDU(err error) bool {
 //
 // IEC 61850-8-1, Report, segmentation.
 func (s *server) report(ctx context.Context, r *acsi.Report) error {
-	r.OptFlds &^= acsi.OptSegmentation
+	fields := r.OptFlds &^ acsi.OptSegmentation
 	if r.More || r.SubSeq > 0 {
-		r.OptFlds |= acsi.OptSegmentation
+		fields |= acsi.OptSegmentation
+	}
+	if fields != r.OptFlds {
+		own := *r // r may be somebody else's, too
+		own.OptFlds = fields
+		r = &own
 	}
 	err := s.association.Notify(ctx, reportPDU(r))
 	if size, ok := errors.AsType[*assoc.SizeError](err); ok {

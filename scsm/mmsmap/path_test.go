@@ -46,6 +46,7 @@ func read(t testing.TB, c *mmsmap.Client, ref acsi.Ref) value.Value {
 	return got[0].Value
 }
 
+// Conformance: cAss, cSrv.
 func TestReadAndWriteOverEveryCarrier(t *testing.T) {
 	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
 		bed := testbed.Start(t, o)
@@ -99,6 +100,7 @@ func recorded(bed *testbed.Bed, id audit.ID, subject string) bool {
 	return false
 }
 
+// Conformance: cSrv.
 func TestClientWithoutARoleSeesNothing(t *testing.T) {
 	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
 		bed := testbed.Start(t, o)
@@ -178,6 +180,8 @@ func TestLongReadsAreSplit(t *testing.T) {
 
 // A client that has lost its link associates again under the same name, and so does one whose IED has; what an IED keeps is there
 // when it has begun anew.
+//
+// Conformance: cAss.
 func TestAssociatedAgain(t *testing.T) {
 	testbed.EachMode(t, func(t *testing.T, o testbed.Options) {
 		bed := testbed.Start(t, o)
