@@ -239,7 +239,7 @@ func TestLogsOverEveryCarrier(t *testing.T) {
 		}
 		const changes = 400 // more than an answer has room for
 		for i := range changes {
-			b.update("PTOC1.Str.general[ST]", value.Bool(i%2 == 0))
+			b.update("CILO1.EnaCls.stVal[ST]", value.Bool(i%2 == 0))
 		}
 		query := func(q client.LogQuery) (entries []acsi.LogEntry) {
 			b.Helper()

@@ -45,12 +45,19 @@ func (c *Client) GetLogicalNodeDirectory(ctx context.Context, ln acsi.Ref) ([]st
 			of, object, _ = strings.Cut(object, "$")
 			fc, _ = acsi.ParseFC(of)
 		}
-		if object != "" && strings.IndexByte(object, '$') < 0 && controlBlockClass(object, fc) == "" && !seen[object] {
+		if object != "" && strings.IndexByte(object, '$') < 0 && named(object, fc, ln.FC()) && !seen[object] {
 			seen[object] = true
 			objects = append(objects, object)
 		}
 	}
 	return objects, nil
+}
+
+// named reports whether the directory of a logical node names what is called object under fc: a data object, or a control block where
+// its functional constraint is asked for.
+func named(object string, fc, asked acsi.FC) bool {
+	class := controlBlockClass(object, fc)
+	return class == "" || fc == asked && class != acsi.SGCB
 }
 
 // GetDataSets takes the data sets of ln out of the domain's, or with the zero Ref lists those of the association.
