@@ -37,6 +37,7 @@ type IEDOptions struct {
 	Control server.ControlHandler // decides on its commands where there is no Process; nil: the simulation, or every one is accepted
 	SNTP    []string              // time servers, HOST or HOST:PORT, by which it goes; none: its clock is the host's
 	Files   string                // folder of the files that it serves; "": none
+	State   string                // file of what outlives it; "": state/JID.db of the site, or state/NAME.db; NoState: nothing
 	Ready   func(*RunningIED)     // called once it is on line
 
 	MMS ListenMMS // serve IEC 61850-8-1 too; without a JID, only that
@@ -83,6 +84,14 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 	var simulation *sim.Simulation // made of the engine, before there is anybody to command it
 	if o.Sim && cfg.Control == nil {
 		cfg.Control = func(ctx context.Context, c server.Command) acsi.AddCause { return simulation.Control(ctx, c) }
+	}
+	state, err := s.openState(ctx, o, model)
+	if err != nil {
+		return err
+	}
+	if state != nil {
+		defer state.Close()
+		cfg.State = state
 	}
 	if process != nil {
 		cfg.Control = process.Control

@@ -277,7 +277,7 @@ func overTCP(t *testing.T, s *Site, o IEDOptions) (address string, events *audit
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, ended := make(chan net.Addr, 1), make(chan error, 1)
 	o.SCL, o.Audit, o.Logger = "../demo/scl/pv.cid", events, slog.New(slog.NewTextHandler(log, nil))
-	o.MMS.Address = "127.0.0.1:0"
+	o.MMS.Address, o.State = "127.0.0.1:0", NoState // several of one site have one name
 	o.Ready = func(r *RunningIED) { ready <- r.MMS }
 	go func() { ended <- s.RunIED(ctx, o) }()
 	t.Cleanup(func() {

@@ -90,6 +90,7 @@ that mms in busbar.yaml gives roles to. Without --jid only they are.`,
 	f.BoolVar(&o.Sim, "sim", false, "move the values plausibly")
 	f.StringVar(&o.Process, "process", "", "`exec:PROGRAM|sunspec:FILE` that has the values and decides on commands")
 	f.StringArrayVar(&o.SNTP, "sntp", nil, "time server `HOST[:PORT]` to go by, without setting the clock; may be repeated")
+	f.StringVar(&o.State, "state", "", "`FILE` of what outlives it: buffered reports, data sets, logs, setting groups; \"none\" for nothing (default state/JID.db)")
 	f.StringVar(&o.Files, "files", "", "`DIR` of the files to serve")
 	e2e.flags(c)
 	f.StringVar(&o.Connect, "connect", "", connectUsage)

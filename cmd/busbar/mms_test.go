@@ -94,7 +94,7 @@ func TestMistakesOverTCP(t *testing.T) {
 		{name: "an odd parameter", args: get("--to", address+"?tsle=1"), status: exitUsage, names: []string{"tsle"}, hint: "tsel=0001"},
 		{name: "XMPP's flags", args: get("--to", address, "--e2e", "off"), status: exitUsage, names: []string{"--e2e"}, hint: "--help"},
 		{name: "no password there", args: get("--to", address, "--password-file", "none"), status: exitFailed, names: []string{"none"}, hint: "only line"},
-		{name: "no certificate to listen with", args: []string{"ied", "--jid", "pv1", "--scl", absolute(t, pvFile), "--listen-mms", "127.0.0.1:0,tls"}, status: exitFailed,
+		{name: "no certificate to listen with", args: []string{"ied", "--jid", "pv1", "--scl", absolute(t, pvFile), "--state", "none", "--listen-mms", "127.0.0.1:0,tls"}, status: exitFailed,
 			names: []string{"no certificate for MMS"}, hint: "busbar pki issue mms"},
 		{name: "TLS of nobody", args: []string{"ied", "--scl", absolute(t, pvFile), "--listen-mms", "127.0.0.1:0,tls"}, status: exitUsage, names: []string{"--jid"}, hint: "--help"},
 		{name: "nowhere to serve", args: []string{"ied", "--scl", absolute(t, pvFile)}, status: exitUsage, names: []string{"--listen-mms"}, hint: "--help"},

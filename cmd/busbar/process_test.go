@@ -158,9 +158,14 @@ func (f folder) broker() (*process, string) {
 const pvFile = "../../app/demo/scl/pv.cid"
 
 // ied starts pv1 with the model of a demo's photovoltaic plant, its values standing still.
-func (f folder) ied() *process {
+func (f folder) ied(flags ...string) *process {
 	f.t.Helper()
-	return f.start("is on line", "ied", "--jid", "pv1", "--scl", absolute(f.t, pvFile))
+	return f.start("is on line", append([]string{"ied", "--jid", "pv1", "--scl", absolute(f.t, pvFile)}, flags...)...)
+}
+
+// anyClock takes out of what a command has said that this host's clock is not synchronised, where it is not.
+func anyClock(said string) string {
+	return strings.NewReplacer(" clockNotSynchronized", "", `,"timeQuality":["clockNotSynchronized"]`, "").Replace(said)
 }
 
 func absolute(t *testing.T, name string) string {
