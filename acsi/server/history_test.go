@@ -279,7 +279,7 @@ func (h *history) run(steps int, cuts bool) {
 // Whatever happens, and whenever the power is cut, the client sees each change once, in its order; of a buffer that is too small it
 // sees what there was room for, in order.
 func TestHistoriesOfABufferedControlBlock(t *testing.T) {
-	seeds := 1000
+	seeds := 700
 	if testing.Short() {
 		seeds = 100
 	}

@@ -325,7 +325,7 @@ func (c *call) takeReport() *acsi.Report {
 			told := r.Take()
 			r.mirrorOf("SqNum", "EntryID", "TimeofEntry")
 			if r.Buffered() {
-				c.e.save(r)
+				c.e.saveLater(r)
 			}
 			return told
 		}

@@ -388,6 +388,47 @@ func TestDataSetOfAControlBlock(t *testing.T) {
 	wantCode(t, "enabled without a data set", acsi.ObjectAttributeInconsistent, write(bob, "LD/LLN0.u1.RptEna[RP]", value.Bool(true)))
 }
 
+// Conformance: sRp9.
+func TestMembersThatAreDataObjectsAndAttributes(t *testing.T) {
+	p := newPlant(t, nil, 2, 1, 0)
+	s := p.associate("ann")
+	if err := s.CreateDataSet(bg, setRef(t, "LD/LLN0.mixed"), refs("LD/MMXU1.A0[MX]", "LD/MMXU1.A0.mag.f[MX]", "LD/MMXU1.A0.q[MX]", "LD/MMXU1.A0.t[MX]")); err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, s, "LD/LLN0.u0.DatSet[RP]", value.Visible("LD/LLN0$mixed"))
+	mustWrite(t, s, "LD/LLN0.u0.RptEna[RP]", value.Bool(true))
+	for _, step := range []struct {
+		f    float32
+		q    acsi.Quality
+		want string
+	}{
+		{1, acsi.QualityInvalid, "0:dchg 1:dchg"},
+		{1, acsi.QualityGood, "0:qchg 2:qchg"},
+		{2, acsi.QualityQuestionable, "0:dchg,qchg 1:dchg 2:qchg"},
+		{2, acsi.QualityQuestionable, ""}, // but for its time, which triggers nothing
+	} {
+		p.now = p.now.Add(time.Second)
+		p.Update(func(tx *Tx) {
+			if err := tx.SetStamped(p.handles[0], value.Float(step.f), step.q, tx.Now()); err != nil {
+				t.Error(err)
+			}
+		})
+		n, err := s.take()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		if n != nil {
+			for _, in := range n.(*acsi.Report).Included {
+				got = append(got, fmt.Sprintf("%d:%s", in.Member, in.Reason))
+			}
+		}
+		if strings.Join(got, " ") != step.want {
+			t.Errorf("%v %v: got %s, want %s", step.f, step.q, got, step.want)
+		}
+	}
+}
+
 // A report decides as every service does: by the rights that hold when it is sent.
 func TestR3ReportsEndWithTheRole(t *testing.T) {
 	p := newPlant(t, nil, 1, 1, 0)

@@ -14,8 +14,9 @@ func (e *Engine) Tick(now time.Time) {
 	e.tickControls(now)
 	e.tickSettings(now)
 	e.tickLogs(now)
+	e.tickSaves(now)
 	e.due = time.Time{}
-	for _, next := range []time.Time{e.nextReport(), e.nextControl(), e.nextSetting(), e.nextLog()} {
+	for _, next := range []time.Time{e.nextReport(), e.nextControl(), e.nextSetting(), e.nextLog(), e.nextSave()} {
 		e.alarm(next)
 	}
 }

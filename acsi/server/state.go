@@ -73,6 +73,8 @@ type saving struct {
 	wake    chan struct{}
 	failing bool // the last Commit has failed
 
+	later time.Time // when what can wait is to be committed; zero: nothing waits
+
 	forgotten forgotten
 }
 
@@ -116,10 +118,40 @@ func (e *Engine) save(s saver) {
 		return
 	}
 	e.saving.asked++
-	if slices.Contains(e.saving.dirty, s) {
+	if !slices.Contains(e.saving.dirty, s) {
+		e.saving.dirty = append(e.saving.dirty, s)
+	}
+	e.wakeSaves()
+}
+
+// saveLagging is how long what can wait is not committed for its own sake.
+const saveLagging = time.Second
+
+// saveLater is save of what would be told again after a loss of power: it waits for other changes, or a second. It is called with the
+// lock held.
+func (e *Engine) saveLater(s saver) {
+	if e.saving.state == nil {
 		return
 	}
-	e.saving.dirty = append(e.saving.dirty, s)
+	if !slices.Contains(e.saving.dirty, s) {
+		e.saving.dirty = append(e.saving.dirty, s)
+	}
+	if e.saving.later.IsZero() {
+		e.saving.later = e.cfg.Now().Add(saveLagging)
+		e.alarm(e.saving.later)
+	}
+}
+
+func (e *Engine) tickSaves(now time.Time) {
+	if !e.saving.later.IsZero() && !now.Before(e.saving.later) {
+		e.saving.later = time.Time{}
+		e.wakeSaves()
+	}
+}
+
+func (e *Engine) nextSave() time.Time { return e.saving.later }
+
+func (e *Engine) wakeSaves() {
 	select {
 	case e.saving.wake <- struct{}{}:
 	default:
@@ -173,7 +205,7 @@ func (e *Engine) commit() bool {
 		e.mu.Unlock()
 		return true
 	}
-	e.saving.dirty = nil
+	e.saving.dirty, e.saving.later = nil, time.Time{}
 	var changes []Change
 	for _, s := range dirty {
 		changes = s.unsaved(changes)

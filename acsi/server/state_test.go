@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -239,6 +240,39 @@ func TestStateThatCannotKeep(t *testing.T) {
 			t.Errorf("got %v %v, want what was not sent", n, err)
 		}
 	})
+}
+
+// What was sent is kept without haste: a power cut within a second makes it come again, to who does not say where to go on.
+func TestWhatWasSentIsKeptSoon(t *testing.T) {
+	for _, tc := range []struct {
+		cut  time.Duration
+		want string
+	}{{0, "0 0=1/dchg,qchg"}, {saveLagging, "0 0=2/dchg,qchg"}} {
+		synctest.Test(t, func(t *testing.T) {
+			var state shelf
+			p, stop := runPlant(t, &state, nil)
+			p.measure("0=1")
+			s := p.associate("ann")
+			mustWrite(t, s, "LD/LLN0.b0.RptEna[BR]", value.Bool(true))
+			synctest.Wait()
+			if _, err := s.Next(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(tc.cut)
+			synctest.Wait()
+			var cut shelf
+			cut.records = maps.Clone(state.records)
+			stop()
+			p, stop = runPlant(t, &cut, nil)
+			defer stop()
+			p.measure("0=2")
+			s = p.associate("ann")
+			mustWrite(t, s, "LD/LLN0.b0.RptEna[BR]", value.Bool(true))
+			if n, err := s.Next(t.Context()); err != nil || reportText(n.(*acsi.Report)) != tc.want {
+				t.Errorf("cut after %v: got %v %v, want %s", tc.cut, reportText(n.(*acsi.Report)), err, tc.want)
+			}
+		})
+	}
 }
 
 func TestStateThatCannotBeRead(t *testing.T) {

@@ -229,7 +229,7 @@ func TestGeneralInterrogation(t *testing.T) {
 	}
 }
 
-// Conformance: sBr26.
+// Conformance: sBr26, sBr27.
 func TestOfGeneralInterrogationsTheNewestIsBuffered(t *testing.T) {
 	r := newRig(t, nil)
 	r.enable(ann)
