@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -19,20 +20,26 @@ import (
 	"busbar.example/value"
 )
 
-// feeder is the model of a feeder bay, which has setting groups, report and log control blocks and a log. What its file says of the
-// attributes of control blocks that services may set is all Dyn.
+// feeder is the model of a feeder bay, which has setting groups, report and log control blocks and a log of its protection. What its
+// file says of the attributes of log control blocks that services may set is all Dyn.
 func feeder(t testing.TB) *acsi.Model {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "app", "demo", "scl", "feeder.cid"))
+	file, err := os.ReadFile(filepath.Join("..", "..", "app", "demo", "scl", "feeder.cid"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	dynamic := strings.Replace(string(text), `<LogSettings cbName="Fix" datSet="Fix" logEna="Dyn" trgOps="Fix" intgPd="Fix"/>`,
-		`<LogSettings cbName="Fix" datSet="Dyn" logEna="Dyn" trgOps="Dyn" intgPd="Dyn"/>`, 1)
-	if dynamic == string(text) {
-		t.Fatal("the file has other log settings")
+	text := string(file)
+	for from, to := range map[string]string{
+		`<LogSettings [^>]*/>`:                           `<LogSettings cbName="Fix" datSet="Dyn" logEna="Dyn" trgOps="Dyn" intgPd="Dyn"/>`,
+		`(<LogControl name="lcbEvents" .*?datSet)="\w+"`: `$1="Protection"`,
+	} {
+		pattern := regexp.MustCompile(from)
+		if !pattern.MatchString(text) {
+			t.Fatalf("the file has no %s", from)
+		}
+		text = pattern.ReplaceAllString(text, to)
 	}
-	d, err := scl.Parse(strings.NewReader(dynamic))
+	d, err := scl.Parse(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
