@@ -44,6 +44,17 @@ type Client struct {
 	Name    string // who it is, without what tells its associations apart
 }
 
+// account is who may come back to what client has reserved: it speaks from another address then. Of who is known by a network
+// address alone, the port does not count.
+func (c Client) account() string {
+	if c.Name == c.Address {
+		if host, _, err := net.SplitHostPort(c.Address); err == nil {
+			return host
+		}
+	}
+	return c.Name
+}
+
 // Counts is what a control block has done since it was made.
 type Counts struct {
 	Generated   uint64 // reports that came into being
@@ -77,6 +88,7 @@ type Control struct {
 	enabled bool
 	holder  uint64    // the association that has enabled or reserved it; 0: none
 	owner   string    // the address of who has, or had when it was lost
+	account string    // whose that is
 	resv    bool      // an unbuffered one: reserved by a write of Resv
 	resvTms int16     // a buffered one: seconds that the reservation outlives the association
 	until   time.Time // when the reservation of a client that was lost ends
@@ -195,7 +207,7 @@ func (c *Control) usable(client Client) error {
 	if c.holder != 0 && c.holder != client.ID {
 		return refused("another client makes use of it")
 	}
-	if c.holder == 0 && c.owner != "" && c.owner != client.Address {
+	if c.holder == 0 && c.owner != "" && c.account != client.account() {
 		return refused("it is reserved for another client")
 	}
 	return nil
@@ -213,12 +225,12 @@ func refused(why string) error { return acsi.Errorf(acsi.TemporarilyUnavailable,
 
 // becomeHeld makes client the one who uses it.
 func (c *Control) becomeHeld(client Client) {
-	c.holder, c.owner, c.until = client.ID, client.Address, time.Time{}
+	c.holder, c.owner, c.account, c.until = client.ID, client.Address, client.account(), time.Time{}
 }
 
 // becomeFree lets everybody use it.
 func (c *Control) becomeFree() {
-	c.holder, c.owner, c.until = 0, "", time.Time{}
+	c.holder, c.owner, c.account, c.until = 0, "", "", time.Time{}
 	c.resv, c.resvTms = false, 0
 }
 

@@ -19,7 +19,8 @@ type State struct {
 	TrgOps         acsi.TrgOps
 	BufTm, IntgPd  uint32
 	ResvTms        int16
-	Owner          string // for whom it is reserved; "": nobody
+	Owner          string // the address of for whom it is reserved; "": nobody
+	Account        string // who may come back there
 	Last, Sent     uint64 // numbers of the entries that were entered and sent last
 	Overflow       bool   // entries are lost, and nobody was told yet
 	Counts         Counts
@@ -30,7 +31,7 @@ func (c *Control) State() State {
 	s := State{RptID: c.rptID, DataSet: c.dataSet, ConfRev: c.confRev, OptFlds: c.optFlds, TrgOps: c.trgOps, BufTm: c.bufTm,
 		IntgPd: c.intgPd, ResvTms: c.resvTms, Last: c.last, Sent: c.sent, Overflow: c.overflow, Counts: c.counts}
 	if c.resvTms > 0 {
-		s.Owner = c.owner
+		s.Owner, s.Account = c.owner, c.account
 	}
 	return s
 }
@@ -50,7 +51,7 @@ func (c *Control) Restore(now time.Time, s State, members []string, entries []En
 	c.released = c.last
 	c.show()
 	if s.ResvTms > 0 && s.Owner != "" {
-		c.resvTms, c.owner = s.ResvTms, s.Owner
+		c.resvTms, c.owner, c.account = s.ResvTms, s.Owner, s.Account
 		c.until = now.Add(time.Duration(s.ResvTms) * time.Second)
 	}
 	c.plan(now)
@@ -94,10 +95,10 @@ func (s State) AppendBinary(b []byte) ([]byte, error) {
 	return value.StructureOf(value.Text(s.RptID), value.Text(s.DataSet), value.Uint(uint64(s.ConfRev)), value.Uint(uint64(s.OptFlds)),
 		value.Uint(uint64(s.TrgOps)), value.Uint(uint64(s.BufTm)), value.Uint(uint64(s.IntgPd)), value.Uint(uint64(s.ResvTms)),
 		value.Text(s.Owner), value.Uint(s.Last), value.Uint(s.Sent), value.Bool(s.Overflow), value.Uint(s.Counts.Generated),
-		value.Uint(s.Counts.Sent), value.Uint(s.Counts.Overwritten)).AppendBinary(b)
+		value.Uint(s.Counts.Sent), value.Uint(s.Counts.Overwritten), value.Text(s.Account)).AppendBinary(b)
 }
 
-const stateParts = 15
+const stateParts = 16
 
 var errKept = errors.New("report: what was kept is damaged")
 
@@ -111,7 +112,7 @@ func DecodeState(b []byte) (State, error) {
 	return State{RptID: v.At(0).Text(), DataSet: v.At(1).Text(), ConfRev: uint32(number(2)), OptFlds: acsi.OptFlds(number(3)),
 		TrgOps: acsi.TrgOps(number(4)), BufTm: uint32(number(5)), IntgPd: uint32(number(6)), ResvTms: int16(number(7)),
 		Owner: v.At(8).Text(), Last: number(9), Sent: number(10), Overflow: v.At(11).Bool(),
-		Counts: Counts{Generated: number(12), Sent: number(13), Overwritten: number(14)}}, nil
+		Counts: Counts{Generated: number(12), Sent: number(13), Overwritten: number(14)}, Account: v.At(15).Text()}, nil
 }
 
 // AppendBinary appends e, its number apart, in the form that DecodeEntry reads. The error is always nil.

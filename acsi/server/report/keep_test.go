@@ -66,7 +66,7 @@ func TestRestoredControlGoesOn(t *testing.T) {
 	}
 	n.refused("another client, while it is reserved", acsi.TemporarilyUnavailable, n.Set(n.now, bob, "RptEna", value.Bool(true)))
 	n.change("2")
-	back := Client{ID: 9, Address: ann.Address}
+	back := Client{ID: 9, Address: "ann@dso.example/other", Name: ann.Name}
 	n.enable(back)
 	n.want("what was not sent", "0 1=1/", "1 0=1/ 1=1/ 2=0/", "2 2=1/")
 	n.Lost(n.now, back.ID)
