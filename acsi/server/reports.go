@@ -105,7 +105,7 @@ func (r *reportControl) report(set *dataSet) {
 			r.e.unwatch(r, p)
 		}
 	}
-	r.set, r.needs = set, nil
+	r.set, r.needs, r.mark = set, nil, ""
 	r.marked = r.marked[:0]
 	r.marks = nil
 	if set == nil {

@@ -17,9 +17,13 @@ type reportKeeping struct {
 	stored, storing extent   // what State has, and what it is given
 	emptied         []uint64 // entries of which State does not know that they are empty
 	emptying        []uint64 // those that it is told of
+	mark            string   // the fingerprint of what is reported; "": not yet made
 	loaded          *Record  // the control block of an earlier run
 	entries         []Record // its entries
 }
+
+// entriesAtOnce bounds what of a control block one Commit takes, for which the engine is at a standstill.
+const entriesAtOnce = 1000
 
 // extent is a range of the entries' numbers.
 type extent struct{ oldest, last uint64 }
@@ -27,12 +31,19 @@ type extent struct{ oldest, last uint64 }
 // unsaved is a saver's: the entries that are new, the end of those that are gone, and the control block itself, which
 // belong together.
 func (r *reportControl) unsaved(changes []Change) []Change {
-	r.storing = extent{oldest: r.Oldest(), last: r.Last()}
+	r.storing = extent{oldest: r.Oldest(), last: r.stored.last}
 	if r.storing.oldest > r.stored.oldest {
 		changes = append(changes, Change{Op: DeleteThrough, Record: Record{Table: tableEntries, Name: r.config.Name, Number: r.storing.oldest - 1}})
 	}
+	given := 0
 	for e := range r.After(r.stored.last) {
-		changes = append(changes, r.put(e))
+		if given++; given > entriesAtOnce {
+			break
+		}
+		changes, r.storing.last = append(changes, r.put(e)), e.Number
+	}
+	if given <= entriesAtOnce {
+		r.storing.last = r.Last() // though it be gone
 	}
 	r.emptying = append(append(r.emptying[:0], r.emptied...), r.Emptied()...)
 	r.emptied = r.emptied[:0]
@@ -41,7 +52,10 @@ func (r *reportControl) unsaved(changes []Change) []Change {
 			changes = append(changes, r.put(e))
 		}
 	}
-	data, _ := value.Visible(r.fingerprint(r.set)).AppendBinary(nil)
+	if r.mark == "" {
+		r.mark = r.fingerprint(r.set)
+	}
+	data, _ := value.Visible(r.mark).AppendBinary(nil)
 	data, _ = r.State().AppendBinary(data)
 	return append(changes, Change{Record: Record{Table: tableControls, Name: r.config.Name, Data: data}})
 }
@@ -61,6 +75,9 @@ func (r *reportControl) saved(kept bool) {
 	case kept:
 		r.stored = r.storing
 		r.Release(r.stored.last)
+		if r.stored.last != r.Last() {
+			r.e.save(r)
+		}
 	default:
 		r.emptied = append(r.emptied, r.emptying...)
 		r.Release(r.Last())

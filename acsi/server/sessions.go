@@ -59,6 +59,9 @@ func (s *session) tell(n acsi.Notice) {
 
 // wake lets Next look again. It is called with the lock held.
 func (s *session) wake() {
+	if s.closed {
+		return
+	}
 	select {
 	case s.wakeup <- struct{}{}:
 	default:

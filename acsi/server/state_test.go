@@ -275,6 +275,36 @@ func TestWhatWasSentIsKeptSoon(t *testing.T) {
 	}
 }
 
+// A Commit takes a bounded number of entries: what is more goes with the next ones.
+func TestManyEntriesAreKeptInSeveralCommits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var state shelf
+		p, stop := runPlant(t, &state, func(c *Config) { c.ReportBuffer = 64 << 20 })
+		const many = 2*entriesAtOnce + 500
+		for i := range many {
+			p.measure(fmt.Sprintf("0=%d", i+1))
+		}
+		synctest.Wait()
+		if got := state.count(tableEntries); got != 2*many {
+			t.Errorf("%d entries are kept, want %d of each of two control blocks", got, many)
+		}
+		stop()
+		p, stop = runPlant(t, &state, func(c *Config) { c.ReportBuffer = 64 << 20 })
+		defer stop()
+		s := p.associate("ann")
+		mustWrite(t, s, "LD/LLN0.b0.RptEna[BR]", value.Bool(true))
+		for i := range many {
+			n, err := s.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := n.(*acsi.Report).Included[0].Value.At(0).At(0).Float(); got != float64(i+1) {
+				t.Fatalf("entry %d is of %v", i, got)
+			}
+		}
+	})
+}
+
 func TestStateThatCannotBeRead(t *testing.T) {
 	if _, err := New(Config{Model: plant(1, 0, 1), State: unreadable{}}); err == nil || !strings.Contains(err.Error(), "broken disk") {
 		t.Errorf("got %v", err)

@@ -625,3 +625,22 @@ func TestEntriesWaitForTheirRelease(t *testing.T) {
 		t.Errorf("got %v, want the first alone", rep)
 	}
 }
+
+func TestClockThatIsSetBack(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.BufTm, c.IntgPd = 100, 1000 })
+	r.set(ann, "ResvTms", value.Int(10))
+	r.change("0")
+	r.Lost(r.now, ann.ID)
+	r.now = r.now.Add(-time.Hour)
+	r.Tick(r.now)
+	r.after(100 * time.Millisecond)
+	if n := r.Counts().Generated; n != 1 {
+		t.Errorf("%d reports after the buffer time", n)
+	}
+	r.after(900 * time.Millisecond)
+	if n := r.Counts().Generated; n != 2 {
+		t.Errorf("%d reports after the integrity period", n)
+	}
+	r.after(9 * time.Second)
+	r.enable(bob)
+}

@@ -82,6 +82,7 @@ func (c *Control) period() time.Duration {
 // Tick does what is due: the end of the buffer time before an integrity report of the same time, and the end of a reservation.
 // It is true where there was something.
 func (c *Control) Tick(now time.Time) bool {
+	c.keepUp(now)
 	done := false
 	if !c.deadline.IsZero() && !now.Before(c.deadline) {
 		c.flush(now)
@@ -100,6 +101,18 @@ func (c *Control) Tick(now time.Time) bool {
 		done = true
 	}
 	return done
+}
+
+// keepUp sees to it that a clock that is set back keeps nothing waiting for longer than it should take.
+func (c *Control) keepUp(now time.Time) {
+	atMost := func(t *time.Time, d time.Duration) {
+		if t.Sub(now) > d {
+			*t = now.Add(d)
+		}
+	}
+	atMost(&c.deadline, time.Duration(c.bufTm)*time.Millisecond)
+	atMost(&c.integral, c.period())
+	atMost(&c.until, time.Duration(c.resvTms)*time.Second)
 }
 
 // Next is when Tick is to be called; the zero time: not before something else happens.
