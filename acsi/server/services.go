@@ -260,6 +260,9 @@ func (c *call) set(a acsi.Assignment) error {
 	if err := p.shape.node.Check(a.Value); err != nil {
 		return err
 	}
+	if err := c.e.checkLimits(a, p); err != nil {
+		return err
+	}
 	switch fc {
 	case acsi.CO:
 		return c.setControl(a, p)
