@@ -188,7 +188,7 @@ func (r *reportControl) mirrorOf(names ...string) {
 
 // reportClient is the association as the machines know it.
 func (s *session) reportClient() report.Client {
-	return report.Client{ID: s.id, Address: s.subject.Address, Name: s.subject.Name}
+	return report.Client{ID: s.id, Address: s.subject.Address, Name: s.subject.Name, Proven: !s.subject.Unauthenticated}
 }
 
 // setReport carries out a write to an attribute of a report control block.

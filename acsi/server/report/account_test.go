@@ -7,8 +7,8 @@ import (
 	"busbar.example/value"
 )
 
-// A client that comes back has another address, a resource or a port of its own, and gets what it has reserved all the same; nobody
-// else does.
+// A client that comes back has another address, with a resource or a port of its own, and gets what it has reserved all the same;
+// nobody else does.
 //
 // Conformance: sBr20, sBr21, sBrN7.
 func TestReservationIsOfAnAccount(t *testing.T) {
@@ -17,8 +17,10 @@ func TestReservationIsOfAnAccount(t *testing.T) {
 		first, back, other Client
 	}{
 		{"an account", ann, Client{Address: "ann@dso.example/IEC-77", Name: "ann@dso.example"}, Client{Address: "ann@dso.example/IEC", Name: "bob@dso.example"}},
-		{"a name that roles are by", bob, Client{Address: "192.0.2.8:4712", Name: "bob@dso.example"}, Client{Address: "192.0.2.7:4713", Name: "192.0.2.7:4713"}},
-		{"a network address", Client{Address: "192.0.2.9:1", Name: "192.0.2.9:1"}, Client{Address: "192.0.2.9:2", Name: "192.0.2.9:2"}, Client{Address: "192.0.2.10:1", Name: "192.0.2.10:1"}},
+		{"a certificate", Client{Address: "192.0.2.7:4711", Name: "bob", Proven: true}, Client{Address: "192.0.2.8:4712", Name: "bob", Proven: true},
+			Client{Address: "192.0.2.7:4713", Name: "anonymous"}},
+		{"a network address", Client{Address: "192.0.2.9:1", Name: "anonymous"}, Client{Address: "[::ffff:192.0.2.9]:2", Name: "anonymous"},
+			Client{Address: "192.0.2.10:1", Name: "anonymous"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.first.ID, tc.back.ID, tc.other.ID = 7, 8, 9

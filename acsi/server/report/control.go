@@ -4,6 +4,7 @@ package report
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -42,15 +43,14 @@ type Client struct {
 	ID      uint64 // of the association, not 0
 	Address string // a full JID or network address: the Owner
 	Name    string // who it is, without what tells its associations apart
+	Proven  bool   // Name is that of a certificate
 }
 
-// account is who may come back to what client has reserved: it speaks from another address then. Of who is known by a network
-// address alone, the port does not count.
+// account is who may come back to what c has reserved: it has another address then. Where the name is not proven and the address is
+// one of the network, it is whoever comes from that host.
 func (c Client) account() string {
-	if c.Name == c.Address {
-		if host, _, err := net.SplitHostPort(c.Address); err == nil {
-			return host
-		}
+	if at, err := netip.ParseAddrPort(c.Address); err == nil && !c.Proven {
+		return at.Addr().Unmap().String()
 	}
 	return c.Name
 }
