@@ -36,24 +36,24 @@ type controlObject struct {
 func (e *Engine) newControlObject(ref acsi.Ref) *controlObject {
 	o := &controlObject{e: e, ref: ref, cdc: e.layout.nodes[ref].CDC}
 	o.machine = control.New(control.Settings{}, o.conditions)
-	leaf := func(path string, fcs ...acsi.FC) int {
+	leaf := func(path string, kind value.Kind, fcs ...acsi.FC) int {
 		for _, fc := range fcs {
-			if p, ok := e.layout.below(ref, path, fc); ok && p.shape.leafs == 1 && p.shape.cells == 0 {
+			if p, ok := e.layout.below(ref, path, fc); ok && p.shape.cells == 0 && p.shape.node.Type.Kind == kind {
 				return p.first
 			}
 		}
 		return -1
 	}
-	o.ctlModel, o.sboTimeout, o.operTimeout, o.sboClass = leaf("ctlModel", acsi.CF), leaf("sboTimeout", acsi.CF), leaf("operTimeout", acsi.CF), leaf("sboClass", acsi.CF)
-	o.cmdQual, o.onDur, o.offDur, o.numPls = leaf("pulseConfig.cmdQual", acsi.CF), leaf("pulseConfig.onDur", acsi.CF), leaf("pulseConfig.offDur", acsi.CF), leaf("pulseConfig.numPls", acsi.CF)
+	const i, u, b = value.Integer, value.Unsigned, value.Boolean
+	o.ctlModel, o.sboClass = leaf("ctlModel", i, acsi.CF), leaf("sboClass", i, acsi.CF)
+	o.sboTimeout, o.operTimeout = leaf("sboTimeout", u, acsi.CF), leaf("operTimeout", u, acsi.CF)
+	o.cmdQual, o.numPls = leaf("pulseConfig.cmdQual", i, acsi.CF), leaf("pulseConfig.numPls", u, acsi.CF)
+	o.onDur, o.offDur = leaf("pulseConfig.onDur", u, acsi.CF), leaf("pulseConfig.offDur", u, acsi.CF)
 	o.minVal, o.maxVal, o.stepSize = o.limit("minVal"), o.limit("maxVal"), o.limit("stepSize")
-	o.stSeld, o.opRcvd, o.opOk, o.tOpOk = leaf("stSeld", acsi.ST), leaf("opRcvd", acsi.OR, acsi.ST), leaf("opOk", acsi.OR, acsi.ST), leaf("tOpOk", acsi.OR, acsi.ST)
-	for _, fc := range []acsi.FC{acsi.ST, acsi.MX} {
-		if o.ctlNum = leaf("ctlNum", fc); o.ctlNum >= 0 {
-			break
-		}
-	}
-	o.orCat, o.orIdent = leaf("origin.orCat", acsi.ST, acsi.MX), leaf("origin.orIdent", acsi.ST, acsi.MX)
+	o.stSeld, o.opRcvd = leaf("stSeld", b, acsi.ST), leaf("opRcvd", b, acsi.OR, acsi.ST)
+	o.opOk, o.tOpOk = leaf("opOk", b, acsi.OR, acsi.ST), leaf("tOpOk", value.UTCTime, acsi.OR, acsi.ST)
+	o.ctlNum = leaf("ctlNum", u, acsi.ST, acsi.MX)
+	o.orCat, o.orIdent = leaf("origin.orCat", i, acsi.ST, acsi.MX), leaf("origin.orIdent", value.OctetString, acsi.ST, acsi.MX)
 	o.findServices()
 	o.findTarget()
 	o.findConditions()

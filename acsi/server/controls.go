@@ -49,11 +49,11 @@ type Command struct {
 }
 
 // ControlHandler is the application behind the control objects of an IED. Its answer reaches the peer; acsi.Done is yes. It is called
-// without the engine's lock, and may be called concurrently, though not for one control object but with Deselected. For
-// Executing, ctx ends when the object's operTimeout is over; then the peer has been told so. A command in test/blocked is not
-// executed.
+// without the engine's lock, and may be called concurrently, though not for one control object but with Deselected. ctx ends when
+// the object's operTimeout is over; for Executing the peer has been told so then. A command in test/blocked is not executed. Mod and
+// LocSta are the IED's own: their commands are not asked about.
 //
-// The handler brings the values of the process up to date itself, with Update.
+// The handler brings the values of the process up to date itself, with Update, or by Obey.
 type ControlHandler func(ctx context.Context, c Command) acsi.AddCause
 
 // defaultCommandAge is how old a command may be, by the time at which its sender has sealed it.

@@ -102,7 +102,12 @@ func (o *controlObject) tell(a control.Ask) {
 		return
 	}
 	c := o.command(a)
-	o.e.spawn(func(ctx context.Context) { o.e.cfg.Control(ctx, c) })
+	within := a.Deadline.Sub(o.e.cfg.Now())
+	o.e.spawn(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		o.e.cfg.Control(ctx, c)
+	})
 }
 
 func (o *controlObject) command(a control.Ask) Command {

@@ -73,6 +73,7 @@ func TestSubstitutionAndTheEndOfItsAssociation(t *testing.T) {
 	}
 }
 
+// Conformance: sSrv11.
 func TestBlockedValueStays(t *testing.T) {
 	const in = ggio + "AnIn1"
 	b := controlBench(t, Config{})

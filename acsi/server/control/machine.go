@@ -111,7 +111,7 @@ func (m *Machine) Tick(now time.Time) []Output {
 	}
 	switch m.state {
 	case selected:
-		return m.becomeReady()
+		return m.becomeReady(now)
 	case armed:
 		if cause := m.conditions(&m.request).judge(&m.request); cause != acsi.Done {
 			return m.end(now, cause, true)
@@ -174,7 +174,7 @@ func (m *Machine) Operate(now time.Time, c Client, r Request) []Output {
 	if cause != acsi.Done {
 		out = append(out, Reply{Cause: cause})
 		if m.held && !m.settings.Many {
-			out = append(out, m.becomeReady()...)
+			out = append(out, m.becomeReady(now)...)
 		}
 		return out
 	}
@@ -250,7 +250,7 @@ func (m *Machine) Cancel(now time.Time, c Client, r Request) []Output {
 	if m.state == armed {
 		out = append(out, m.terminate(acsi.AbortionByCancel, false)...)
 	}
-	return append(out, m.becomeReady()...)
+	return append(out, m.becomeReady(now)...)
 }
 
 // Answer is what the application says to the question of that ticket. One that nobody waits for does nothing.
@@ -274,11 +274,11 @@ func (m *Machine) Answer(now time.Time, ticket uint64, cause acsi.AddCause) []Ou
 
 func (m *Machine) answerSelecting(now time.Time, cause acsi.AddCause) []Output {
 	if cause != acsi.Done {
-		return append([]Output{Reply{Cause: cause, Tested: true}}, m.becomeReady()...)
+		return append([]Output{Reply{Cause: cause, Tested: true}}, m.becomeReady(now)...)
 	}
 	if m.owner == 0 { // its client has gone meanwhile
 		m.becomeSelected(now)
-		return append([]Output{Reply{Cause: acsi.AbortionByCommunicationLoss}}, m.becomeReady()...)
+		return append([]Output{Reply{Cause: acsi.AbortionByCommunicationLoss}}, m.becomeReady(now)...)
 	}
 	m.becomeSelected(now)
 	return []Output{Reply{Cause: acsi.Done}}
@@ -316,13 +316,13 @@ func (m *Machine) Gone(now time.Time, c Client) []Output {
 	}
 	m.owner = 0
 	if m.state == selected {
-		out = append(out, m.becomeReady()...)
+		out = append(out, m.becomeReady(now)...)
 	}
 	return out
 }
 
 // becomeReady ends a selection or a command. Where the object was selected, the application hears of it.
-func (m *Machine) becomeReady() []Output {
+func (m *Machine) becomeReady(now time.Time) []Output {
 	wasSelected := m.status.Selected
 	request := m.request
 	m.state, m.owner, m.request, m.valued, m.held, m.timed = ready, 0, Request{}, false, false, false
@@ -331,7 +331,7 @@ func (m *Machine) becomeReady() []Output {
 	if !wasSelected {
 		return nil
 	}
-	return []Output{Ask{Phase: Deselected, Request: request}}
+	return []Output{Ask{Phase: Deselected, Request: request, Deadline: now.Add(m.settings.OperTimeout)}}
 }
 
 func (m *Machine) becomeSelected(now time.Time) {
@@ -389,7 +389,7 @@ func (m *Machine) end(now time.Time, cause acsi.AddCause, tested bool) []Output 
 // rest is what follows a command, well or badly ended: a selection that is good for several, or none.
 func (m *Machine) rest(now time.Time) []Output {
 	if !m.held || !m.settings.Many || m.owner == 0 {
-		return m.becomeReady()
+		return m.becomeReady(now)
 	}
 	m.began = time.Time{}
 	m.held, m.timed = false, false
