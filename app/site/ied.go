@@ -207,8 +207,10 @@ func (d *servedIED) overTCP(ctx context.Context) error {
 	return nil
 }
 
-// associations is what a party here offers its peers.
-func (s *Site) associations() assoc.Config { return assoc.Config{MaxPDU: s.Config.MaxPDU} }
+// associations is what a party here offers its peers over XMPP.
+func (s *Site) associations() assoc.Config {
+	return assoc.Config{MaxPDU: s.Config.MaxPDU, Services: mmsmap.ExtendedNames}
+}
 
 // serve answers one peer until its association ends.
 func (d *servedIED) serve(ctx context.Context, link assoc.Link, cfg assoc.Config) {

@@ -16,6 +16,7 @@ type Client struct {
 	acsi.UnimplementedServices
 	association *assoc.Association
 	lenient     Lenient
+	levels      bool // names come level by level
 	split       splits
 	controls    controls
 	segments    segments // used where the association reads
@@ -25,7 +26,8 @@ type Client struct {
 
 var _ acsi.Services = (*Client)(nil)
 
-// Associate asks the IED at the other end of link for an association. It owns link from then on.
+// Associate asks the IED at the other end of link for an association. It owns link from then on. Of the Services in cfg ExtendedNames
+// count, all else is known here.
 //
 // IEC 61850-7-2, 8.3, Associate.
 func Associate(ctx context.Context, link assoc.Link, cfg assoc.Config) (*Client, error) {

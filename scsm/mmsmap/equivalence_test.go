@@ -46,7 +46,7 @@ func sclFiles(t *testing.T) []string {
 
 // What a client gets through the mapping is what the engine says, whatever the PDU size.
 func TestMappingChangesNothing(t *testing.T) {
-	sizes := map[string]assoc.Config{"65000": {}, "MinPDU": {MaxPDU: assoc.MinPDU}}
+	sizes := map[string]assoc.Config{"65000": {}, "MinPDU": {MaxPDU: assoc.MinPDU}, "by levels": {MaxPDU: assoc.MinPDU, Services: mmsmap.ExtendedNames}}
 	for _, file := range sclFiles(t) {
 		all := models(t, file)
 		for size, cfg := range sizes {

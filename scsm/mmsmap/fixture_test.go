@@ -85,7 +85,8 @@ func everyRole() rbac.Subject {
 // wired is one association in memory.
 type wired struct {
 	*mmsmap.Client
-	rude   bool // the peer may break the protocol
+	rude   bool         // the peer may break the protocol
+	cfg    assoc.Config // of the server
 	mu     sync.Mutex
 	faults []error // what the server kept to itself
 }
@@ -100,7 +101,7 @@ func (w *wired) Faults() []error {
 // connect associates as who with services, which end with the test.
 func connect(t testing.TB, services func(rbac.Subject) acsi.Services, who rbac.Subject, cfg assoc.Config) *wired {
 	t.Helper()
-	w := &wired{}
+	w := &wired{cfg: assoc.Config{Services: cfg.Services}}
 	near, far := testbed.Pipe(who, rbac.Subject{Name: "ied@test.example"})
 	w.serve(t, far, services)
 	c, err := mmsmap.Associate(t.Context(), near, cfg)
@@ -116,7 +117,7 @@ func connect(t testing.TB, services func(rbac.Subject) acsi.Services, who rbac.S
 func (w *wired) serve(t testing.TB, link assoc.Link, services func(rbac.Subject) acsi.Services) {
 	served := make(chan error, 1)
 	go func() {
-		served <- mmsmap.Serve(t.Context(), link, mmsmap.ServerConfig{Services: services, Fault: func(err error) {
+		served <- mmsmap.Serve(t.Context(), link, mmsmap.ServerConfig{Services: services, Association: w.cfg, Fault: func(err error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.faults = append(w.faults, err)

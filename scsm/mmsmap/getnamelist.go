@@ -16,9 +16,12 @@ func (c *Client) GetServerDirectory(ctx context.Context) ([]string, error) {
 	return c.nameList(ctx, mms.ClassDomain, mms.ScopeVMD{}, "")
 }
 
-// GetLogicalDeviceDirectory takes the logical nodes out of the domain's names.
+// GetLogicalDeviceDirectory takes the logical nodes out of the domain's names, or asks for them alone.
 // IEC 61850-8-1, GetLogicalDeviceDirectory.
 func (c *Client) GetLogicalDeviceDirectory(ctx context.Context, ld string) ([]string, error) {
+	if c.levels {
+		return c.level(ctx, ld, "")
+	}
 	names, err := c.nameList(ctx, mms.ClassNamedVariable, mms.ScopeDomain(ld), "")
 	if err != nil {
 		return nil, err
@@ -33,6 +36,10 @@ func (c *Client) GetLogicalNodeDirectory(ctx context.Context, ln acsi.Ref) ([]st
 		return nil, acsi.Errorf(acsi.InvalidAddress, "%v is no logical node", ln)
 	}
 	item := itemOf(ln)
+	if c.levels && ln.FC() != 0 {
+		names, err := c.level(ctx, item.DomainID, item.ItemID)
+		return slices.DeleteFunc(names, func(name string) bool { return !named(name, ln.FC(), ln.FC()) }), err
+	}
 	names, err := c.nameList(ctx, mms.ClassNamedVariable, mms.ScopeDomain(item.DomainID), item.ItemID)
 	if err != nil {
 		return nil, err

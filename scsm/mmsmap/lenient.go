@@ -19,10 +19,12 @@ type Lenient struct {
 // Tolerant is all leniencies together.
 func Tolerant() Lenient { return Lenient{AnyOrder: true, OtherTypes: true, OddSizeErrors: true} }
 
-// Associate is the function Associate, for a Client that takes what l allows.
+// Associate is the function Associate, for a Client that takes what l allows. Of the Services in cfg ExtendedNames count, all else is
+// known here.
 func (l Lenient) Associate(ctx context.Context, link assoc.Link, cfg assoc.Config) (*Client, error) {
-	if cfg.Services == (mms.ServiceSupportOptions{}) {
-		cfg.Services = requested
+	levels := offersLevels(cfg)
+	if cfg.Services = requested; levels {
+		cfg.Services = joinServices(requested, ExtendedNames)
 	}
 	c := &Client{lenient: l, notices: newNotices()}
 	cfg.Notified, cfg.Handler = c.notified, c.fetch
@@ -30,6 +32,7 @@ func (l Lenient) Associate(ctx context.Context, link assoc.Link, cfg assoc.Confi
 	if c.association, err = assoc.Initiate(ctx, link, cfg); err != nil {
 		return nil, err
 	}
+	c.levels = levels && c.association.Parameters().Services.Has(mms.ServiceExtendedGetNameList)
 	return c, nil
 }
 

@@ -14,7 +14,7 @@ import (
 // ServerConfig says how a peer is served. Services is needed. It is copied on entry.
 type ServerConfig struct {
 	Services    func(rbac.Subject) acsi.Services // what a peer may ask, by who it is
-	Association assoc.Config                     // sizes and numbers; Handler, Services and Fault are set here
+	Association assoc.Config                     // sizes and numbers, and ExtendedNames; Handler, the other Services and Fault are set here
 	Identity    Identity                         // of the IED, as Identify tells it
 	Fault       func(error)                      // hears of faults that the peer is not told of; nil drops them
 }
@@ -31,7 +31,11 @@ func Serve(ctx context.Context, link assoc.Link, cfg ServerConfig) error {
 	a, err := assoc.Accept(ctx, link, ac, func(a *assoc.Association) (assoc.Handler, mms.ServiceSupportOptions, error) {
 		s.association = a
 		s.services = cfg.Services(a.Peer())
-		return s.handle, supportOf(s.services.Supported()), nil
+		support := supportOf(s.services.Supported())
+		if s.levels = support.Has(mms.ServiceGetNameList) && offersLevels(cfg.Association); s.levels {
+			support = joinServices(support, ExtendedNames)
+		}
+		return s.handle, support, nil
 	})
 	if err != nil {
 		return err
@@ -65,6 +69,7 @@ type server struct {
 	services    acsi.Services
 	identity    Identity
 	fault       func(error)
+	levels      bool       // extendedGetNameList is offered
 	refs        references // of variables
 	dataSets    references // of data sets and logs
 	files       openFiles
@@ -78,6 +83,8 @@ func (s *server) handle(ctx context.Context, request mms.ConfirmedServiceRequest
 		return s.identify(ctx)
 	case *mms.GetNameListRequest:
 		return s.getNameList(ctx, r)
+	case *mms.ExtendedGetNameListRequest:
+		return s.extendedGetNameList(ctx, r)
 	case *mms.ReadRequest:
 		return s.read(ctx, r)
 	case *mms.WriteRequest:
