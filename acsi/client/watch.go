@@ -36,6 +36,11 @@ type Change struct {
 	Entry   acsi.EntryID // of a buffered report
 }
 
+// Text is the value of a leaf for a person, with its unit.
+func (c *Change) Text() string {
+	return Style{}.measured(&c.Reading, leaf{Object: c.Object, value: c.Value})
+}
+
 // Watch follows values by reading them again and again. It is used by one goroutine at a time.
 type Watch struct {
 	client   *Client

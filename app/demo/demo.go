@@ -25,6 +25,11 @@ import (
 //go:embed scl
 var models embed.FS
 
+// files are what the feeder serves: a disturbance record.
+//
+//go:embed files
+var files embed.FS
+
 // Domain is the XMPP domain of the demo, which its SCL files name too.
 const Domain = "demo.example"
 
@@ -62,6 +67,8 @@ const startTime = 30 * time.Second
 type Options struct {
 	Once bool // end after the walk, else stay up until ctx ends and show commands to try
 	MMS  bool // serve MMS over TCP too, and read the same IED both ways
+	// SelfTest tries every service of each IED.
+	SelfTest bool
 }
 
 // Run brings the demo up in a temporary site and walks through it, printing to out what happens. errs hears what goes
@@ -97,6 +104,11 @@ func Run(ctx context.Context, out, errs io.Writer, o Options) error {
 	}
 	if err := d.tour(ctx); err != nil {
 		return cause(ctx, err)
+	}
+	if o.SelfTest {
+		if err := d.selftest(ctx); err != nil {
+			return cause(ctx, err)
+		}
 	}
 	if o.Once {
 		return nil
@@ -146,11 +158,14 @@ func (d *demo) makeSite(dir string) error {
 			return err
 		}
 	}
-	files, err := models.ReadDir("scl")
+	if err := os.CopyFS(d.site.Path(), files); err != nil {
+		return err
+	}
+	scls, err := models.ReadDir("scl")
 	if err != nil {
 		return err
 	}
-	for _, f := range files {
+	for _, f := range scls {
 		text, err := models.ReadFile("scl/" + f.Name())
 		if err != nil {
 			return err
@@ -238,6 +253,7 @@ func (d *demo) runIED(ctx context.Context, p plant, ready chan<- string) error {
 	defer events.Close()
 	return d.site.RunIED(ctx, site.IEDOptions{
 		MMS:   d.listenMMS(p),
+		Files: d.filesOf(p),
 		Party: site.Party{JID: j, Logger: d.log, Audit: events},
 		SCL:   d.site.Path("scl", p.file),
 		Sim:   true, Latitude: latitude, Longitude: noon(time.Now()),
@@ -252,6 +268,14 @@ func (d *demo) runIED(ctx context.Context, p plant, ready chan<- string) error {
 			ready <- fmt.Sprintf("%-26v %-5s of %-12s %d logical nodes, simulated", j, r.Model.IED, p.file, lns)
 		},
 	})
+}
+
+// filesOf is the folder of the files that an IED serves: the feeder has one.
+func (d *demo) filesOf(p plant) string {
+	if p.account != breakerIED {
+		return ""
+	}
+	return d.site.Path("files")
 }
 
 // wait waits for a party to come on line.

@@ -50,12 +50,14 @@ func TestTheTourShowsWhatProtectsAReadAndWhatIsRefused(t *testing.T) {
 		"both certificates of TLS":    `the broker is +demo\.example +of E2M issuing CA, until \S+\n +the client is +ems@demo\.example +of E2M issuing CA, until \S+\n`,
 		"E2E":                         `E2E +ecdsa-with-SHA256, secp256r1 .*AES-256-GCM.*, association \d{1,3}:\d{1,3}\n`,
 		"both certificates of E2E":    `the IED is +pv1@demo\.example +of E2E issuing CA, until \S+\n +the client is +ems@demo\.example +of E2E issuing CA, until \S+\n`,
-		"the power":                   `PV1LD0/MMXU1\.TotW\.mag\.f\[MX\] +-?[0-9.]+ kW +good +\d\d:\d\d:\d\d\.\d{3}\n`,
+		"the power":                   `PV1LD0/MMXU1\.TotW\.mag\.f\[MX\] +-?[0-9.]+ kW +good +\d\d:\d\d:\d\d\.\d{3}( clockNotSynchronized)?\n`,
 		"the frequency":               `PV1LD0/MMXU1\.Hz\.mag\.f\[MX\] +(49|50)[0-9.]* Hz +good`,
 		"the state of charge":         `BAT1LD0/DSTO1\.EffWhPct\.mag\.f\[MX\] +[0-9.]+ +good`,
 		"the breaker":                 `FDR1LD0/XCBR1\.Pos\.stVal\[ST\] +on +good`,
 		"a write, and its read-back":  `(?s)WMax\.setMag\.f\[SP\] +100 kW\n.*Write +to pv1 as ems: PV1LD0/DGEN1\.WMax\.setMag\.f\[SP\]=80, done\n.*WMax\.setMag\.f\[SP\] +80 kW\n`,
-		"a value that moves":          `Watch +pv1 as guest\n\S+ +PV1LD0/MMXU1\.TotW\.mag\.f\[MX\] +[0-9.]+ kW +good +initial\n(\S+ +PV1LD0/MMXU1\.TotW\.mag\.f\[MX\] +[0-9.]+ kW +good\n){2}\n`,
+		"a control block":             `Reports +from fdr1 as ems: \d+ members of FDR1LD0/LLN0\$Switching by FDR1LD0/LLN0\.brcbSwitching01\n`,
+		"a command and its steps":     `Operate +fdr1 as ems: FDR1LD0/CSWI1\.Pos off, sbo-with-enhanced-security\n +select \(.*\), operate \(.*\), terminated \(.*\)\n`,
+		"what is reported of it":      `(?s)CSWI1\.Pos off, .*FDR1LD0/XCBR1\.Pos\.stVal\[ST\] +off +good +dchg\n.*CSWI1\.Pos on, .*FDR1LD0/XCBR1\.Pos\.stVal\[ST\] +on +good +dchg\n`,
 		"a refusal by role":           `Refused +to pv1 as guest, VIEWER: PV1LD0/DGEN1\.WMax\.setMag\.f\[SP\]=0, object-access-denied\n`,
 		"a broker that reads nothing": `Broker +routed \d+ stanzas with \d+ octets of payload; none of the names above is in them in clear\n`,
 	} {
@@ -109,7 +111,7 @@ func TestTheDemoStaysUpUntilItIsInterrupted(t *testing.T) {
 }
 
 func TestTheDemoCanBeInterruptedAtEveryStep(t *testing.T) {
-	for _, step := range []string{"Site ", "Broker ", "IEDs ", "E2M ", "Read ", "Write ", "Watch ", "Refused "} {
+	for _, step := range []string{"Site ", "Broker ", "IEDs ", "E2M ", "Read ", "Write ", "Reports ", "Operate ", "Refused "} {
 		t.Run(step, func(t *testing.T) {
 			inOwnTemp(t, func() {
 				if _, err := upTo(t, step); err != nil && !errors.Is(err, context.Canceled) {
@@ -117,6 +119,18 @@ func TestTheDemoCanBeInterruptedAtEveryStep(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestTheIEDsOfTheDemoPassTheSelfTest(t *testing.T) {
+	var out, errs bytes.Buffer
+	inOwnTemp(t, func() {
+		if err := demo.Run(t.Context(), &out, &errs, demo.Options{Once: true, SelfTest: true}); err != nil {
+			t.Errorf("%v\n%s%s", err, out.String(), errs.String())
+		}
+	})
+	if n := strings.Count(out.String(), " passed, 0 failed, "); n != 3 {
+		t.Errorf("%d IEDs pass, want 3:\n%s", n, out.String())
 	}
 }
 

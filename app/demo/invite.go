@@ -9,13 +9,23 @@ import (
 // commands can be pasted while the demo is up.
 const commands = `
   busbar ls --to pv1
-  busbar ls --to fdr1 FDR1LD0/XCBR1.Pos
   busbar get --to pv1 'PV1LD0/MMXU1.TotW[MX]'
   busbar get --to bat1 'BAT1LD0/DSTO1.EffWhPct[MX]' --json
-  busbar trace get --to pv1 'PV1LD0/MMXU1.TotW[MX]'
-  busbar watch --to bat1 'BAT1LD0/MMXU1[MX]'
   busbar set --to pv1 'PV1LD0/DGEN1.WMax.setMag.f=60'
   busbar set --to pv1 'PV1LD0/DGEN1.WMax.setMag.f=60' --jid guest  # refused: a VIEWER
+  busbar watch --to pv1 PV1LD0/LLN0.Measurements
+  busbar operate --to fdr1 FDR1LD0/CSWI1.Pos off
+  busbar operate --to fdr1 FDR1LD0/CSWI1.Pos off  # refused: it is there already
+  busbar operate --to fdr1 FDR1LD0/CSWI1.Pos on
+  busbar watch --to fdr1 FDR1LD0/LLN0.brcbSwitching --gi
+  busbar rcb list --to fdr1
+  busbar dataset show --to fdr1 FDR1LD0/LLN0.Switching
+  busbar sg show --to fdr1 FDR1LD0
+  busbar log query --to fdr1 FDR1LD0/LLN0.Events
+  busbar file ls --to fdr1 'COMTRADE/*'
+  busbar file get --to fdr1 COMTRADE/fault1.cfg -
+  busbar selftest --to bat1
+  busbar trace get --to pv1 'PV1LD0/MMXU1.TotW[MX]'
   busbar pki show pki/pv1@` + Domain + `/e2e.crt
   cat audit/ied.jsonl
 `

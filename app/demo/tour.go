@@ -33,7 +33,7 @@ const limit = "80" // kW
 // tourTime bounds each step of the tour.
 const tourTime = 30 * time.Second
 
-// tour connects, reads, writes, follows what moves, and is refused; it fails unless each goes as it must.
+// tour connects, reads, writes, operates, follows what is reported of it, and is refused; it fails unless each goes as it must.
 func (d *demo) tour(ctx context.Context) error {
 	for _, names := range readings {
 		for _, name := range names {
@@ -51,7 +51,7 @@ func (d *demo) tour(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := d.watch(ctx); err != nil {
+	if err := d.operate(ctx); err != nil {
 		return err
 	}
 	if err := d.refusal(ctx); err != nil {

@@ -168,8 +168,15 @@ var fileCases = []test{
 		if err != nil {
 			return "", err
 		}
-		for _, f := range files {
+		const most = 20 // folders that are looked into
+		for i := 0; i < len(files) && i < most; i++ {
+			f := files[i]
 			if strings.HasSuffix(f.Name, "/") {
+				inside, err := r.client.Files(ctx, f.Name)
+				if err != nil {
+					return "", fmt.Errorf("%s: %w", f.Name, err)
+				}
+				files = append(files, inside...)
 				continue
 			}
 			if _, err := r.client.GetFile(ctx, f.Name, 0, io.Discard, nil); err != nil {

@@ -13,11 +13,12 @@ func (g *global) demoCommand() *cobra.Command {
 		Short: "show a whole site in one process, with three simulated IEDs",
 		Long: `demo makes a site in a temporary folder, brings up its broker and three
 simulated IEDs, and walks through what a client does: it connects, reads,
-writes, follows what moves, and is refused where its role does not allow it.
-Then it prints commands to try, stays up for them until it is interrupted, and
-removes the folder. With --mms an IED is served by MMS over TCP too, and read
-both ways.`,
-		Example: "  busbar demo\n  busbar demo --once --mms",
+writes, operates a breaker, follows what is reported of it, and is refused where
+its role does not allow it. Then it prints commands to try, stays up for them
+until it is interrupted, and removes the folder. With --mms an IED is served by
+MMS over TCP too, and read both ways; with --selftest every service of each IED
+is tried.`,
+		Example: "  busbar demo\n  busbar demo --once --mms\n  busbar demo --once --selftest",
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return demo.Run(c.Context(), g.stdout, g.stderr, o)
@@ -25,5 +26,6 @@ both ways.`,
 	}
 	c.Flags().BoolVar(&o.Once, "once", false, "end after the walk")
 	c.Flags().BoolVar(&o.MMS, "mms", false, "serve IEC 61850-8-1 too, and compare what is read both ways")
+	c.Flags().BoolVar(&o.SelfTest, "selftest", false, "try every service of each IED")
 	return c
 }
