@@ -189,6 +189,7 @@ type block struct {
 	address int
 	regs    []uint16
 	err     error // the device's refusal to let it be read
+	apart   []int // where in regs the scale factors are whose values are in other blocks
 }
 
 // span is a row of registers of a model that somebody wants.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"busbar.example/acsi"
@@ -33,7 +34,6 @@ type readPlan struct {
 	place
 	block      *block
 	scaleBlock *block
-	factor     uint16 // as it was read last
 }
 
 // begin finds out what is where.
@@ -114,22 +114,26 @@ func (s *session) arrange(spans []span) {
 			continue
 		}
 		r.block = holding(s.blocks, r.address, r.size)
-		if r.scaled {
-			r.scaleBlock = holding(s.blocks, r.scale, 1)
+		if !r.scaled {
+			continue
+		}
+		if r.scaleBlock = holding(s.blocks, r.scale, 1); r.scaleBlock != r.block {
+			r.scaleBlock.apart = append(r.scaleBlock.apart, int(r.scale)-r.scaleBlock.address)
 		}
 	}
 }
 
 // poll reads all values and shows them. Its error says that the connection is of no use any more.
 func (p *Process) poll(ctx context.Context, s *session) error {
-	if err := s.readAll(ctx); err != nil {
-		return err
-	}
-	if s.rescaled() { // between two reads: a value may have the factor of another
+	for range 2 { // the second time where a scale factor has changed meanwhile
 		if err := s.readAll(ctx); err != nil {
 			return err
 		}
-		s.rescaled()
+		if steady, err := s.steady(ctx); err != nil {
+			return err
+		} else if steady {
+			break
+		}
 	}
 	now := time.Now()
 	p.mu.Lock()
@@ -151,7 +155,11 @@ func (p *Process) poll(ctx context.Context, s *session) error {
 
 // read is what the blocks have for r.
 func (r *reader) read(plan *readPlan) (value.Value, acsi.Quality) {
-	got, err := r.point.point.decode(plan.block.registers(plan.address, plan.size), plan.scaled, plan.factor)
+	var factor uint16
+	if plan.scaled {
+		factor = plan.scaleBlock.registers(plan.scale, 1)[0]
+	}
+	got, err := r.point.point.decode(plan.block.registers(plan.address, plan.size), plan.scaled, factor)
 	switch {
 	case errors.Is(err, errNoScale):
 		return value.Value{}, acsi.QualityInvalid | acsi.QualityInconsistent
@@ -180,19 +188,23 @@ func (s *session) readAll(ctx context.Context) error {
 	return nil
 }
 
-// rescaled takes in the scale factors, and reports whether one that is not read together with its values has changed since the
-// last poll.
-func (s *session) rescaled() bool {
-	changed := false
-	for _, r := range s.reads {
-		if r.err != nil || !r.scaled || r.scaleBlock.err != nil {
+// steady reads the scale factors again that are read apart from their values, and reports whether they are the same.
+func (s *session) steady(ctx context.Context) (bool, error) {
+	for _, b := range s.blocks {
+		if len(b.apart) == 0 || b.err != nil {
 			continue
 		}
-		factor := r.scaleBlock.registers(r.scale, 1)[0]
-		changed = changed || r.factor != factor && r.block != r.scaleBlock
-		r.factor = factor
+		before := slices.Clone(b.regs)
+		if b.err = s.conn.read(ctx, uint16(b.address), b.regs); !usable(b.err) {
+			return false, b.err
+		}
+		for _, at := range b.apart {
+			if before[at] != b.regs[at] {
+				return false, nil
+			}
+		}
 	}
-	return changed && s.polls > 0
+	return true, nil
 }
 
 // set gives the attribute of r a value; an invalid one is the value that it has. p.mu is held.
