@@ -68,6 +68,8 @@ type Engine struct {
 	subs     substitutions
 	trackers []tracker
 
+	schedules schedules
+
 	settings settings
 	logs     logs
 	files    *file.Store // nil: there are none
@@ -105,13 +107,17 @@ func New(cfg Config) (*Engine, error) {
 	if err := e.makeMachines(); err != nil {
 		return nil, err
 	}
-	return e, e.loadState()
+	if err := e.loadState(); err != nil {
+		return nil, err
+	}
+	e.startSchedules()
+	return e, nil
 }
 
 // makeMachines makes what serves the model beyond its values.
 func (e *Engine) makeMachines() error {
 	return errors.Join(e.makeMeasurands(), e.makeDataSets(), e.makeReports(), e.makeControls(), e.makeSubstitution(), e.makeTracking(),
-		e.makeBehaviour(), e.makeSettings(), e.makeLogs(), e.makeFiles())
+		e.makeBehaviour(), e.makeSettings(), e.makeLogs(), e.makeFiles(), e.makeSchedules())
 }
 
 func (e *Engine) now() acsi.Timestamp {

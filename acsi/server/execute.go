@@ -56,6 +56,9 @@ func (o *controlObject) drive(ctx context.Context, s *served, outs []control.Out
 
 // decide is the answer that takes no application: there is none, the object is the engine's own, or nothing must reach the process.
 func (o *controlObject) decide(a control.Ask) (cause acsi.AddCause, known bool) {
+	if request, ok := o.e.schedules.requests[o.ref]; ok {
+		return request.decide(a), true
+	}
 	if o.e.cfg.Control != nil && !o.own() && !(a.Phase == Executing && a.Blocked) {
 		return 0, false
 	}

@@ -14,9 +14,10 @@ func (e *Engine) Tick(now time.Time) {
 	e.tickControls(now)
 	e.tickSettings(now)
 	e.tickLogs(now)
+	e.tickSchedules(now)
 	e.tickSaves(now)
 	e.due = time.Time{}
-	for _, next := range []time.Time{e.nextReport(), e.nextControl(), e.nextSetting(), e.nextLog(), e.nextSave()} {
+	for _, next := range []time.Time{e.nextReport(), e.nextControl(), e.nextSetting(), e.nextLog(), e.nextSave(), e.nextSchedule()} {
 		e.alarm(next)
 	}
 }
