@@ -57,13 +57,14 @@ type RunningIED struct {
 	MMS      net.Addr         // where MMS over TCP is served, or nil
 }
 
-// RunIED serves an IED until ctx ends or its XMPP session is lost.
-func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
+// RunIED serves an IED until ctx ends or its XMPP session is lost. What is under way then is completed, and what is to outlive the IED is
+// kept.
+func (s *Site) RunIED(ctx context.Context, o IEDOptions) (err error) {
 	model, findings, err := loadModel(o.SCL, o.Name, o.AP)
 	if err != nil {
 		return err
 	}
-	o.Logger = cmp.Or(o.Logger, silent)
+	o.Logger, o.Audit = cmp.Or(o.Logger, silent), cmp.Or(o.Audit, audit.Discard)
 	process, err := processOf(o.Process, o.Logger)
 	if err != nil {
 		return err
@@ -79,35 +80,35 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 	if files != nil {
 		defer files.Close()
 	}
-	cfg := server.Config{Model: model, Audit: o.Audit, Now: clock.now, TimeQuality: clock.quality, Files: files}
-	cfg.Control = o.Control
+	cfg := server.Config{Model: model, Audit: stateKeeper{o.Audit, o.Logger}, Now: clock.now, TimeQuality: clock.quality, Files: files, Control: o.Control}
+	s.Config.IED.limit(&cfg)
 	var simulation *sim.Simulation // made of the engine, before there is anybody to command it
 	if o.Sim && cfg.Control == nil {
 		cfg.Control = func(ctx context.Context, c server.Command) acsi.AddCause { return simulation.Control(ctx, c) }
+	}
+	if process != nil {
+		cfg.Control = process.Control
 	}
 	state, err := s.openState(ctx, o, model)
 	if err != nil {
 		return err
 	}
 	if state != nil {
-		defer state.Close()
+		defer func() { err = errors.Join(err, state.Close()) }()
 		cfg.State = state
-	}
-	if process != nil {
-		cfg.Control = process.Control
 	}
 	engine, err := server.New(cfg)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.SCL, err)
 	}
+	defer runEngine(ctx, engine, o.Logger)()
 	ied := &servedIED{site: s, IEDOptions: o, RunningIED: RunningIED{Model: model, Findings: findings, Engine: engine}}
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
 		cancel()
 		ied.close()
 	}()
-	ied.running.Go(func() { engine.Run(ctx) })
-	ied.running.Go(func() { clock.run(ctx, cmp.Or(o.Audit, audit.Discard), engine) })
+	ied.running.Go(func() { clock.run(ctx, o.Audit, engine) })
 	clock.awaitTime(ctx)
 	if process != nil {
 		if err := process.Attach(engine); err != nil {
@@ -133,6 +134,18 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) error {
 		return nil
 	}
 	return ied.overXMPP(ctx)
+}
+
+// runEngine runs an engine until stop is called, which returns once all is kept: it outlives what uses it.
+func runEngine(ctx context.Context, engine *server.Engine, log *slog.Logger) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { engine.Run(ctx) })
+	running.Go(func() { watchReports(ctx, engine, log) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
 }
 
 // servedIED is an IED that is on line, or about to be.

@@ -157,6 +157,14 @@ domain: %s
 #     - {name: scada, password_file: pki/scada.password, address: 10.0.0.0/8, roles: [VIEWER], aor: PV*}
 #   anonymous: [VIEWER]
 
+# How many clients an IED here takes at once over each mapping (default: as its SCL file says, else 256), and how much it keeps, in
+# octets: each report control block, each log, and the file in state/ in which all that outlives it.
+# ied:
+#   associations: 8
+#   report_buffer: 1048576
+#   log_size: 8388608
+#   state_size: 1073741824
+
 # broker:
 #   listen: 127.0.0.1:5222
 #   groups:                 # who sees whose presence; default: all accounts each other's

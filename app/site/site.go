@@ -48,6 +48,7 @@ type Config struct {
 	Unprotected Unprotected `yaml:"unprotected,omitempty"`
 	Broker      Broker      `yaml:"broker,omitempty"`
 	MMS         MMS         `yaml:"mms,omitempty"`
+	IED         IEDs        `yaml:"ied,omitempty"`
 }
 
 // Protection says how associations are protected end to end, where --e2e and --e2e-algorithms do not.
@@ -114,7 +115,7 @@ func Open(dir string) (*Site, error) {
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {
-		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, broker with listen and groups, and mms with anonymous, peers and roots; the comments that `busbar init` writes into it show them")
+		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, broker with listen and groups, mms with anonymous, peers and roots, and ied with associations, report_buffer, log_size and state_size; the comments that `busbar init` writes into it show them")
 	}
 	domain, err := jid.New("", cfg.Domain, "")
 	if err != nil {
@@ -145,6 +146,9 @@ func (s *Site) parse() error {
 	}
 	if s.mms, err = s.parseMMS(c.MMS); err != nil {
 		return fmt.Errorf("mms: %w", err)
+	}
+	if err := c.IED.check(); err != nil {
+		return fmt.Errorf("ied: %w", err)
 	}
 	return nil
 }

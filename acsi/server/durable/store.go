@@ -50,6 +50,12 @@ const (
 	pageSize      = 4096
 )
 
+// What Open and Commit fail with, beside a DamagedError and what the file system says.
+var (
+	ErrInUse = errors.New("in use by another process")
+	ErrFull  = errors.New("no more room, on the disk or within its bound")
+)
+
 // DamagedError says that a file is no state of an IED, or no longer one.
 type DamagedError struct {
 	Path string
@@ -178,9 +184,9 @@ func (s *Store) explain(err error) error {
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 			return &DamagedError{Path: s.path, Err: err}
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-			return fmt.Errorf("durable: %s is in use by another process: %w", s.path, err)
+			return fmt.Errorf("durable: %s is %w: %w", s.path, ErrInUse, err)
 		case sqlite3.SQLITE_FULL:
-			return fmt.Errorf("durable: %s has no more room, on the disk or within its bound: %w", s.path, err)
+			return fmt.Errorf("durable: %s has %w: %w", s.path, ErrFull, err)
 		}
 	}
 	return fmt.Errorf("durable: %s: %w", s.path, err)
