@@ -53,6 +53,12 @@ func (g *global) access(c *cobra.Command) *access {
 	f.BoolVar(&a.utc, "utc", false, "print times in UTC, not in the local zone")
 	f.DurationVar(&a.timeout, "timeout", 30*time.Second, "`time` that the command may wait for its answers")
 	f.BoolVar(&a.strict, "strict", false, "with mms://: take nothing from the IED that the standards do not allow")
+	for _, flag := range []string{"to", "jid"} {
+		if err := c.RegisterFlagCompletionFunc(flag, g.completeAccounts); err != nil {
+			panic(err) // the flag is there
+		}
+	}
+	a.completes(c, offerRefs)
 	return a
 }
 

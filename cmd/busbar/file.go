@@ -70,6 +70,7 @@ func (g *global) onFiles(c *cobra.Command, least, most int, do func(ctx context.
 	}
 	a = g.access(c)
 	a.lasting = true
+	a.completes(c, offerFiles)
 	return c
 }
 

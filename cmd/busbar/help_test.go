@@ -87,3 +87,27 @@ func TestTheVersionIsThatOfTheBuild(t *testing.T) {
 		t.Errorf("busbar version prints %q", got)
 	}
 }
+
+// What an IED has is offered to a shell, level by level; without an IED nothing is, and no error is shown.
+func TestShellsCompleteWhatTheIEDHas(t *testing.T) {
+	f := newFolder(t)
+	f.broker()
+	f.ied()
+	for words, want := range map[string]string{
+		"get --jid ems --to pv1 P":                            "PV1LD0/\n",
+		"get --jid ems --to pv1 PV1LD0/MMX":                   "PV1LD0/MMXU1.\n",
+		"set --jid ems --to pv1 PV1LD0/DGEN1.WMax.setMag.":    "PV1LD0/DGEN1.WMax.setMag.f",
+		"watch --jid ems --to pv1 PV1LD0/LLN0.Mea":            "PV1LD0/LLN0.Measurements\tdata set\n",
+		"dataset show --jid ems --to pv1 PV1LD0/LLN0.Mea":     "PV1LD0/LLN0.Measurements\tdata set\n",
+		"rcb show --jid ems --to pv1 PV1LD0/LLN0.brcbStatus0": "PV1LD0/LLN0.brcbStatus01\tBRCB\n",
+		"log query --jid ems --to pv1 P":                      "PV1LD0/LLN0.Events\n",
+		"get --to p":                                          "pv1\n",
+	} {
+		if got := f.must(append([]string{"__complete"}, strings.Split(words, " ")...)...); !strings.Contains("\n"+got, "\n"+want) {
+			t.Errorf("busbar %s completes to %q, want %q", words, got, want)
+		}
+	}
+	if got := f.must("__complete", "get", "--jid", "ems", "--to", "nobody", "P"); got != ":4\n" {
+		t.Errorf("an IED that is not there has %q", got)
+	}
+}

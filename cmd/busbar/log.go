@@ -60,6 +60,7 @@ with its time, gives what followed it.`,
 		RunE: func(c *cobra.Command, args []string) error { return q.run(c.Context(), args) },
 	}
 	q.access = g.access(c)
+	q.completes(c, offerNames(func(peer *session, ctx context.Context, in acsi.Ref) ([]acsi.Ref, error) { return peer.Logs(ctx, in) }))
 	f := c.Flags()
 	f.StringVar(&q.from, "from", "", "`time` in RFC 3339 of the first entry, included")
 	f.StringVar(&q.until, "until", "", "`time` in RFC 3339 of the last entry, included")

@@ -53,6 +53,9 @@ func (g *global) on(c *cobra.Command, least, most int, do func(ctx context.Conte
 		return a.with(c.Context(), func(ctx context.Context, peer *session) error { return do(ctx, a, peer, refs) })
 	}
 	a = g.access(c)
+	if strings.Contains(c.Use, " LD/LN.NAME") && most == 1 && !strings.Contains(c.Short, "control block") {
+		a.completes(c, offerReported)
+	}
 	return c
 }
 

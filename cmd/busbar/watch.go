@@ -58,6 +58,7 @@ status 1.`,
 		RunE: func(c *cobra.Command, args []string) error { return w.run(c.Context(), args) },
 	}
 	w.access = g.access(c)
+	w.completes(c, offerReported)
 	w.lasting = true
 	f := c.Flags()
 	f.DurationVar(&w.interval, "interval", client.DefaultInterval, fmt.Sprintf("`time` from one poll to the next, %v or more", client.MinInterval))
