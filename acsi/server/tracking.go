@@ -29,7 +29,7 @@ const genTrk = "GenTrk"
 // IEC 61850-7-2, 15.3: CST, BTS, UTS, LTS, STS, CTS and those that are made of them.
 type tracker struct {
 	name  string
-	parts map[string]point // its attributes, by their names in lower case
+	parts map[string]point // its attributes, by their names in lower case, but for T, which is not t
 }
 
 // makeTracking finds the data objects that track services, in the order of their references.
@@ -45,7 +45,11 @@ func (e *Engine) makeTracking() error {
 		ref := acsi.MustRef(path).WithFC(acsi.SR)
 		t := tracker{name: ref.Name(), parts: map[string]point{}}
 		for _, part := range e.layout.points[ref].shape.parts {
-			t.parts[strings.ToLower(part.node.Name)], _ = e.layout.below(ref, part.node.Name, acsi.SR)
+			name := part.node.Name
+			if name != "T" {
+				name = strings.ToLower(name)
+			}
+			t.parts[name], _ = e.layout.below(ref, part.node.Name, acsi.SR)
 		}
 		e.trackers = append(e.trackers, t)
 	}
@@ -186,7 +190,7 @@ func (c *call) trackControl(o *controlObject, service string, r control.Request,
 		"ctlval": r.Value,
 		"opertm": value.UTCOf(r.OperTm, 0),
 		"origin": value.StructureOf(value.Int(int64(r.Origin.Cat)), value.Octets([]byte(r.Origin.Ident))),
-		"ctlnum": value.Uint(uint64(r.CtlNum)), "test": value.Bool(r.Test), "check": value.Bits(2, []byte{check}),
+		"ctlnum": value.Uint(uint64(r.CtlNum)), "T": value.UTCOf(r.T, 0), "test": value.Bool(r.Test), "check": value.Bits(2, []byte{check}),
 		"respaddcause": value.Int(int64(cause)),
 	} {
 		if to, ok := t.parts[name]; ok {

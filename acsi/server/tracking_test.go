@@ -35,11 +35,13 @@ func tracks(t testing.TB, b *bench, do, want string) {
 func TestCommandsAreTracked(t *testing.T) {
 	b := controlBench(t, Config{})
 	s := b.as(rbac.Operator)
-	is(t, "select", send(t, s, pos, "SBOw", order{v: on, num: 7, sync: true, lock: true, t: noon}), "")
+	is(t, "select", send(t, s, pos, "SBOw", order{v: on, num: 7, sync: true, lock: true, t: noon.Add(-time.Second)}), "")
 	tracks(t, b, "DpcTrk", "objRef=CTLLD0/CSWI1$CO$Pos, serviceType=44, errorCode=0, originatorID=ann@dso.example, ctlVal=true, origin.orCat=3, "+
 		"origin.orIdent=ems, ctlNum=7, Test=false, Check=11, respAddCause=25")
-	if v, _ := b.Value(acsi.MustRef(ltrk + "DpcTrk.T[SR]")); !timeIs(v, noon) {
-		t.Errorf("T is %s", v)
+	for name, want := range map[string]time.Time{"t": noon, "T": noon.Add(-time.Second)} {
+		if v, _ := b.Value(acsi.MustRef(ltrk + "DpcTrk." + name + "[SR]")); !timeIs(v, want) {
+			t.Errorf("%s is %s, want %v", name, v, want)
+		}
 	}
 	is(t, "select again", send(t, s, pos, "SBOw", order{v: off, num: 8}), "object-already-selected")
 	tracks(t, b, "DpcTrk", "serviceType=44, errorCode=2, ctlVal=false, ctlNum=8, Check=00, respAddCause=19")
