@@ -45,6 +45,8 @@ func sclFiles(t *testing.T) []string {
 }
 
 // What a client gets through the mapping is what the engine says, whatever the PDU size.
+//
+// Conformance: sSrv1-sSrv5, sSrv8, sMdl4-sMdl7, sMdl10, cSrv.
 func TestMappingChangesNothing(t *testing.T) {
 	sizes := map[string]assoc.Config{"65000": {}, "MinPDU": {MaxPDU: assoc.MinPDU}, "by levels": {MaxPDU: assoc.MinPDU, Services: mmsmap.ExtendedNames}}
 	for _, file := range sclFiles(t) {

@@ -126,7 +126,7 @@ func upTo(n int) []int {
 
 // What does not fit into a PDU comes in segments, and arrives whole.
 //
-// Conformance: cRp, cBr.
+// Conformance: sRp5, sBr5, cRp, cBr.
 func TestReportsInSegments(t *testing.T) {
 	f := newFake()
 	c := connect(t, f.services, everyRole(), assoc.Config{MaxPDU: assoc.MinPDU})
