@@ -172,39 +172,45 @@ func (b *blocker) reservedFor(block *controlBlock, client clientLN) []string {
 //
 // IEC 61850-6, 9.3.9.
 func (b *blocker) addLogControl(block *controlBlock) error {
+	log := b.logOf(block)
+	if log.IsZero() { // its reference would be too long
+		return nil
+	}
 	ref, ok, err := b.add(acsi.LCB, block.name, block)
 	if err != nil || !ok {
 		return err
 	}
-	b.out.LogCtrls = append(b.out.LogCtrls, &acsi.LogControl{Ref: ref, DataSet: b.dataSet(block), Log: b.logOf(block),
+	b.out.LogCtrls = append(b.out.LogCtrls, &acsi.LogControl{Ref: ref, DataSet: b.dataSet(block), Log: log,
 		LogEna: block.log.enabled, TrgOps: block.trgOps, IntgPd: uint32(b.number(block, "intgPd", block.period, 32)), Reason: block.log.reason})
 	return nil
 }
 
-// logOf is the log that a log control block writes to, which is there from now on.
+// logOf is the log that a log control block writes to, which is there from now on: where the file names none that can be, it is in
+// the same logical node, or called as the logical device.
 func (b *blocker) logOf(block *controlBlock) acsi.Ref {
 	inst := cmp.Or(block.log.ldInst, b.ld.inst)
-	at := b.lns[[2]string{inst, block.log.ln}]
-	if at == nil {
+	at, found := b.lns[[2]string{inst, block.log.ln}]
+	if !found {
 		b.finding(ruleLogMissing, block.line, block.String(), "there is no logical node %s in logical device %s", quote(block.log.ln), quote(inst))
-		return acsi.Ref{}
+		at = b.placed
 	}
 	name := block.log.name
-	first := name == "" || name == at.ld.inst
+	first := !found || name == "" || name == at.ld.inst // no Log is asked for
 	if name == "" || first && !at.logs[name] && at.logs[at.device.Name] {
 		name = at.device.Name
 	}
 	ref, err := at.ref.Child(name)
 	if err != nil {
 		b.finding(ruleLogMissing, block.line, block.String(), "%v", err)
-		return acsi.Ref{}
-	}
-	if !at.logs[name] {
-		if !first {
-			b.finding(ruleLogMissing, block.line, block.String(), "there is no Log %s in logical device %s", quote(name), quote(inst))
+		name, first = at.device.Name, true
+		if ref, err = at.ref.Child(name); err != nil {
+			return acsi.Ref{}
 		}
-		at.addLog(name)
 	}
+	if !at.logs[name] && !first {
+		b.finding(ruleLogMissing, block.line, block.String(), "there is no Log %s in logical device %s", quote(name), quote(inst))
+	}
+	at.addLog(name)
 	return ref
 }
 

@@ -3,12 +3,15 @@ package scl
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"busbar.example/acsi"
+	"busbar.example/acsi/server"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -204,22 +207,23 @@ func TestWrongControlBlocksAreLeftOut(t *testing.T) {
 			"a01 a02", []string{"scl.control.duplicate"}},
 		"one name under two constraints": {`<ReportControl name="a"/><ReportControl name="a" buffered="true"/><LogControl name="a01" logName=""/>`,
 			"a01 a01 a01", nil},
-		"millions of instances":    {`<ReportControl name="a"><RptEnabled max="4000000"/></ReportControl>`, "99", nil},
-		"more than any number":     {`<ReportControl name="a"><RptEnabled max="99999999999999999999999"/></ReportControl>`, "99", nil},
-		"less than none":           {`<ReportControl name="a"><RptEnabled max="-99999999999999999999999"/></ReportControl>`, "a01", nil},
-		"no number of instances":   {`<ReportControl name="a"><RptEnabled max="two"/></ReportControl>`, "a01", nil},
-		"a reference too long":     {`<ReportControl name="` + long + `" indexed="false"/>`, long, nil},
-		"a name too long":          {`<ReportControl name="` + long + `"/>`, "", []string{"scl.control.name"}},
-		"without a name":           {`<LogControl logName="x"/><GSEControl/><SampledValueControl/>`, "", []string{"scl.control.name", "scl.control.name", "scl.control.name"}},
-		"numbers that are none":    {`<ReportControl name="a" confRev="x" bufTime="-1" intgPd="4294967296"/>`, "a01", []string{"scl.control.value", "scl.control.value", "scl.control.value"}},
-		"a member that is not":     {`<DataSet name="d"><FCDA lnClass="LLN0" doName="Nix" fc="ST"/><FCDA lnClass="LLN0" doName="Beh" fc="ST"/></DataSet>`, "d[1]", []string{"scl.dataset.member"}},
-		"no member that is":        {`<DataSet name="d"><FCDA lnClass="LLN0" doName="Nix" fc="ST"/></DataSet><LogControl name="l" datSet="d" logName=""/>`, "l", []string{"scl.dataset.member", "scl.dataset.empty", "scl.control.dataset"}},
-		"nothing in all of a node": {`<DataSet name="d"><FCDA lnClass="LLN0" fc="MX"/></DataSet>`, "", []string{"scl.dataset.member", "scl.dataset.empty"}},
-		"an index of no array":     {`<DataSet name="d"><FCDA lnClass="LLN0" doName="Beh(0)" fc="ST"/></DataSet>`, "", []string{"scl.dataset.member", "scl.dataset.empty"}},
-		"two data sets":            {set + set, "d[1]", []string{"scl.dataset.name"}},
-		"billions of groups":       {`<SettingControl numOfSGs="2000000000" actSG="1"/>`, "SGCB", []string{"scl.setting-control"}},
-		"a log nowhere":            {`<LogControl name="l" lnClass="GLOG" logName="x"/>`, "l", []string{"scl.log.missing"}},
-		"a log without a name":     {`<LogControl name="l" logName="a b"/>`, "l", []string{"scl.log.missing"}},
+		"millions of instances":            {`<ReportControl name="a"><RptEnabled max="4000000"/></ReportControl>`, "99", nil},
+		"more than any number":             {`<ReportControl name="a"><RptEnabled max="99999999999999999999999"/></ReportControl>`, "99", nil},
+		"less than none":                   {`<ReportControl name="a"><RptEnabled max="-99999999999999999999999"/></ReportControl>`, "a01", nil},
+		"no number of instances":           {`<ReportControl name="a"><RptEnabled max="two"/></ReportControl>`, "a01", nil},
+		"a reference too long":             {`<ReportControl name="` + long + `" indexed="false"/>`, long, nil},
+		"a name too long":                  {`<ReportControl name="` + long + `"/>`, "", []string{"scl.control.name"}},
+		"without a name":                   {`<LogControl logName=""/><GSEControl/><SampledValueControl/>`, "", []string{"scl.control.name", "scl.control.name", "scl.control.name"}},
+		"numbers that are none":            {`<ReportControl name="a" confRev="x" bufTime="-1" intgPd="4294967296"/>`, "a01", []string{"scl.control.value", "scl.control.value", "scl.control.value"}},
+		"a member that is not":             {`<DataSet name="d"><FCDA lnClass="LLN0" doName="Nix" fc="ST"/><FCDA lnClass="LLN0" doName="Beh" fc="ST"/></DataSet>`, "d[1]", []string{"scl.dataset.member"}},
+		"no member that is":                {`<DataSet name="d"><FCDA lnClass="LLN0" doName="Nix" fc="ST"/></DataSet><LogControl name="l" datSet="d" logName=""/>`, "l", []string{"scl.dataset.member", "scl.dataset.empty", "scl.control.dataset"}},
+		"nothing in all of a node":         {`<DataSet name="d"><FCDA lnClass="LLN0" fc="MX"/></DataSet>`, "", []string{"scl.dataset.member", "scl.dataset.empty"}},
+		"an index of no array":             {`<DataSet name="d"><FCDA lnClass="LLN0" doName="Beh(0)" fc="ST"/></DataSet>`, "", []string{"scl.dataset.member", "scl.dataset.empty"}},
+		"two data sets":                    {set + set, "d[1]", []string{"scl.dataset.name"}},
+		"billions of groups":               {`<SettingControl numOfSGs="2000000000" actSG="1"/>`, "SGCB", []string{"scl.setting-control"}},
+		"a log nowhere":                    {`<LogControl name="l" lnClass="GLOG" logName="x"/>`, "l", []string{"scl.log.missing"}},
+		"a Log without a name that can be": {`<Log name="a b"/><LogControl name="l" logName=""/>`, "l", []string{"scl.control.name"}},
+		"a log without a name":             {`<LogControl name="l" logName="a b"/>`, "l", []string{"scl.log.missing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, findings := modelOf(t, file(`<LDevice inst="L"><LN0 lnClass="LLN0" inst="" lnType="T">`+tc.in+`</LN0></LDevice>`, beh), "")
@@ -282,5 +286,37 @@ func TestManyMembersAndBlocks(t *testing.T) {
 	}
 	if len(m.LDs[0].LNs[0].Logs) != n/10 || len(findings) == 0 {
 		t.Errorf("%d logs, %d findings", len(m.LDs[0].LNs[0].Logs), len(findings))
+	}
+}
+
+// Whatever attributes say, what is served of a file is a model that an engine takes.
+func TestWhateverAttributesSayAnEngineTakesTheModel(t *testing.T) {
+	text := blocks(t)
+	quoted := regexp.MustCompile(`"[^"]*"`)
+	places := quoted.FindAllStringIndex(text, -1)
+	words := []string{"", "0", "-1", "4000000", "a b", "LD0", "LLN0", "GGIO", "1", "true", "ST", "SP", "SG", "Dyn", "Fix", "urcb01", strings.Repeat("x", 70), strings.Repeat("y", 130)}
+	served := 0
+	for seed := range uint64(600) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		at, word := places[r.IntN(len(places))], words[r.IntN(len(words))]
+		if other := places[r.IntN(len(places))]; r.IntN(3) == 0 {
+			word = text[other[0]+1 : other[1]-1]
+		}
+		broken := text[:at[0]] + `"` + word + `"` + text[at[1]:]
+		d, err := Parse(strings.NewReader(broken))
+		if err != nil {
+			continue
+		}
+		m, _, err := d.Model("BLK", "")
+		if err != nil {
+			continue
+		}
+		if _, err := server.New(server.Config{Model: m}); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		served++
+	}
+	if served < 300 {
+		t.Errorf("%d of 600 were served", served)
 	}
 }

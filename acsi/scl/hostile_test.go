@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"busbar.example/acsi"
+	"busbar.example/acsi/server"
 )
 
 // file puts an IED and templates into a file.
@@ -245,7 +246,7 @@ func TestReaderThatFails(t *testing.T) {
 func FuzzSCL(f *testing.F) {
 	f.Add([]byte(file(oneLN, beh)))
 	f.Add([]byte("<!DOCTYPE a><SCL/>"))
-	for _, name := range []string{"corners.scd", "sound.cid"} {
+	for _, name := range []string{"corners.scd", "sound.cid", "blocks.scd"} {
 		text, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)
@@ -268,6 +269,9 @@ func FuzzSCL(f *testing.F) {
 					for _, ln := range ld.LNs {
 						checkLN(t, ld, ln)
 					}
+				}
+				if _, err := server.New(server.Config{Model: m}); err != nil {
+					t.Fatal(err) // data sets and control blocks included
 				}
 			}
 		}

@@ -252,7 +252,12 @@ func (m *modeller) addLN(at *placed, name, el string) (bool, error) {
 		m.lns[key] = at
 	}
 	for _, log := range ln.logs {
-		at.addLog(cmp.Or(log, at.device.Name))
+		log = cmp.Or(log, at.device.Name)
+		if _, err := ref.Child(log); err != nil {
+			m.finding(ruleBlockName, ln.line, el, "its Log %s is left out: %v", quote(log), err)
+			continue
+		}
+		at.addLog(log)
 	}
 	v := &valuer{modeller: m, ln: out, index: map[valueKey]int{}}
 	for _, d := range p.defaults {

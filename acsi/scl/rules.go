@@ -168,7 +168,7 @@ var rules = [numRules]Rule{
 	ruleDataSetName:     {"scl.dataset.name", SeverityError, "a DataSet's name cannot be one, or two of a logical node have it; it, or the later one, is left out", "rename the DataSet"},
 	ruleDataSetEmpty:    {"scl.dataset.empty", SeverityWarning, "a DataSet has no member that there is; it is left out", "add members, or remove it"},
 	ruleMember:          {"scl.dataset.member", SeverityError, "a member of a DataSet points at nothing in the model; it is left out", "correct the FCDA"},
-	ruleBlockName:       {"scl.control.name", SeverityError, "a control block's name cannot be one; it is left out", "use letters, digits and _, at most 32 characters"},
+	ruleBlockName:       {"scl.control.name", SeverityError, "the name of a control block or Log cannot be one; it is left out", "use letters, digits and _, at most 32 characters"},
 	ruleBlockTwice:      {"scl.control.duplicate", SeverityError, "two control blocks of one kind in a logical node have the same name; the later one is left out", "rename one of them"},
 	ruleLongName:        {"scl.control.name-length", SeverityWarning, "the name of a DataSet or control block is longer than 32 characters: some clients will not read it", "shorten it"},
 	ruleBlockValue:      {"scl.control.value", SeverityError, "an attribute of a control block is no number, text or word that it can be; it is left out", "correct the attribute"},
@@ -178,5 +178,5 @@ var rules = [numRules]Rule{
 	ruleReportClient:    {"scl.report.client-address", SeverityWarning, "a ClientLN names an access point of which the file has no address; the instance is reserved for nobody", "add a ConnectedAP with a JID, or correct iedName and apRef"},
 	ruleReportID:        {"scl.report.id", SeverityWarning, "two ReportControls of an IED have the same rptID: clients may take one for the other", "give each an rptID of its own, or none"},
 	ruleReportPeriod:    {"scl.report.period", SeverityInfo, "intgPd is given, and TrgOps does not allow periodic reports", "set period in TrgOps, or remove intgPd"},
-	ruleLogMissing:      {"scl.log.missing", SeverityWarning, "logName of a LogControl names no Log of its logical node; there is one all the same, unless there is no logical node", "add the Log, or correct logName"},
+	ruleLogMissing:      {"scl.log.missing", SeverityWarning, "logName of a LogControl names no Log of its logical node; there is one all the same, in its own logical node where there is no such one", "add the Log, or correct logName"},
 }
