@@ -20,6 +20,9 @@ import (
 const asBusbar = "BUSBAR_TEST_PROCESS"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == plantProgram {
+		plant(os.Args[2])
+	}
 	if os.Getenv(asBusbar) != "" {
 		main()
 	}
@@ -145,6 +148,16 @@ func (p *process) stop() (status int, said string) {
 		p.cmd.Wait()
 	}
 	return p.cmd.ProcessState.ExitCode(), p.rest.String()
+}
+
+// kill ends the process with SIGKILL.
+func (p *process) kill() {
+	p.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Error(err)
+	}
+	<-p.ended
+	p.cmd.Wait() // its status says that it was killed
 }
 
 // broker starts the folder's broker on a free port and gives its address.
