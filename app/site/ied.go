@@ -101,6 +101,11 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.SCL, err)
 	}
+	if process != nil {
+		if err := process.Attach(engine); err != nil {
+			return err
+		}
+	}
 	defer runEngine(ctx, engine, o.Logger)()
 	ied := &servedIED{site: s, IEDOptions: o, RunningIED: RunningIED{Model: model, Findings: findings, Engine: engine}}
 	ctx, cancel := context.WithCancel(ctx)
@@ -111,9 +116,6 @@ func (s *Site) RunIED(ctx context.Context, o IEDOptions) (err error) {
 	ied.running.Go(func() { clock.run(ctx, o.Audit, engine) })
 	clock.awaitTime(ctx)
 	if process != nil {
-		if err := process.Attach(engine); err != nil {
-			return err
-		}
 		ied.running.Go(func() { process.Run(ctx) })
 	}
 	if o.Sim {

@@ -42,7 +42,7 @@ func at(line int, ref, point string, err error, hint string) error {
 
 const (
 	hintPoint = "write MODEL.POINT as the SunSpec model definitions name it, as 701.W or 705.Crv[1].Pt[2].V"
-	hintRef   = "write the reference of a leaf with its functional constraint, as LD/MMXU1.TotW.mag.f[MX]; `busbar browse` shows them"
+	hintRef   = "write the reference of a leaf with its functional constraint, as LD/MMXU1.TotW.mag.f[MX]"
 	hintMap   = "list in map what each number of the point means"
 )
 
