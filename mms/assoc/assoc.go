@@ -69,7 +69,8 @@ type Serve func(*Association) (Handler, mms.ServiceSupportOptions, error)
 
 // Accept waits for the peer's request for an association on link and answers it. It owns link from then
 // on, and closes it when it fails. serve is called once the peer is known, before it is answered: it says
-// what Config.Handler and Config.Services would otherwise; an error refuses the association.
+// what Config.Handler and Config.Services would otherwise; an error refuses the association: an *InitiateError says to the peer
+// why, of any other it hears that access is denied.
 func Accept(ctx context.Context, link Link, cfg Config, serve Serve) (*Association, error) {
 	a, err := newAssociation(link, cfg)
 	if err == nil {
@@ -124,8 +125,11 @@ func (a *Association) accept(ctx context.Context, serve Serve) error {
 	}
 	handler, services, refusal := serve(a)
 	if refusal != nil {
-		reject := &mms.InitiateError{ServiceError: mms.ServiceError{ErrorClass: mms.AccessObjectAccessDenied}}
-		return errors.Join(refusal, a.link.Send(ctx, reject))
+		why := mms.ErrorClass(mms.AccessObjectAccessDenied)
+		if told, ok := errors.AsType[*InitiateError](refusal); ok {
+			why = told.Class
+		}
+		return errors.Join(refusal, a.link.Send(ctx, &mms.InitiateError{ServiceError: mms.ServiceError{ErrorClass: why}}))
 	}
 	a.cfg.Handler, a.machine.cfg.Services = handler, services
 	st := a.machine.input(pdu)

@@ -56,12 +56,25 @@ type InitiateError struct {
 	Remote bool
 }
 
+// ErrNoRoom refuses an association where there are as many as there may be.
+var ErrNoRoom error = &InitiateError{Class: mms.ResourceCapabilityUnavailable}
+
 // Error says who refused, and why.
 func (e *InitiateError) Error() string {
+	who := "association refused"
 	if e.Remote {
-		return fmt.Sprintf("the peer refuses the association: %v", e.Class)
+		who = "the peer refuses the association"
 	}
-	return fmt.Sprintf("association refused: %v", e.Class)
+	if e.Is(ErrNoRoom) {
+		return fmt.Sprintf("%s: it has as many as it may have (%v)", who, e.Class)
+	}
+	return fmt.Sprintf("%s: %v", who, e.Class)
+}
+
+// Is reports whether target is an *InitiateError of the same class and code.
+func (e *InitiateError) Is(target error) bool {
+	t, ok := target.(*InitiateError)
+	return ok && t.Class == e.Class
 }
 
 // ProtocolError says that the peer broke a rule of the association, which ends it.

@@ -17,6 +17,10 @@ type ServerConfig struct {
 	Association assoc.Config                     // sizes and numbers, and ExtendedNames; Handler, the other Services and Fault are set here
 	Identity    Identity                         // of the IED, as Identify tells it
 	Fault       func(error)                      // hears of faults that the peer is not told of; nil drops them
+
+	// Admit decides on a peer that asks for an association: an error refuses it, as Serve of the package assoc says. leave is called
+	// once the association has ended. nil: all are taken.
+	Admit func(rbac.Subject) (leave func(), err error)
 }
 
 // Serve answers one peer on link until the association ends or ctx does. It returns nil after an orderly
@@ -27,8 +31,17 @@ func Serve(ctx context.Context, link assoc.Link, cfg ServerConfig) error {
 	}
 	ac := cfg.Association
 	ac.Fault = cfg.Fault
+	leave := func() {}
+	defer func() { leave() }()
 	s := &server{identity: cfg.Identity, fault: cfg.Fault, refs: make(references), dataSets: make(references)}
 	a, err := assoc.Accept(ctx, link, ac, func(a *assoc.Association) (assoc.Handler, mms.ServiceSupportOptions, error) {
+		if cfg.Admit != nil {
+			left, err := cfg.Admit(a.Peer())
+			if err != nil {
+				return nil, mms.ServiceSupportOptions{}, err
+			}
+			leave = left
+		}
 		s.association = a
 		s.services = cfg.Services(a.Peer())
 		support := supportOf(s.services.Supported())
