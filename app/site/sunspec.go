@@ -51,7 +51,7 @@ type mappingWrite struct {
 	Value float64 `yaml:"value"`
 }
 
-const hintMapping = "its fields are connect, unit, poll, timeout, gone, values, controls and settings: docs/process.md has an example"
+const hintMapping = "its fields are connect, unit, poll, timeout, gone, values, controls and settings: docs/sunspec.md explains them"
 
 // readMapping reads a mapping file.
 func readMapping(file string) (sunspec.Mapping, error) {

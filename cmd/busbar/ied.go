@@ -24,7 +24,7 @@ func (g *global) iedCommand() *cobra.Command {
 model, with the values that the file gives. With --sim the values move as those
 of a plant would; with --process a program has them and decides on commands, and
 speaks JSON lines on its standard input and output, or a SunSpec device does, as
-a mapping file says (see docs/process.md).
+a mapping file says (see docs/process.md and docs/sunspec.md).
 
 With --listen-mms clients of IEC 61850-8-1 (MMS over TCP) are served too, those
 that mms in busbar.yaml gives roles to. Without --jid only they are.`,
