@@ -122,8 +122,8 @@ func (p *Process) Attach(e *server.Engine) error {
 
 // Run polls the device, and connects to it again whenever it has been lost, until ctx ends. Attach comes before it.
 func (p *Process) Run(ctx context.Context) {
-	pause := firstPause
-	var waiting *job // of a connection that the device had closed before
+	pause, lost := firstPause, "" // lost is what was said of the last loss
+	var waiting *job              // of a connection that the device had closed before
 	for {
 		s, err := p.connect(ctx)
 		if err == nil {
@@ -133,7 +133,7 @@ func (p *Process) Run(ctx context.Context) {
 			p.session.Store(nil)
 			s.conn.net.Close()
 			if s.polls > 0 {
-				pause = firstPause
+				pause, lost = firstPause, ""
 			}
 		}
 		if ctx.Err() != nil {
@@ -146,7 +146,11 @@ func (p *Process) Run(ctx context.Context) {
 		waiting.end(acsi.AbortionByCommunicationLoss)
 		waiting = nil
 		wait := pause/2 + rand.N(pause/2)
-		p.cfg.Logger.Warn("the SunSpec device is lost: its values are old, and commands are refused", "device", p.cfg.Mapping.Connect,
+		level := slog.LevelDebug
+		if text := err.Error(); text != lost {
+			lost, level = text, slog.LevelWarn
+		}
+		p.cfg.Logger.Log(ctx, level, "the SunSpec device is lost: its values are old, and commands are refused", "device", p.cfg.Mapping.Connect,
 			"err", err, "again in", wait.Round(time.Millisecond))
 		p.age(time.Now())
 		if !p.rest(ctx, wait) {
