@@ -40,8 +40,8 @@ var stands = []struct {
 func (e *Engine) makeSubstitution() error {
 	e.subs = substitutions{held: map[int]value.Value{}}
 	for ref := range e.layout.points {
-		name := ref.Name()
-		if ref.FC() == acsi.SV && name == "subEna" || ref.FC() == acsi.BL && name == "blkEna" && !e.layout.has(ref.Parent(), "subEna", acsi.SV) {
+		if fc := ref.FC(); fc == acsi.SV && ref.Name() == "subEna" ||
+			fc == acsi.BL && ref.Name() == "blkEna" && !e.layout.has(ref.Parent(), "subEna", acsi.SV) {
 			e.addSubstitution(ref.Parent().WithFC(0))
 		}
 	}
