@@ -18,7 +18,7 @@ import (
 type Phase = control.Phase
 
 // The phases. Selecting, Arming and Operating ask whether it may be: the answer comes at once. Executing asks to carry it out: the
-// answer comes when the process has done so. Deselected says that a selection has ended without a command; its answer does not count.
+// answer comes when the process has done so. Deselected says that a selection has ended, after its command or without; its answer does not count.
 const (
 	Selecting  = control.Selecting
 	Arming     = control.Arming

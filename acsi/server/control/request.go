@@ -78,7 +78,7 @@ const (
 	Arming                      // may it be kept for its time?
 	Operating                   // may it be carried out now?
 	Executing                   // carry it out
-	Deselected                  // it is no longer selected: cancelled, timed out, or its client has gone
+	Deselected                  // it is no longer selected: its command is over, it was cancelled, its time is over, or its client has gone
 )
 
 var phaseNames = [...]string{"", "selecting", "arming", "operating", "executing", "deselected"}
