@@ -34,6 +34,7 @@ type scheduleNode struct {
 	starts  []int  // leaves of setTm
 	cals    []cals // of setCal
 	touched bool
+	kept    *keptNode
 
 	numEntr, interval, priority, event, reuse, input, beh int // leaves, or -1
 
@@ -80,9 +81,11 @@ func (e *Engine) makeSchedules() error {
 // startSchedules lets the schedules read their settings, once all values are as they were kept.
 func (e *Engine) startSchedules() {
 	for _, n := range e.schedules.list {
+		n.kept.begin()
 		n.settle(e.cfg.Now())
 	}
 	for _, c := range e.schedules.controllers {
+		c.kept.begin()
 		c.settle(e.cfg.Now())
 	}
 }
@@ -119,6 +122,7 @@ func (e *Engine) newSchedule(ref acsi.Ref, node *acsi.Node) *scheduleNode {
 	}
 	n.state, n.entry, n.fault = n.handle("SchdSt.stVal"), n.handle("SchdEntr.stVal"), n.handle("SchdEnaErr.stVal")
 	n.started, n.next, n.value = n.handle("ActStrTm.stVal"), n.handle("NxtStrTm.stVal"), e.scheduledValue(ref)
+	n.kept = e.newKeptNode(ref, &n.machine)
 	e.watchSettings(n, ref)
 	for name, enables := range map[string]bool{"EnaReq": true, "DsaReq": false} {
 		if at, err := ref.Child(name); err == nil {
@@ -300,6 +304,7 @@ func (e *Engine) referred(text string) (acsi.Ref, bool) {
 func (n *scheduleNode) update() {
 	s := n.machine.Status()
 	n.e.alarm(n.machine.Next())
+	n.kept.changed()
 	if s == n.shown && s.State != schedule.Running {
 		return
 	}

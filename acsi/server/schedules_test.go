@@ -23,6 +23,7 @@ type derPlant struct {
 	t  *testing.T
 	ld string
 	acsi.Services
+	stop func() // as if its process ended
 }
 
 func newDERPlant(t *testing.T, file string, cfg Config) *derPlant {
@@ -46,11 +47,12 @@ func newDERPlant(t *testing.T, file string, cfg Config) *derPlant {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { e.Run(ctx) })
-	t.Cleanup(func() {
+	stop := func() {
 		cancel()
 		running.Wait()
-	})
-	return &derPlant{Engine: e, t: t, ld: cfg.Model.LDs[0].Name, Services: e.Services(subject(rbac.Operator, rbac.Engineer))}
+	}
+	t.Cleanup(stop)
+	return &derPlant{Engine: e, stop: stop, t: t, ld: cfg.Model.LDs[0].Name, Services: e.Services(subject(rbac.Operator, rbac.Engineer))}
 }
 
 // set writes a setting.
@@ -269,5 +271,35 @@ func TestScheduleSetsASetting(t *testing.T) {
 		p.set("FSCC1.Schd01.setSrcRef[SP]", value.Visible("PV1LD0/FSCH2"))
 		p.wait(15 * time.Minute)
 		p.expect("without its schedule", map[string]string{"FSCC1.ActSchdRef.stVal[ST]": `visible-string ""`, "DGEN1.WMax.setMag.f[SP]": "float32 80"})
+	})
+}
+
+// What a client has loaded, and what runs, is there after a restart.
+func TestScheduleGoesOnAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := &shelf{}
+		p := newDERPlant(t, "pv.cid", Config{State: state})
+		p.set("FSCH1.StrTm01.setTm[SP]", acsi.Timestamp{Time: time.Now().Add(time.Hour)}.Value())
+		p.set("FSCH1.ValASG002.setMag.f[SP]", value.Float(33))
+		p.set("FSCC1.Schd02.setSrcRef[SP]", value.Visible(""))
+		p.operate("FSCH1.EnaReq")
+		p.operate("FSCH2.EnaReq")
+		p.operate("FSCH2.DsaReq")
+		p.wait(time.Hour + time.Minute)
+		p.stop()
+		time.Sleep(16 * time.Minute)
+		p = newDERPlant(t, "pv.cid", Config{State: state})
+		p.wait(0)
+		p.expect("after a restart", map[string]string{"FSCH1.SchdSt.stVal[ST]": "integer 4", "FSCH1.SchdEntr.stVal[ST]": "integer 2", "FSCH2.SchdSt.stVal[ST]": "integer 1",
+			"FSCC1.ActSchdRef.stVal[ST]": `visible-string "PV1LD0/FSCH1"`, "DWMX1.WMaxSptPct.mxVal.f[MX]": "float32 33", "FSCC1.Schd02.setSrcRef[SP]": `visible-string ""`})
+		p.stop()
+		for _, wrong := range []string{"", "x", "\x01"} {
+			if err := p.loadSchedule(Record{Table: tableSchedules, Name: "PV1LD0/FSCH1", Data: []byte(wrong)}); err == nil {
+				t.Errorf("%q is taken", wrong)
+			}
+		}
+		if err := p.loadSchedule(Record{Table: tableSchedules, Name: "PV1LD0/FSCH9"}); err != nil {
+			t.Errorf("what is no more: %v", err)
+		}
 	})
 }

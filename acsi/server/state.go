@@ -51,6 +51,7 @@ const (
 	tableSettings  = "setting"
 	tableLogBlocks = "lcb"
 	tableLogs      = "log"
+	tableSchedules = "schedule"
 )
 
 // A saver has records to keep. It is called with the lock held.
@@ -97,6 +98,7 @@ func (e *Engine) loadState() error {
 		tableSettings:  e.loadSettings,
 		tableLogBlocks: e.loadLogBlock,
 		tableLogs:      e.loadLogEntry,
+		tableSchedules: e.loadSchedule,
 	}
 	err := e.saving.state.Load(func(r Record) error {
 		if load := loaders[r.Table]; load != nil {

@@ -106,12 +106,14 @@ type Status struct {
 
 // Configure gives the schedule its settings. A run goes on with the interval and the number of entries that it began with.
 func (m *Machine) Configure(now time.Time, s Settings) {
-	m.Tick(now)
+	if !m.now.IsZero() { // there are settings by which to go until now
+		m.Tick(now)
+	}
 	m.settings = s
 	if m.enabled && !m.running {
 		m.wait(now)
-		m.Tick(now)
 	}
+	m.Tick(now)
 }
 
 // wait is for the first start from that time on, unless the settings have become wrong.
@@ -194,6 +196,31 @@ func (m *Machine) stop() {
 }
 
 func (m *Machine) end() time.Time { return m.started.Add(time.Duration(m.entries) * m.interval) }
+
+// Kept is what of the schedule outlives a restart.
+type Kept struct {
+	Enabled  bool
+	Started  time.Time // of the run; zero where it does not run
+	Entries  int       // of the run
+	Interval time.Duration
+}
+
+// Keep is what is to be kept now.
+func (m *Machine) Keep() Kept {
+	k := Kept{Enabled: m.enabled}
+	if m.running {
+		k.Started, k.Entries, k.Interval = m.started, m.entries, m.interval
+	}
+	return k
+}
+
+// Restore gives a new schedule what was kept of it, before its settings. A run goes on where it should be by now.
+func (m *Machine) Restore(k Kept) {
+	m.enabled = k.Enabled
+	if k.Enabled && !k.Started.IsZero() && k.Entries > 0 && k.Entries <= MaxValues && k.Interval > 0 && k.Interval <= MaxInterval {
+		m.running, m.started, m.entries, m.interval = true, k.Started, k.Entries, k.Interval
+	}
+}
 
 // Next is when Tick is due; the zero time: not before something else happens.
 func (m *Machine) Next() time.Time {

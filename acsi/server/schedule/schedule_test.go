@@ -93,6 +93,43 @@ func TestSchedulesInTheCourseOfTime(t *testing.T) {
 	}
 }
 
+func TestScheduleGoesOnAfterARestart(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		before   time.Duration // noon is when it was enabled, and it starts a minute later
+		disabled bool
+		after    time.Duration
+		want     string
+	}{
+		{"before its start", 0, false, 30 * time.Second, "ready next 1m0s"},
+		{"over its start", 0, false, 90 * time.Second, "start time required"},
+		{"within its run", 90 * time.Second, false, 3 * time.Minute, "running entry 3 since 1m0s"},
+		{"over its end", 90 * time.Second, false, 5 * time.Minute, "not ready"},
+		{"disabled", 90 * time.Second, true, 2 * time.Minute, "not ready"},
+	} {
+		m := &Machine{}
+		m.Configure(noon, three(at(time.Minute)))
+		m.Enable(noon)
+		m.Tick(noon.Add(tc.before))
+		if tc.disabled {
+			m.Disable(noon.Add(tc.before))
+		}
+		kept := m.Keep()
+		m = &Machine{}
+		m.Restore(kept)
+		m.Configure(noon.Add(tc.after), three(at(time.Minute)))
+		if got := told(m.Status()); got != tc.want {
+			t.Errorf("%s: got %s, want %s", tc.name, got, tc.want)
+		}
+	}
+	m := &Machine{}
+	m.Restore(Kept{Enabled: true, Started: noon, Entries: 1 << 40, Interval: time.Hour})
+	m.Configure(noon, three())
+	if got := told(m.Status()); got != "start time required" {
+		t.Errorf("a run that cannot have been: %s", got)
+	}
+}
+
 func TestCalendarTimes(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
