@@ -48,7 +48,7 @@ func sclFiles(t *testing.T) []string {
 //
 // Conformance: sSrv1-sSrv5, sSrv8, sMdl4-sMdl7, sMdl10, cSrv.
 func TestMappingChangesNothing(t *testing.T) {
-	sizes := map[string]assoc.Config{"65000": {}, "MinPDU": {MaxPDU: assoc.MinPDU}, "by levels": {MaxPDU: assoc.MinPDU, Services: mmsmap.ExtendedNames}}
+	sizes := map[string]assoc.Config{"65000": {}, "MinPDU": {MaxPDU: assoc.MinPDU}}
 	for _, file := range sclFiles(t) {
 		all := models(t, file)
 		for size, cfg := range sizes {

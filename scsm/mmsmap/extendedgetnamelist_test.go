@@ -82,6 +82,36 @@ func TestNamesLevelByLevel(t *testing.T) {
 	}
 }
 
+// Names that come level by level are those that the engine gives.
+func TestLevelsChangeNothing(t *testing.T) {
+	for _, file := range []string{"pv.cid", "feeder.cid"} {
+		e := engine(t, file)
+		w := connect(t, e.Services, everyRole(), assoc.Config{MaxPDU: assoc.MinPDU, Services: mmsmap.ExtendedNames})
+		c := comparison{t, e.Services(everyRole()), w, nil}
+		ctx := t.Context()
+		for _, ld := range same(c, "GetServerDirectory", c.engine.GetServerDirectory, c.client.GetServerDirectory) {
+			lns := same(c, "GetLogicalDeviceDirectory "+ld,
+				func(ctx context.Context) ([]string, error) { return c.engine.GetLogicalDeviceDirectory(ctx, ld) },
+				func(ctx context.Context) ([]string, error) { return c.client.GetLogicalDeviceDirectory(ctx, ld) })
+			for _, ln := range lns {
+				node, err := c.engine.GetDataDefinition(ctx, acsi.MustRef(ld+"/"+ln))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, fc := range append(node.FCs(), 0) {
+					ref := acsi.MustRef(ld + "/" + ln).WithFC(fc)
+					same(c, "GetLogicalNodeDirectory "+ref.String(),
+						sorted(func() ([]string, error) { return c.engine.GetLogicalNodeDirectory(ctx, ref) }),
+						sorted(func() ([]string, error) { return c.client.GetLogicalNodeDirectory(ctx, ref) }))
+				}
+			}
+		}
+		if faults := w.Faults(); len(faults) > 0 {
+			t.Errorf("faults: %v", faults)
+		}
+	}
+}
+
 // Only where both ends have offered it.
 func TestLevelsAreAgreedOn(t *testing.T) {
 	offer := assoc.Config{Services: mmsmap.ExtendedNames}
@@ -149,13 +179,8 @@ func TestLevelsThatMakeNoSense(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := <-accepted
-		for _, ask := range []func() ([]string, error){
-			func() ([]string, error) { return c.GetLogicalDeviceDirectory(t.Context(), "LD") },
-			func() ([]string, error) { return c.GetLogicalNodeDirectory(t.Context(), acsi.MustRef("LD/LN[ST]")) },
-		} {
-			if got, err := ask(); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("got %d names and %v, want an error with %q", len(got), err, want)
-			}
+		if got, err := c.GetLogicalNodeDirectory(t.Context(), acsi.MustRef("LD/LN[ST]")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %d names and %v, want an error with %q", len(got), err, want)
 		}
 		c.Abort()
 		s.Abort()
