@@ -128,6 +128,8 @@ func TestStandardEnumsByName(t *testing.T) {
 		{"TotW", "multiplier", 0, ""},
 		{"Str", "dirGeneral", 2, "backward"},
 		{"GnOpSt", "stVal", 99, "Other"},
+		{"SchdSt", "stVal", 4, "running"},
+		{"SchdEnaErr", "stVal", 99, "other"},
 	} {
 		e := StandardEnum(tc.do, tc.attr)
 		if e == nil {

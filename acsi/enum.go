@@ -68,6 +68,9 @@ var (
 //
 // IEC 61850-7-4, 6; the generator's operating state: IEC 61850-7-420.
 var enumOfDO = map[string]*Enum{
+	"SchdSt": enumFrom("ScheduleStateKind", 1, "not ready", "start time required", "ready", "running"),
+	"SchdEnaErr": enumFrom("ScheduleEnablingErrorKind", 1, "none", "missing valid NumEntr", "missing valid SchdIntv",
+		"missing valid schedule values", "inconsistent values CDC", "missing valid StrTm").with(99, "other"),
 	"Beh":       behaviour,
 	"Mod":       behaviour,
 	"Health":    health,
