@@ -58,7 +58,7 @@ func (c *Client) DeleteFile(ctx context.Context, name string) error {
 
 // fileDirectory answers with as many files as fit into one PDU.
 func (s *server) fileDirectory(ctx context.Context, r *mms.FileDirectoryRequest) (mms.ConfirmedServiceResponse, error) {
-	files, err := s.services.GetFiles(ctx, fileName(r.FileSpecification))
+	files, err := s.services.GetFiles(ctx, fileAsked(r.FileSpecification))
 	if err != nil {
 		return nil, errorsOfFiles.of(err)
 	}
@@ -84,7 +84,7 @@ func (s *server) fileDirectory(ctx context.Context, r *mms.FileDirectoryRequest)
 
 // fileDelete removes a file.
 func (s *server) fileDelete(ctx context.Context, r *mms.FileDeleteRequest) (mms.ConfirmedServiceResponse, error) {
-	if err := s.services.DeleteFile(ctx, fileName(r.FileName)); err != nil {
+	if err := s.services.DeleteFile(ctx, fileAsked(r.FileName)); err != nil {
 		return nil, errorsOfFiles.of(err)
 	}
 	return &mms.FileDeleteResponse{}, nil

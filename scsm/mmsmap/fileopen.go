@@ -83,7 +83,7 @@ func (s *server) fileOpen(ctx context.Context, r *mms.FileOpenRequest) (mms.Conf
 	if s.files.full() {
 		return nil, errorsOfFiles.of(acsi.Errorf(acsi.TemporarilyUnavailable, "%d files are open", maxOpenFiles))
 	}
-	f, about, err := s.services.OpenFile(ctx, fileName(r.FileName), r.InitialPosition)
+	f, about, err := s.services.OpenFile(ctx, fileAsked(r.FileName), r.InitialPosition)
 	if err != nil {
 		return nil, errorsOfFiles.of(err)
 	}

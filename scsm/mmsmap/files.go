@@ -3,6 +3,7 @@ package mmsmap
 import (
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"busbar.example/acsi"
@@ -19,6 +20,9 @@ func fileNamed(name string) mms.FileName {
 	}
 	return mms.FileName{name}
 }
+
+// fileAsked is the file that a client means: clients of some makers begin at the root with /, others without.
+func fileAsked(name mms.FileName) string { return strings.TrimPrefix(fileName(name), "/") }
 
 // generalized is the form of GeneralizedTime that is sent. ISO 8824-1, GeneralizedTime.
 const generalized = "20060102150405Z"

@@ -101,6 +101,24 @@ func TestFilesAreListedAndDeleted(t *testing.T) {
 	}
 }
 
+// Clients of some makers begin names with a /: that is the root, as no name is.
+func TestNamesFromTheRoot(t *testing.T) {
+	f := newFake()
+	c := connect(t, f.services, everyRole(), assoc.Config{})
+	r, _, err := c.OpenFile(t.Context(), "/a/b", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list := c.GetFiles(t.Context(), "/")
+	if err := errors.Join(r.Close(), list, c.DeleteFile(t.Context(), "/a"), c.SetFile(t.Context(), "/c", strings.NewReader("x"))); err != nil {
+		t.Error(err)
+	}
+	want := []string{`open "a/b" at 0`, `files ""`, "close", `remove "a"`, `write "c"`}
+	if diff := cmp.Diff(want, f.heard()); diff != "" {
+		t.Errorf("the services hear (-want +got):\n%s", diff)
+	}
+}
+
 // Conformance: cFt.
 func TestErrorsOfFiles(t *testing.T) {
 	f := newFake()

@@ -135,7 +135,7 @@ func (s *server) obtainFile(ctx context.Context, r *mms.ObtainFileRequest) (mms.
 		return nil, serviceError(acsi.Errorf(acsi.ObjectAccessUnsupported, "files are fetched of who asks for it only"))
 	}
 	f := &fetched{peerFile: peerFile{ctx: ctx, association: s.association}, source: r.SourceFile}
-	err := s.services.SetFile(ctx, fileName(r.DestinationFile), f)
+	err := s.services.SetFile(ctx, fileAsked(r.DestinationFile), f)
 	closed := f.Close()
 	if err != nil {
 		return nil, errorsOfFiles.of(err)
