@@ -37,8 +37,8 @@ type Party struct {
 // silent is the logger where none is given.
 var silent = slog.New(slog.DiscardHandler)
 
-// endpoint connects a party to the broker. endTrust verifies its peers.
-func (s *Site) endpoint(ctx context.Context, p Party, endTrust *pki.Trust, serve bool) (*xmpp82.Endpoint, error) {
+// endpoint connects a party to the broker. endTrust verifies its peers, who may have serve associations at once.
+func (s *Site) endpoint(ctx context.Context, p Party, endTrust *pki.Trust, serve int) (*xmpp82.Endpoint, error) {
 	wireTrust, err := s.trust(pki.E2M)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (s *Site) endpoint(ctx context.Context, p Party, endTrust *pki.Trust, serve
 	cfg := xmpp82.Config{
 		XMPP: xmpp.Config{JID: p.JID, Trust: wireTrust, AllowUnbound: s.Config.AllowUnbound,
 			Logger: p.Logger, Audit: p.Audit, Trace: cmp.Or(p.Stream, steps(p.Logger))},
-		Serve: serve,
+		Serve: serve > 0, MaxAssociations: serve,
 		Trace: p.Carried,
 	}
 	if file := s.passwordOf(p); file != "" {

@@ -49,6 +49,8 @@ func HintFor(err error) string {
 		return negotiation.Hint
 	case errors.As(err, &overTCP) && overTCP.Remote:
 		return refusedHint(overTCP)
+	case errors.Is(err, assoc.ErrNoRoom), errors.Is(err, xmpp82.ErrNoRoom):
+		return "it serves as many clients as it may: end another, or try again once one has left"
 	case errors.As(err, &unreachable):
 		return "is it running? Start it with `busbar ied --jid " + unreachable.Peer.Bare().String() + " --scl FILE`"
 	case errors.As(err, &mode):

@@ -182,7 +182,7 @@ func (d *servedIED) overXMPP(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.Endpoint, err = d.site.endpoint(ctx, d.Party, trust, true); err != nil {
+	if d.Endpoint, err = d.site.endpoint(ctx, d.Party, trust, d.site.Config.IED.associationsOf(d.Model)); err != nil {
 		return err
 	}
 	d.running.Go(func() { watchRevocation(ctx, d.Refresh, d.Logger, d.Endpoint.Recheck, trust) })
@@ -198,7 +198,7 @@ func (d *servedIED) overXMPP(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%v: the XMPP session has ended: %w", d.JID, cmp.Or(d.Endpoint.Session().Err(), err))
 		}
-		d.running.Go(func() { d.serve(ctx, link, d.site.associations()) })
+		d.running.Go(func() { d.serve(ctx, link, mmsmap.ServerConfig{Association: d.site.associations()}) })
 	}
 }
 
@@ -209,6 +209,7 @@ func (d *servedIED) overTCP(ctx context.Context) error {
 		return err
 	}
 	d.tcp, d.RunningIED.MMS = l, l.Addr()
+	admit := admission(d.site.Config.IED.associationsOf(d.Model))
 	d.running.Go(func() { watchRevocation(ctx, d.Refresh, d.Logger, l.Recheck, trust) })
 	d.running.Go(func() {
 		for {
@@ -216,7 +217,9 @@ func (d *servedIED) overTCP(ctx context.Context) error {
 			if err != nil {
 				return
 			}
-			d.running.Go(func() { d.serve(ctx, link, d.site.mmsAssociations(d.IEDOptions.MMS.Strict)) })
+			d.running.Go(func() {
+				d.serve(ctx, link, mmsmap.ServerConfig{Association: d.site.mmsAssociations(d.IEDOptions.MMS.Strict), Admit: admit})
+			})
 		}
 	})
 	return nil
@@ -228,14 +231,14 @@ func (s *Site) associations() assoc.Config {
 }
 
 // serve answers one peer until its association ends.
-func (d *servedIED) serve(ctx context.Context, link assoc.Link, cfg assoc.Config) {
-	err := mmsmap.Serve(ctx, link, mmsmap.ServerConfig{
-		Services:    d.Engine.Services,
-		Association: cfg,
-		Identity:    identityOf(d.Engine),
-		Fault:       func(err error) { d.Logger.Error("service failed", "peer", link.Peer().Name, "err", err) },
-	})
-	if err != nil {
+func (d *servedIED) serve(ctx context.Context, link assoc.Link, cfg mmsmap.ServerConfig) {
+	cfg.Services, cfg.Identity = d.Engine.Services, identityOf(d.Engine)
+	cfg.Fault = func(err error) { d.Logger.Error("service failed", "peer", link.Peer().Name, "err", err) }
+	err := mmsmap.Serve(ctx, link, cfg)
+	switch {
+	case errors.Is(err, assoc.ErrNoRoom):
+		d.Logger.Warn("a client is refused: there are as many as there may be", "peer", link.Peer().Name, "hint", noRoomHint)
+	case err != nil:
 		d.Logger.Debug("association ended", "peer", link.Peer().Name, "err", err)
 	}
 }
@@ -323,7 +326,7 @@ func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	endpoint, err := s.endpoint(ctx, p, trust, false)
+	endpoint, err := s.endpoint(ctx, p, trust, 0)
 	if err != nil {
 		return nil, err
 	}

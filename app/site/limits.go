@@ -6,6 +6,8 @@ import (
 
 	"busbar.example/acsi"
 	"busbar.example/acsi/server"
+	"busbar.example/mms/assoc"
+	"busbar.example/secure/rbac"
 )
 
 // IEDs says how much the IEDs here take and keep.
@@ -45,4 +47,20 @@ func (c IEDs) limit(cfg *server.Config) {
 // associationsOf is how many associations an IED of model takes at once over each mapping.
 func (c IEDs) associationsOf(model *acsi.Model) int {
 	return cmp.Or(c.Associations, model.Services.MaxAttachments, defaultAssociations)
+}
+
+// noRoomHint is for the operator of an IED that has as many associations as it may have.
+const noRoomHint = "ied: associations in " + FileName + " lets more of them in; without it DynAssociation in the SCL file counts"
+
+// admission lets so many peers in at once.
+func admission(most int) func(rbac.Subject) (leave func(), err error) {
+	places := make(chan struct{}, most)
+	return func(rbac.Subject) (func(), error) {
+		select {
+		case places <- struct{}{}:
+			return func() { <-places }, nil
+		default:
+			return nil, assoc.ErrNoRoom
+		}
+	}
 }

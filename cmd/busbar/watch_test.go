@@ -23,7 +23,12 @@ type watcher struct {
 
 func (f folder) watch(args ...string) *watcher {
 	f.t.Helper()
-	w := &watcher{t: f.t, cmd: f.command(append([]string{"watch", "--jid", "ems", "--to", "pv1", "--interval", "100ms"}, args...)...)}
+	return f.watchOf("pv1", args...)
+}
+
+func (f folder) watchOf(ied string, args ...string) *watcher {
+	f.t.Helper()
+	w := &watcher{t: f.t, cmd: f.command(append([]string{"watch", "--jid", "ems", "--to", ied, "--interval", "100ms"}, args...)...)}
 	w.cmd.Stderr = &w.stderr
 	stdout, err := w.cmd.StdoutPipe()
 	if err != nil {

@@ -51,6 +51,9 @@ func stanzaError(st stanza.Stanza) error {
 	return e
 }
 
+// ErrNoRoom says that the peer takes no more associations.
+var ErrNoRoom = errors.New("no room for another association at the moment")
+
 // errUnknown says that a stanza is for an association that is not there.
 var errUnknown = errors.New("there is no such association here")
 
@@ -59,7 +62,7 @@ func handshakeError(peer jid.JID, err error) error {
 	is := func(c stanza.Condition) bool { return errors.Is(err, &stanza.Error{Condition: c}) }
 	switch {
 	case is(stanza.ResourceConstraint):
-		return fmt.Errorf("%v has no room for another association at the moment: %w", peer, err)
+		return fmt.Errorf("%v has %w: %w", peer, ErrNoRoom, err)
 	case is(stanza.UndefinedCondition), is(stanza.BadRequest), is(stanza.Conflict), is(stanza.NotAcceptable):
 		return fmt.Errorf("%v refuses the handshake, and only its own log says why: %w", peer, err)
 	}
