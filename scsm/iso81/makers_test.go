@@ -178,8 +178,8 @@ func TestSmallTPDUsAndPDUs(t *testing.T) {
 	for more := true; more; pages++ {
 		send(`( $data 61[30[02[03] a0[a0[02[01] a1[a0[80[00]] a1[81["PV1LD0"]]` + after + `]]]]] )`)
 		tsdu := receive()
-		at := bytes.Index(tsdu, []byte{0xa1, 0x82}) // the response: what is before it is of presentation
-		if at < 0 || len(tsdu)-at > pdu {
+		at := max(0, bytes.Index(tsdu, []byte{0xa1, 0x82})) // the response, where it is long: what is before it is of presentation
+		if len(tsdu)-at > pdu {
 			t.Fatalf("a PDU of %d octets, the client takes %d: %x", len(tsdu)-at, pdu, tsdu)
 		}
 		var last []byte
