@@ -242,7 +242,7 @@ func (a *Association) register(request mms.ConfirmedServiceRequest, slot chan st
 	} else {
 		c = &call{answered: make(chan answer, 1)}
 	}
-	c.slot = slot
+	c.slot, c.alone = slot, a.seat.holder == 0
 	pdu, err := a.machine.call(request, c)
 	return c, pdu, err
 }

@@ -53,6 +53,7 @@ type call struct {
 	kind     mms.ServiceKind
 	slot     chan struct{} // the one that it takes its place in
 	answered chan answer
+	alone    bool // nobody read when it began
 }
 
 // answer completes one of our calls.
@@ -104,13 +105,11 @@ func (m *machine) forget(invokeID uint32) bool {
 	return open
 }
 
-// respond is the PDU that answers a request of the peer, or nil where the request is no longer open.
-func (m *machine) respond(invokeID uint32, response mms.ConfirmedServiceResponse, err error) mms.PDU {
-	if _, open := m.serving[invokeID]; !open {
-		return nil
-	}
+// respond notes that a request of the peer is being answered. It reports false where the request is no longer open.
+func (m *machine) respond(invokeID uint32) bool {
+	_, open := m.serving[invokeID]
 	delete(m.serving, invokeID)
-	return answerPDU(invokeID, response, err)
+	return open
 }
 
 // unconfirmed is the PDU that tells the peer something.

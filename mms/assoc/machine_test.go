@@ -172,10 +172,10 @@ func TestRequestsBeyondTheAgreedNumberAreRejected(t *testing.T) {
 			t.Errorf("%s: got %+v, want reject %v", name, st, tc.want)
 		}
 	}
-	if m.respond(3, &mms.ReadResponse{}, nil) == nil {
+	if !m.respond(3) {
 		t.Error("an open request has no answer")
 	}
-	if m.respond(3, &mms.ReadResponse{}, nil) != nil {
+	if m.respond(3) {
 		t.Error("a request is answered twice")
 	}
 	if st := m.input(&mms.ConfirmedRequest{InvokeID: 3, Service: &mms.ReadRequest{}}); st.request == nil {

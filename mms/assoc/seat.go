@@ -67,7 +67,7 @@ func (a *Association) relieve() {
 func (a *Association) startReading(st *step) {
 	holder := a.seat.take()
 	a.start(func() {
-		if st == nil || a.follow(holder, *st) {
+		if st == nil || a.follow(*st) && (st.request == nil || a.serveOrQueue(st.request, holder)) {
 			a.read(holder)
 		}
 	})
@@ -103,23 +103,35 @@ func (a *Association) read(holder uint64) {
 		}
 		a.mu.Lock()
 		st := a.machine.input(pdu)
-		if st.answer != nil {
-			deliver(*st.answer)
-			if len(a.machine.calls) == 0 {
-				a.leave()
-				a.mu.Unlock()
+		switch {
+		case st.request != nil:
+			r := received{st.request, a.link.Sealed()}
+			here := a.admit(r)
+			a.mu.Unlock()
+			if here && !a.serve(r, holder) {
 				return
 			}
-		}
-		a.mu.Unlock()
-		if !a.follow(holder, st) {
-			return
+		case st.answer != nil:
+			deliver(*st.answer)
+			last := len(a.machine.calls) == 0
+			if last {
+				a.leave()
+			}
+			a.mu.Unlock()
+			if last {
+				return
+			}
+		default:
+			a.mu.Unlock()
+			if !a.follow(st) {
+				return
+			}
 		}
 	}
 }
 
-// follow does what a step asks for, but for delivering answers. It reports whether holder reads on.
-func (a *Association) follow(holder uint64, st step) bool {
+// follow does what a step asks for that is no answer nor request. It reports whether the association goes on.
+func (a *Association) follow(st step) bool {
 	if st.send != nil {
 		if err := a.link.Send(a.ctx, st.send); err != nil {
 			a.cancel(err)
@@ -133,26 +145,25 @@ func (a *Association) follow(holder uint64, st step) bool {
 		a.cancel(st.ended)
 		return false
 	}
-	if st.request != nil {
-		return a.serveOrQueue(holder, received{st.request, a.link.Sealed()})
-	}
 	return true
 }
 
 // await waits for the answer to a call. Where nobody reads, it does so itself.
 func (a *Association) await(ctx context.Context, c *call) (mms.ConfirmedServiceResponse, error) {
-	a.mu.Lock()
-	lead := a.seat.holder == 0 && len(c.answered) == 0 && !a.over
-	if lead {
-		a.seat.take()
-	}
-	a.mu.Unlock()
-	if lead {
-		a.lead(ctx, c)
+	if c.alone { // else somebody reads, who leaves the seat to nobody while there are calls
+		a.mu.Lock()
+		lead := a.seat.holder == 0 && len(c.answered) == 0 && !a.over
+		if lead {
+			a.seat.take()
+		}
+		a.mu.Unlock()
+		if lead {
+			a.lead(ctx, c)
+		}
 	}
 	select {
 	case got := <-c.answered:
-		return a.answered(c, got)
+		return a.end(c, got)
 	default:
 	}
 	var got answer
@@ -169,16 +180,14 @@ func (a *Association) await(ctx context.Context, c *call) (mms.ConfirmedServiceR
 			}
 		}
 	}
-	return a.answered(c, got)
+	return a.end(c, got)
 }
 
-// answered gives the answer to a call, of which nothing is needed any more.
-func (a *Association) answered(c *call, got answer) (mms.ConfirmedServiceResponse, error) {
-	if got.call != nil {
-		a.mu.Lock()
-		a.idle = append(a.idle, c)
-		a.mu.Unlock()
-	}
+// end gives the answer to a call, of which nothing is needed any more.
+func (a *Association) end(c *call, got answer) (mms.ConfirmedServiceResponse, error) {
+	a.mu.Lock()
+	a.idle = append(a.idle, c)
+	a.mu.Unlock()
 	return got.response, got.err
 }
 
@@ -245,6 +254,7 @@ func (a *Association) lost(err error) error {
 // deliver completes a call. The slot is free only now, whether or not the caller still waits: the peer
 // counts a call as open until it has answered.
 func deliver(got answer) {
+	slot := got.call.slot // which is another call's as soon as the answer is there
 	got.call.answered <- got
-	<-got.call.slot
+	<-slot
 }

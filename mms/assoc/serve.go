@@ -9,59 +9,73 @@ import (
 	"busbar.example/mms"
 )
 
-// serveOrQueue runs the handler for a request, on this goroutine, which reads, where no other request is before it: the answer
-// is mostly there sooner than another goroutine would run. It reports whether holder still has the seat.
-func (a *Association) serveOrQueue(holder uint64, request received) bool {
+// serveOrQueue is admit and, where that says so, serve. It reports whether holder still has the seat.
+func (a *Association) serveOrQueue(request *mms.ConfirmedRequest, holder uint64) bool {
+	r := received{request, a.link.Sealed()}
 	a.mu.Lock()
+	here := a.admit(r)
+	a.mu.Unlock()
+	return !here || a.serve(r, holder)
+}
+
+// admit reports whether the goroutine that reads is to serve a request: the answer is mostly there sooner than another one would
+// run. It has the turn then, and keeps the seat. Else the request is queued, behind those that others serve. a.mu is held.
+func (a *Association) admit(r received) (here bool) {
 	if a.servers > 0 {
-		a.queue = append(a.queue, request) // the machine admits no more than were agreed on
-		a.mu.Unlock()
-		return true
+		a.queue = append(a.queue, r) // the machine admits no more than were agreed on
+		return false
 	}
 	a.servers = 1
 	select {
 	case a.turn <- struct{}{}:
 	default:
-		a.start(func() {
-			a.turn <- struct{}{}
-			a.serve(request, 0)
-		})
-		a.mu.Unlock()
-		return true
+		a.startServing(r)
+		return false
 	}
 	a.seat.busy = true
 	a.seat.watch()
-	a.mu.Unlock()
-	a.serve(request, holder)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.seat.holder == 0 && !a.over {
-		a.seat.holder = holder // a handler has left it, and all calls are answered
+	return true
+}
+
+// startServing has another goroutine serve a request. a.mu is held.
+func (a *Association) startServing(r received) {
+	a.start(func() {
+		a.turn <- struct{}{}
+		a.serve(r, 0)
+	})
+}
+
+// serve runs the handler for a request, and for those that are queued by then, one after the other. The caller has the turn,
+// and, if it is not 0, the seat, and learns whether it still has that. When a handler waits for an answer of the peer, which may
+// itself wait for this end to answer something, another goroutine goes on with the next request.
+func (a *Association) serve(r received, holder uint64) (reads bool) {
+	for {
+		a.serveOne(r, holder)
+		<-a.turn
+		a.mu.Lock()
+		if a.servers > 1 || len(a.queue) == 0 {
+			a.servers--
+			reads = holder != 0 && a.back(holder)
+			a.mu.Unlock()
+			return reads
+		}
+		r = a.next()
+		a.mu.Unlock()
+		a.turn <- struct{}{}
+	}
+}
+
+// back has holder read on that has served a request, and reports whether it has the seat. A handler may have left it, and nobody
+// have taken it since. a.mu is held.
+func (a *Association) back(holder uint64) bool {
+	if a.seat.holder == 0 {
+		a.seat.holder = holder
 	}
 	if a.seat.holder != holder {
 		return false
 	}
 	a.seat.busy = false
 	return true
-}
-
-// serve runs the handler for a request, and for those that are queued by then, one after the other. The caller has the turn,
-// and, if it is not 0, the seat. When a handler waits for an answer of the peer, which may itself wait for this end to answer
-// something, another goroutine goes on with the next request.
-func (a *Association) serve(request received, holder uint64) {
-	for {
-		a.serveOne(request, holder)
-		<-a.turn
-		a.mu.Lock()
-		if a.servers > 1 || len(a.queue) == 0 {
-			a.servers--
-			a.mu.Unlock()
-			return
-		}
-		request = a.next()
-		a.mu.Unlock()
-		a.turn <- struct{}{}
-	}
 }
 
 // next takes the request off the queue that has waited longest. a.mu is held.
@@ -73,26 +87,36 @@ func (a *Association) next() received {
 	return request
 }
 
-func (a *Association) serveOne(request received, holder uint64) {
+func (a *Association) serveOne(r received, holder uint64) {
 	if a.ctx.Err() != nil {
 		return
 	}
-	response, err := a.handle(request, holder)
+	v := &visit{Context: a.ctx, association: a, sealed: r.sealed, holder: holder}
+	response, err := v.handle(r.Service)
 	if a.ctx.Err() != nil {
 		return // whatever the handler says of it now is about the end
 	}
-	if err := a.respond(request.InvokeID, response, err); err != nil {
+	a.mu.Lock()
+	open := a.machine.respond(r.InvokeID)
+	a.mu.Unlock()
+	if !open {
+		return
+	}
+	if internal(err) {
+		a.cfg.Fault(err)
+	}
+	v.answer = mms.ConfirmedResponse{InvokeID: r.InvokeID, Service: response}
+	if err := a.respond(&v.answer, err); err != nil {
 		a.cancel(err)
 	}
 }
 
-func (a *Association) handle(request received, holder uint64) (mms.ConfirmedServiceResponse, error) {
-	if a.cfg.Handler == nil {
+func (v *visit) handle(request mms.ConfirmedServiceRequest) (mms.ConfirmedServiceResponse, error) {
+	if v.association.cfg.Handler == nil {
 		return nil, ErrUnrecognizedService
 	}
-	v := &visit{Context: a.ctx, association: a, sealed: request.sealed, holder: holder}
 	defer v.end()
-	return a.cfg.Handler(v, request.Service)
+	return v.association.cfg.Handler(v, request)
 }
 
 // visit is the context of a handler that runs. It holds the turn, but while the handler waits for an answer of
@@ -102,6 +126,7 @@ type visit struct {
 	association *Association
 	sealed      time.Time // of the request
 	holder      uint64    // of the seat, where the goroutine of the handler reads; 0: it does not
+	answer      mms.ConfirmedResponse
 
 	mu    sync.Mutex
 	calls int  // of the handler that are open
@@ -146,11 +171,7 @@ func (v *visit) enter() {
 	a.mu.Lock()
 	if a.servers--; a.servers == 0 && len(a.queue) > 0 {
 		a.servers++
-		request := a.next()
-		a.start(func() {
-			a.turn <- struct{}{}
-			a.serve(request, 0)
-		})
+		a.startServing(a.next())
 	}
 	if v.holder != 0 && a.seat.holder == v.holder {
 		a.leave()
@@ -185,22 +206,14 @@ func (v *visit) resume() {
 	a.mu.Unlock()
 }
 
-func (a *Association) respond(invokeID uint32, response mms.ConfirmedServiceResponse, err error) error {
-	a.mu.Lock()
-	pdu := a.machine.respond(invokeID, response, err)
-	a.mu.Unlock()
-	if pdu == nil {
-		return nil
-	}
-	if internal(err) {
-		a.cfg.Fault(err)
-	}
-	err = a.link.Send(a.ctx, pdu)
+// respond sends the answer to a request, or what the peer is told in place of it: of err, or where it cannot be sent.
+func (a *Association) respond(answer *mms.ConfirmedResponse, err error) error {
+	err = a.link.Send(a.ctx, answerPDU(answer, err))
 	if told, only := refusedPDU(err); only {
 		if told == mms.ErrorClass(mms.OthersOther) {
 			a.cfg.Fault(err)
 		}
-		err = a.link.Send(a.ctx, &mms.ConfirmedError{InvokeID: invokeID, ServiceError: mms.ServiceError{ErrorClass: told}})
+		err = a.link.Send(a.ctx, &mms.ConfirmedError{InvokeID: answer.InvokeID, ServiceError: mms.ServiceError{ErrorClass: told}})
 	}
 	return err
 }
@@ -216,18 +229,18 @@ func internal(err error) bool {
 
 // answerPDU is the PDU for the outcome of a request. Protocol errors go out as they are; anything else is
 // a fault of ours, of which the peer learns nothing.
-func answerPDU(invokeID uint32, response mms.ConfirmedServiceResponse, err error) mms.PDU {
+func answerPDU(answer *mms.ConfirmedResponse, err error) mms.PDU {
 	if err == nil {
-		return &mms.ConfirmedResponse{InvokeID: invokeID, Service: response}
+		return answer
 	}
 	var service *ServiceError
 	switch {
 	case errors.As(err, &service):
-		return &mms.ConfirmedError{InvokeID: invokeID, ServiceError: mms.ServiceError{ErrorClass: service.Class}}
+		return &mms.ConfirmedError{InvokeID: answer.InvokeID, ServiceError: mms.ServiceError{ErrorClass: service.Class}}
 	case errors.Is(err, ErrUnrecognizedService):
-		return rejectRequest(invokeID, mms.RejectUnrecognizedService)
+		return rejectRequest(answer.InvokeID, mms.RejectUnrecognizedService)
 	}
-	return &mms.ConfirmedError{InvokeID: invokeID, ServiceError: mms.ServiceError{ErrorClass: mms.OthersOther}}
+	return &mms.ConfirmedError{InvokeID: answer.InvokeID, ServiceError: mms.ServiceError{ErrorClass: mms.OthersOther}}
 }
 
 func rejectRequest(invokeID uint32, reason mms.RejectReason) mms.PDU {

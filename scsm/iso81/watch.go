@@ -21,9 +21,12 @@ type watch struct {
 
 // over makes reads end with ctx, and at the deadline, if it is not zero.
 func (w *watch) over(ctx context.Context, deadline time.Time) {
+	if w.started && w.done == ctx.Done() && w.base.Equal(deadline) {
+		return // only who reads changes these
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ended || w.started && w.done == ctx.Done() && w.base.Equal(deadline) {
+	if w.ended {
 		return
 	}
 	if w.cancel != nil {
