@@ -29,10 +29,16 @@ func (s *splits) plan(list *mms.ListOfVariable, o object) reading {
 	if o.ref.FC() == 0 {
 		return reading{err: acsi.Errorf(acsi.InvalidAddress, "%v is given without a functional constraint", o.ref)}
 	}
+	if v, known := s.variable(o.ref); known {
+		*list = append(*list, v)
+		return reading{object: o, at: len(*list) - 1}
+	}
 	item, access := addressOf(o.ref)
 	parts := s.of(item)
 	if parts == nil || access != nil {
-		*list = append(*list, variable(item, access))
+		v := variable(item, access)
+		s.keep(item, o.ref, v)
+		*list = append(*list, v)
 		return reading{object: o, at: len(*list) - 1}
 	}
 	r := reading{object: o}

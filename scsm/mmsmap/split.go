@@ -12,9 +12,11 @@ import (
 
 // splits are the logical nodes whose definitions came in parts, and the structures in them whose order nobody knows,
 // since their own types are too large for a PDU. Such a structure is read part by part, in the order that the definition
-// gives it, and not written as a whole. The zero splits has none. It is safe for concurrent use.
+// gives it, and not written as a whole. The variables of other objects are remembered, for a client reads the same ones again.
+// The zero splits has none. It is safe for concurrent use.
 type splits struct {
 	mu    sync.Mutex
+	whole map[acsi.Ref]mms.Variable         // of objects that are not split, up to maxReferences
 	nodes map[mms.DomainSpecific]*acsi.Node // by LN
 	parts map[mms.DomainSpecific][]string   // by LN$FC, LN$FC$DO and so on: the names of the parts
 }
@@ -26,11 +28,32 @@ func (s *splits) node(ln mms.DomainSpecific) *acsi.Node {
 	return s.nodes[ln]
 }
 
+// variable is how ref is read as a whole, where that is remembered.
+func (s *splits) variable(ref acsi.Ref) (v mms.Variable, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, known = s.whole[ref]
+	return v, known
+}
+
 // of gives the parts of item, or nil where it is not split.
 func (s *splits) of(item mms.DomainSpecific) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.parts[item]
+}
+
+// keep remembers that ref is read as v, unless item, which it is, has come to be split.
+func (s *splits) keep(item mms.DomainSpecific, ref acsi.Ref, v mms.Variable) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.parts[item] != nil {
+		return
+	}
+	if s.whole == nil || len(s.whole) >= maxReferences {
+		s.whole = make(map[acsi.Ref]mms.Variable)
+	}
+	s.whole[ref] = v
 }
 
 // remember keeps the definition of ln, unless there is one, and gives the one that is kept.
@@ -43,7 +66,7 @@ func (s *splits) remember(ln mms.DomainSpecific, n *acsi.Node, items []string) *
 	if s.nodes == nil {
 		s.nodes, s.parts = make(map[mms.DomainSpecific]*acsi.Node), make(map[mms.DomainSpecific][]string)
 	}
-	s.nodes[ln] = n
+	s.nodes[ln], s.whole = n, nil
 	for _, item := range items {
 		if parts := partsUnder(n, item); parts != nil {
 			s.parts[mms.DomainSpecific{DomainID: ln.DomainID, ItemID: item}] = parts
