@@ -49,6 +49,7 @@ func timeout(t testing.TB) context.Context {
 // site is one IED that is served over TCP, to clients that a test makes octet by octet, or as it likes.
 type site struct {
 	t           testing.TB
+	model       *acsi.Model // nil: pv
 	Audit       audit.Memory
 	listen      net.Listener
 	server      iso81.ServerConfig
@@ -88,7 +89,10 @@ func start(t testing.TB, m mode, change ...func(*site)) *site {
 	for _, f := range change {
 		f(s)
 	}
-	engine, err := server.New(server.Config{Model: pv(t), Audit: &s.Audit})
+	if s.model == nil {
+		s.model = pv(t)
+	}
+	engine, err := server.New(server.Config{Model: s.model, Audit: &s.Audit})
 	must(t, err)
 	s.links, err = iso81.NewListener(s.listen, s.server)
 	must(t, err)
