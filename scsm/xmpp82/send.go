@@ -343,18 +343,14 @@ func (a *Association) answer(ctx context.Context, iq stanza.Stanza, pdu mms.PDU,
 
 // tell sends a PDU, protected, in a message.
 func (a *Association) tell(ctx context.Context, pdu mms.PDU, sec []byte) error {
-	st := a.message(a.id, sec)
+	st := stanza.Stanza{Kind: stanza.Message, Type: stanza.Normal, To: a.peer, Payload: a.envelope(stanza.Message, a.id, sec)}
 	a.endpoint.traceSent(st, a.id, pdu, sec)
 	return a.endpoint.session.Send(ctx, st)
 }
 
 // postSecPDU has a SecPDU without a PDU sent in a message, and does not wait.
 func (a *Association) postSecPDU(id string, sec []byte) {
-	st := a.message(id, sec)
+	st := stanza.Stanza{Kind: stanza.Message, Type: stanza.Normal, To: a.peer, Payload: appendEnvelope(nil, stanza.Message, id, sec)}
 	a.endpoint.traceSent(st, id, nil, sec)
 	a.endpoint.post(st)
-}
-
-func (a *Association) message(id string, sec []byte) stanza.Stanza {
-	return stanza.Stanza{Kind: stanza.Message, Type: stanza.Normal, To: a.peer, Payload: appendEnvelope(nil, stanza.Message, id, sec)}
 }
