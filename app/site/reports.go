@@ -26,6 +26,7 @@ func watchReports(ctx context.Context, engine *server.Engine, log *slog.Logger) 
 	for {
 		select {
 		case <-ctx.Done():
+			watch.was = nil // of each, all that it has done
 			watch.look(time.Now(), countsOf(engine))
 			return
 		case now := <-each.C:
