@@ -50,6 +50,7 @@ type call struct {
 	tracked bool                        // which has been tracked
 	written []acsi.Assignment           // that the process has yet to hear of
 	effects []acsi.Assignment           // what these have changed beside, for the hooks alone
+	keep    bool                        // something is written that outlives the process
 	rest    func(context.Context) error // what of the write that set was called for cannot be done with the lock held, or nil
 }
 

@@ -57,6 +57,7 @@ type Engine struct {
 	poke  chan struct{}               // tells Run that due is sooner than it was, or that there are tasks
 
 	saving   saving
+	kept     *writtenValues
 	sets     dataSets
 	reports  reportControls
 	sessions uint64 // that there have been
@@ -100,6 +101,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg, layout: l, poke: make(chan struct{}, 1), saving: newSaving(cfg.State)}
 	e.hookTurn.L = &e.mu
 	e.tx.e = e
+	e.kept = e.newWrittenValues()
 	if e.values, err = l.initial(e.now()); err != nil {
 		return nil, err
 	}
@@ -222,6 +224,9 @@ func (tx *Tx) Set(h Handle, v value.Value) error {
 	}
 	if h.self {
 		tx.e.statusOfSelf()
+	}
+	if outlives(h.ref.FC()) {
+		tx.e.kept.set(h.point)
 	}
 	return nil
 }

@@ -23,7 +23,6 @@ type scheduleController struct {
 	entity    int   // leaf of the reference to what is controlled, or -1
 	beh       int   // leaf, or -1
 	touched   bool
-	kept      *keptNode
 
 	list    []*scheduleNode // what the references mean now
 	holds   *scheduleNode
@@ -48,7 +47,6 @@ func (e *Engine) newScheduleController(ref acsi.Ref, node *acsi.Node, nodes map[
 			c.schedules = append(c.schedules, p.first)
 		}
 	}
-	c.kept = e.newKeptNode(ref, nil)
 	e.watchSettings(c, ref)
 	return c
 }
@@ -71,7 +69,6 @@ func (c *scheduleController) settle(time.Time) {
 		}
 	}
 	c.given = value.Value{} // it may be for something else now
-	c.kept.changed()
 	c.update()
 }
 

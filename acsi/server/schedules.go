@@ -34,7 +34,7 @@ type scheduleNode struct {
 	starts  []int  // leaves of setTm
 	cals    []cals // of setCal
 	touched bool
-	kept    *keptNode
+	kept    keptSchedule
 
 	numEntr, interval, priority, event, reuse, input, beh int // leaves, or -1
 
@@ -85,7 +85,6 @@ func (e *Engine) startSchedules() {
 		n.settle(e.cfg.Now())
 	}
 	for _, c := range e.schedules.controllers {
-		c.kept.begin()
 		c.settle(e.cfg.Now())
 	}
 }
@@ -122,7 +121,7 @@ func (e *Engine) newSchedule(ref acsi.Ref, node *acsi.Node) *scheduleNode {
 	}
 	n.state, n.entry, n.fault = n.handle("SchdSt.stVal"), n.handle("SchdEntr.stVal"), n.handle("SchdEnaErr.stVal")
 	n.started, n.next, n.value = n.handle("ActStrTm.stVal"), n.handle("NxtStrTm.stVal"), e.scheduledValue(ref)
-	n.kept = e.newKeptNode(ref, &n.machine)
+	n.kept = keptSchedule{e: e, ref: ref, machine: &n.machine}
 	e.watchSettings(n, ref)
 	for name, enables := range map[string]bool{"EnaReq": true, "DsaReq": false} {
 		if at, err := ref.Child(name); err == nil {

@@ -229,6 +229,10 @@ func (c *call) setAll(ctx context.Context, assignments []acsi.Assignment) []erro
 		}
 	}
 	c.tellProcess()
+	if c.keep {
+		c.keep = false
+		_ = c.e.saveAll(ctx) // who waits no longer is told what was done all the same
+	}
 	return errs
 }
 
@@ -282,6 +286,8 @@ func (c *call) set(a acsi.Assignment) error {
 		return err
 	}
 	c.e.put(p, a.Value)
+	c.e.kept.written(a.Ref, p)
+	c.keep = true
 	c.written = append(c.written, a)
 	return nil
 }

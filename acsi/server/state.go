@@ -52,6 +52,7 @@ const (
 	tableLogBlocks = "lcb"
 	tableLogs      = "log"
 	tableSchedules = "schedule"
+	tableValues    = "value"
 )
 
 // A saver has records to keep. It is called with the lock held.
@@ -99,6 +100,7 @@ func (e *Engine) loadState() error {
 		tableLogBlocks: e.loadLogBlock,
 		tableLogs:      e.loadLogEntry,
 		tableSchedules: e.loadSchedule,
+		tableValues:    e.loadValue,
 	}
 	err := e.saving.state.Load(func(r Record) error {
 		if load := loaders[r.Table]; load != nil {
