@@ -11,7 +11,7 @@ import (
 const (
 	keptOut   = 4096      // octets of memory that an idle connection keeps for writing
 	queuedOut = 256 << 10 // octets beyond which senders wait for the peer
-	mostHeld  = 8         // PDUs that wait for others to go with them: the peer has work while this end goes on
+	mostHeld  = 32        // PDUs that wait for others to go with them: the peer has work while this end goes on
 	heldTime  = time.Millisecond
 	lastWord  = time.Second
 )
