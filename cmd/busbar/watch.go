@@ -25,6 +25,8 @@ type watching struct {
 	reporting
 	changes  int // printed so far
 	failures int // likewise
+
+	summary func() // set by the producer, called once it has ended; nil: there is nothing to say
 }
 
 // manyValues is from how many values on a watch says how to follow fewer.
@@ -139,7 +141,7 @@ func (w *watching) poll(ctx, planning context.Context, peer *session, refs []acs
 	}
 	w.announce(watch.Stats())
 	began := time.Now()
-	defer func() { w.summarise(watch.Stats(), time.Since(began)) }()
+	defer func() { w.summary = func() { w.summarise(watch.Stats(), time.Since(began)) } }()
 	for changes, err := range watch.Changes(ctx) {
 		if err != nil {
 			return err
@@ -215,6 +217,9 @@ func (w *watching) follow(ctx context.Context, peer *session, produce func(conte
 	for range out { // until the producer has ended
 	}
 	producing := <-failed
+	if w.summary != nil {
+		w.summary()
+	}
 	if _, is := errors.AsType[*lostError](context.Cause(ctx)); is || producing != nil && peer.link.Err() != nil {
 		return lost(w.to, peer.link.Err())
 	}
