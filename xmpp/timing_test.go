@@ -143,6 +143,8 @@ func TestAcceptIsCancelled(t *testing.T) {
 
 // A session and a server that have nothing to say keep each other alive, and do
 // not let a silent peer stay.
+//
+// Conformance: sAssN4.
 func TestKeepAliveBothWays(t *testing.T) {
 	t.Run("both answer", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -130,7 +130,7 @@ func TestDataSetsOverEveryCarrier(t *testing.T) {
 
 // What a control block reports cannot be deleted.
 //
-// Conformance: cDs.
+// Conformance: cDs, sDsN12.
 func TestDataSetInUseOverEveryCarrier(t *testing.T) {
 	inBay(t, nil, func(b *bay) {
 		c := b.bed.Associate("ems", "fdr1", rbac.Engineer)

@@ -11,6 +11,8 @@ import (
 )
 
 // What is particular in the corners is read by a client as the file gives it.
+//
+// Conformance: sCnf5.
 func TestArraysGroupsAndEnumerationsAreServed(t *testing.T) {
 	m, _, err := parseFile(t, filepath.Join("testdata", "corners.scd")).Model("CRN", "S1")
 	if err != nil {

@@ -108,6 +108,8 @@ func blockClass(o client.Object) string {
 }
 
 // What the check says is served, and what a client finds over XMPP and over TCP, is what another reading of the XML counts.
+//
+// Conformance: sCnf2, sSrv3, sSrv4.
 func TestEveryIEDIsServedWholly(t *testing.T) {
 	var beds []*testbed.Bed
 	var peers []*testbed.Party

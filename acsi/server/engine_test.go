@@ -76,6 +76,7 @@ func get(t *testing.T, s acsi.Services, ref string) value.Value {
 	return r[0].Value
 }
 
+// Conformance: sCnf5.
 func TestInitialValues(t *testing.T) {
 	b := newBench(t)
 	s := b.as(rbac.Viewer)

@@ -7,6 +7,7 @@ import (
 	"busbar.example/value"
 )
 
+// Conformance: sMdl8.
 func TestSettingsKeepTheirLimits(t *testing.T) {
 	analogue := func(f float32) value.Value { return value.StructureOf(value.Float(f)) }
 	for _, test := range []struct {

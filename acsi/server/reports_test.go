@@ -163,7 +163,7 @@ func wantCode(t testing.TB, step string, code acsi.Code, err error) {
 	}
 }
 
-// Conformance: sRp1, sBr1.
+// Conformance: sRp1, sBr1, sRpN1, sBrN1.
 func TestControlBlockIsReadAsItIsEngineered(t *testing.T) {
 	p := newPlant(t, nil, 3, 1, 1)
 	s := p.associate("ann")

@@ -184,6 +184,7 @@ func TestReadPutsStructuresAndArraysTogether(t *testing.T) {
 
 const all = "FreelyNamed/SchFSCH1.All."
 
+// Conformance: sMdl8, sMdl12, sMdl13, sSrvN2, sSrvN3.
 func TestWriteChecksTypeSizeAndRange(t *testing.T) {
 	long := strings.Repeat("x", 256)
 	for _, tc := range []struct {

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"net"
@@ -57,7 +58,7 @@ func onLine(t *testing.T, s *Site, o IEDOptions) *RunningIED {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, ended := make(chan *RunningIED, 1), make(chan error, 1)
-	o.SCL = "../demo/scl/pv.cid"
+	o.SCL = cmp.Or(o.SCL, "../demo/scl/pv.cid")
 	o.Ready = func(running *RunningIED) { ready <- running }
 	go func() { ended <- s.RunIED(ctx, o) }()
 	t.Cleanup(func() {

@@ -334,6 +334,8 @@ var (
 )
 
 // An IED without a word about its clients refuses them all, and its log says where that word belongs.
+//
+// Conformance: sAssN2.
 func TestNobodyIsServedOverTCPByDefault(t *testing.T) {
 	s := newSite(t)
 	address, events, log := overTCP(t, s, IEDOptions{})
@@ -357,6 +359,8 @@ func recorded(events *audit.Memory, id audit.ID) bool {
 }
 
 // IEC 61850-8-1, IEC 62351-8: what a peer over TCP may do is what it has roles for.
+//
+// Conformance: sAssN1, sAssN2, sAssN7.
 func TestServedOverTCPByRole(t *testing.T) {
 	s := newSite(t)
 	if err := os.WriteFile(s.Path("pki", "boss.password"), []byte("open sesame\n"), 0o600); err != nil {

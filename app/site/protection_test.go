@@ -205,6 +205,8 @@ var (
 )
 
 // Ends that agree associate; ends that differ do not, whichever asks, and both are told which is how.
+//
+// Conformance: sAssN1, sAssN2, sAssN6, sAssN7.
 func TestEveryPairOfModes(t *testing.T) {
 	p := newPlant(t)
 	words := map[Mode]string{Encrypted: "encrypted", Clear: "clear", Off: "off"}

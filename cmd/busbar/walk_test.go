@@ -99,6 +99,7 @@ type reading struct {
 	Error         *struct{ Layer, Code, Text, Hint string }
 }
 
+// Conformance: sCnf2, sSrv1, sSrv2, sSrv3, sSrv4.
 func TestEveryPartOfAThirdPartyModelIsListedAndRead(t *testing.T) {
 	dir := os.Getenv("BUSBAR_SCL")
 	if dir == "" {
@@ -114,6 +115,7 @@ func TestEveryPartOfAThirdPartyModelIsListedAndRead(t *testing.T) {
 	testTree(t, f, "pv1", file)
 }
 
+// Conformance: sCnf2, sSrv1, sSrv2, sSrv3, sSrv4.
 func TestEveryPartOfADemoModelIsListedAndRead(t *testing.T) {
 	f := newFolder(t)
 	f.broker()

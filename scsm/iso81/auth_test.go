@@ -42,6 +42,8 @@ func (s *served) dialWith(cfg Config) error {
 }
 
 // A certificate in ACSE authenticates who holds its key, now and once. IEC TS 62351-4:2007.
+//
+// Conformance: sAssN1, sAssN2, sAssN6.
 func TestCertificateInACSE(t *testing.T) {
 	root, trust := authority(t)
 	client, err := root.IssueServer("ems.test.example")
@@ -102,6 +104,8 @@ func TestCertificateInACSE(t *testing.T) {
 }
 
 // What a client shows in ACSE is what the server decides on, and a refusal is an event.
+//
+// Conformance: sAssN1, sAssN2, sAssN6, sAssN7.
 func TestCredentialsReachTheServer(t *testing.T) {
 	root, trust := authority(t)
 	id, err := root.IssueServer("ems.test.example")

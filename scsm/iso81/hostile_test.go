@@ -368,6 +368,8 @@ func TestEnds(t *testing.T) {
 }
 
 // Why an association is refused, and how the peer is told. ITU-T X.225, 7.3; X.226, 6.2; X.227, 7.1.
+//
+// Conformance: sAssN2.
 func TestAssociationsThatAreRefused(t *testing.T) {
 	own := ServerConfig{Config: Config{Called: defaultCalled}}
 	own.Subject = func(c Credentials) (rbac.Subject, error) {
@@ -616,6 +618,8 @@ func TestTooManyConnections(t *testing.T) {
 }
 
 // A client is refused by each layer; it says by which.
+//
+// Conformance: cAss.
 func TestClientIsRefused(t *testing.T) {
 	client := &machine{called: defaultCalled, calling: defaultCalling}
 	for _, c := range []struct {
