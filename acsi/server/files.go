@@ -63,7 +63,7 @@ func (s *session) OpenFile(_ context.Context, name string, offset uint32) (io.Re
 	if err != nil {
 		return nil, acsi.File{}, err
 	}
-	open := &openFile{ReadCloser: r, s: s}
+	open := &openFile{ReadCloser: r, s: s, name: name}
 	if err := open.register(); err != nil {
 		r.Close()
 		return nil, acsi.File{}, err
@@ -115,7 +115,18 @@ func (s *session) DeleteFile(_ context.Context, name string) error {
 // openFile is a file that an association reads, until it is closed or the association ends.
 type openFile struct {
 	io.ReadCloser
-	s *session
+	s    *session
+	name string
+}
+
+// Read takes the right to read files each time: it may have run out meanwhile.
+func (f *openFile) Read(b []byte) (int, error) {
+	c := f.s.begin(acsi.GetFile)
+	defer c.end()
+	if err := c.aboutFile(rbac.FileRead, f.name); err != nil {
+		return 0, err
+	}
+	return f.ReadCloser.Read(b)
 }
 
 // register counts the file in.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -188,6 +189,30 @@ func TestR2FilesTakeRights(t *testing.T) {
 			t.Errorf("got %v: files are of no logical device", err)
 		}
 	})
+}
+
+// A file that is open is read as long as the role holds.
+func TestR3ReadingEndsWithTheRole(t *testing.T) {
+	b, _ := filesBench(t, map[string]string{"read": "12"})
+	who := subject(rbac.Engineer)
+	who.Grants[0].NotAfter = b.now.Add(time.Minute)
+	r, _, err := b.Services(who).OpenFile(bg, "read", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	one := make([]byte, 1)
+	if _, err := r.Read(one); err != nil || one[0] != '1' {
+		t.Errorf("while the role holds: %q, %v", one, err)
+	}
+	b.now = b.now.Add(2 * time.Minute)
+	if _, err := r.Read(one); codeOf(err) != "object-access-denied" {
+		t.Errorf("afterwards: %q, %v", one, err)
+	}
+	events := b.events.Events()
+	if last := events[len(events)-1]; last.ID != audit.RoleWithdrawn {
+		t.Errorf("the last event is %+v", last)
+	}
 }
 
 func TestAnIEDWithoutFilesSaysSo(t *testing.T) {

@@ -134,6 +134,7 @@ func (b *logBlock) setDataSet(name string) error {
 			return acsi.Errorf(acsi.ObjectValueInvalid, "there is no data set %s that stays", ref)
 		}
 		set.users++
+		name = set.Ref.MMS()
 	}
 	if b.set != nil {
 		b.set.users--
@@ -259,6 +260,11 @@ func (c *call) setLogAttribute(b *logBlock, a acsi.Assignment, p point) error {
 	}
 	switch name {
 	case "DatSet":
+		if ref, err := acsi.ParseDataSetRef(a.Value.Text()); err == nil {
+			if err := c.decideSet(rbac.View, ref); err != nil {
+				return err
+			}
+		}
 		return b.setDataSet(a.Value.Text())
 	case "IntgPd":
 		if ms, _ := a.Value.Uint(); ms > 0 && ms < minLogPeriod {

@@ -270,6 +270,9 @@ func (c *call) setDatSet(r *reportControl, now time.Time, name string) error {
 	if ref.IsLocal() && (r.Buffered() || r.Holder() != c.id) {
 		return acsi.Errorf(acsi.ObjectValueInvalid, "%s belongs to an association: the control block must be an unbuffered one that it has reserved", ref)
 	}
+	if err := c.decideSet(rbac.View, ref); err != nil {
+		return err
+	}
 	set := c.dataSet(ref)
 	if set == nil {
 		return acsi.Errorf(acsi.ObjectValueInvalid, "there is no data set %s", ref)

@@ -459,3 +459,30 @@ func TestR2ReportOfWhatMayNotBeRead(t *testing.T) {
 		t.Errorf("events %+v", events)
 	}
 }
+
+// Whether a data set exists is not told to who may not view its logical device, nor by what a write to a control block says.
+func TestR2DataSetThatMayNotBeViewed(t *testing.T) {
+	p := newPlant(t, nil, 1, 1, 0)
+	who := subject(rbac.Viewer)
+	who.Grants[0].AOR = "LD"
+	s := p.Services(who)
+	for _, name := range []string{"OTHER/LLN0$set", "OTHER/LLN0$none"} {
+		wantCode(t, name, acsi.ObjectAccessDenied, write(s, "LD/LLN0.u0.DatSet[RP]", value.Visible(name)))
+	}
+	wantCode(t, "a name of its own", acsi.ObjectValueInvalid, write(s, "LD/LLN0.u0.DatSet[RP]", value.Visible("LD/LLN0$none")))
+	if events := p.events.Events(); len(events) != 2 || events[0].ID != audit.AccessDenied {
+		t.Errorf("events %+v", events)
+	}
+}
+
+// What is left of a request when its association has ended is not carried out.
+func TestNothingIsWrittenAfterTheEnd(t *testing.T) {
+	p := newPlant(t, nil, 1, 1, 0)
+	s := p.as(rbac.Engineer)
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(s, "LD/LLN0.u0.IntgPd[RP]", value.Uint(1000)); err == nil {
+		t.Error("it is written")
+	}
+}

@@ -241,6 +241,9 @@ func (c *call) setAll(ctx context.Context, assignments []acsi.Assignment) []erro
 //
 // IEC 61850-7-2, 11.3.3; what may be written under which functional constraint: IEC 61850-7-3, Table "FC".
 func (c *call) set(a acsi.Assignment) error {
+	if c.closed {
+		return errClosed
+	}
 	fc := a.Ref.FC()
 	right := writeRight(fc)
 	if inSettingBlock(a.Ref) {

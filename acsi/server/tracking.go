@@ -7,6 +7,7 @@ import (
 
 	"busbar.example/acsi"
 	"busbar.example/acsi/server/control"
+	"busbar.example/secure/rbac"
 	"busbar.example/value"
 )
 
@@ -86,6 +87,10 @@ func (c *call) track(service string, ref acsi.Ref, err error) {
 // because it is nothing but a write.
 func (c *call) trackWrite(a acsi.Assignment, err error) {
 	if c.tracked || c.rest != nil || len(c.e.trackers) == 0 {
+		return
+	}
+	// What somebody tries on what he may not even view is an event, but would tell others, and him, of it here.
+	if !c.allowed(rbac.View, a.Ref.LD()).Allowed {
 		return
 	}
 	service := "SetDataValues"

@@ -77,6 +77,10 @@ func TestWritesToControlBlocksAreTracked(t *testing.T) {
 	tracks(t, b, "UrcbTrk", "serviceType=26, errorCode=4, intgPd=7000, rptEna=true")
 	is(t, "no right", put(t, b.as(rbac.SECADM), rcb+".RptEna[RP]", off), "object-access-denied")
 	tracks(t, b, "UrcbTrk", "serviceType=26, errorCode=3, rptEna=false")
+	hidden := subject(rbac.Viewer)
+	hidden.Grants[0].AOR = "ELSEWHERE"
+	is(t, "what may not be viewed", put(t, b.Services(hidden), rcb+".IntgPd[RP]", value.Uint(9)), "object-access-denied")
+	tracks(t, b, "UrcbTrk", "serviceType=26, errorCode=3, rptEna=false")
 	is(t, "LCB", put(t, s, "CTLLD0/LLN0.Log.LogEna[LG]", on), "")
 	tracks(t, b, "LocbTrk", "objRef=CTLLD0/LLN0$LG$Log, serviceType=28, errorCode=0, logEna=true")
 	is(t, "SGCB", put(t, s, "CTLLD0/LLN0.SGCB.ActSG[SP]", value.Uint(2)), "")
