@@ -16,28 +16,29 @@ import (
 	"time"
 
 	"busbar.example/app/site"
+	"busbar.example/internal/testbed"
 )
 
 // model is what the IED of all examples is.
 const model = "../app/demo/scl/feeder.cid"
 
 func TestExamples(t *testing.T) {
-	dir := made(t)
-	ied := started(t, dir, "ied", "fdr1", model)
+	f := folder{programs: build(t), site: made(t)}
+	ied := f.start(t, "ied", "fdr1", model)
 	if line := ied.line(t); line != "fdr1@plant.example/IEC is on line" {
 		t.Fatalf("the IED says %q", line)
 	}
-	got := run(t, dir, "read", "fdr1", "FDR1LD0/GGIO1.ISCSO1.stVal", "FDR1LD0/MMXU1.TotW.mag.f")
+	got := f.run(t, "read", "fdr1", "FDR1LD0/GGIO1.ISCSO1.stVal", "FDR1LD0/MMXU1.TotW.mag.f")
 	for _, want := range []string{"FDR1LD0/GGIO1.ISCSO1.stVal[ST]  1", "FDR1LD0/MMXU1.TotW.mag.f[MX]"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("read says %q, want it to hold %q", got, want)
 		}
 	}
-	watch := started(t, dir, "subscribe", "fdr1", "FDR1LD0/LLN0.Measurements")
+	watch := f.start(t, "subscribe", "fdr1", "FDR1LD0/LLN0.Measurements")
 	if line := watch.line(t); !strings.HasPrefix(line, "FDR1LD0/MMXU1.TotW[MX]") || !strings.HasSuffix(line, " gi") {
 		t.Errorf("subscribe begins with %q", line)
 	}
-	got = run(t, dir, "control", "fdr1", "FDR1LD0/GGIO1.ISCSO1", "3")
+	got = f.run(t, "control", "fdr1", "FDR1LD0/GGIO1.ISCSO1", "3")
 	if steps := strings.Fields(got); len(steps) != 4 || steps[0] != "operate" || steps[2] != "terminated" {
 		t.Errorf("control says %q, want the steps operate and terminated", got)
 	}
@@ -106,22 +107,37 @@ func made(t *testing.T) string {
 	return dir
 }
 
-// built is the program of an example.
-func built(t *testing.T, name string) string {
+// build builds all examples, and gives the folder that they are in. They are built as the test is, so that what they import is built
+// already.
+func build(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), name)
-	if out, err := exec.Command("go", "build", "-o", program, "./"+name).CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", name, err, out)
+	dir := t.TempDir()
+	args := []string{"build", "-o", dir + string(filepath.Separator)}
+	if testbed.RaceEnabled {
+		args = append(args, "-race")
 	}
-	return program
+	if out, err := exec.Command("go", append(args, "./...")...).CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// folder is a site, and the programs that use it.
+type folder struct{ site, programs string }
+
+// command is an example that is to run, for some minutes at the most.
+func (f folder) command(t *testing.T, name string, args ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	t.Cleanup(cancel)
+	c := exec.CommandContext(ctx, filepath.Join(f.programs, name), append([]string{"-site", f.site}, args...)...)
+	c.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // else it sleeps for a second before it ends
+	return c
 }
 
 // run runs an example to its end, and gives what it prints.
-func run(t *testing.T, dir, name string, args ...string) string {
+func (f folder) run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, built(t, name), append([]string{"-site", dir}, args...)...).CombinedOutput()
+	out, err := f.command(t, name, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}
@@ -135,24 +151,21 @@ type running struct {
 	errors  bytes.Buffer
 }
 
-// started begins to run an example, which the end of the test kills.
-func started(t *testing.T, dir, name string, args ...string) *running {
+// start begins to run an example, which the end of the test kills.
+func (f folder) start(t *testing.T, name string, args ...string) *running {
 	t.Helper()
-	r := &running{}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	r.command = exec.CommandContext(ctx, built(t, name), append([]string{"-site", dir}, args...)...)
+	r := &running{command: f.command(t, name, args...)}
 	r.command.Stderr = &r.errors
 	out, err := r.command.StdoutPipe()
 	if err == nil {
 		err = r.command.Start()
 	}
 	if err != nil {
-		cancel()
 		t.Fatalf("%s: %v", name, err)
 	}
 	r.lines = bufio.NewReader(out)
 	t.Cleanup(func() {
-		cancel()
+		r.command.Process.Kill()
 		r.command.Wait() // it may have ended
 	})
 	return r

@@ -61,7 +61,7 @@ func forgetNames(n *acsi.Node) {
 // tour finds, reads and writes, and gives what it has seen.
 func tour(t *testing.T, services acsi.Services) []string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c := client.New(services)
 	var seen []string

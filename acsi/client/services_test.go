@@ -33,7 +33,7 @@ type bay struct {
 // inBay runs test with a feeder bay in every mode. configure may add to what the engine is made of.
 func inBay(t *testing.T, configure func(t *testing.T, cfg *server.Config), test func(b *bay)) {
 	testbed.InMemory(t, func(t *testing.T, o testbed.Options) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		b := &bay{T: t, bed: testbed.Start(t, o), ctx: ctx}
 		b.ied = b.bed.NewIED("fdr1", testbed.IEDConfig{Engine: func(string) (*server.Engine, func(), error) {

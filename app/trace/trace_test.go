@@ -67,7 +67,7 @@ func (s *safe) String() string {
 // show traces what a client with cfg does with pv1: it associates, does do, and releases.
 func show(t *testing.T, o trace.Options, cfg xmpp82.Config, do func(context.Context, *mmsmap.Client) error) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	o.Client, o.Peer = cfg.XMPP.JID.String(), testbed.JID("pv1").String()
 	var out safe

@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// patience bounds every wait for a process.
-const patience = time.Minute
+// patience bounds the life of every process: that of a broker is as long as its test.
+const patience = 5 * time.Minute
 
 const domain = "plant.example"
 

@@ -50,7 +50,7 @@ func (b *Bed) join(name string, serve bool, roles []rbac.Role) *Party {
 
 // within is the context of what takes no time.
 func within() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), 20*time.Second)
+	return context.WithTimeout(context.Background(), time.Minute)
 }
 
 // Open takes p on line again after Cut or Close, under the same name and certificates.

@@ -51,7 +51,7 @@ func (b *Bed) ConfigIn(m Mode, name string, roles ...rbac.Role) xmpp82.Config {
 // Dial puts cfg on line; the Endpoint ends with the test.
 func (b *Bed) Dial(cfg xmpp82.Config) *xmpp82.Endpoint {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	e, err := xmpp82.Dial(ctx, cfg)
 	must(b.t, err)

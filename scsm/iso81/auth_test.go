@@ -28,7 +28,7 @@ func authority(t testing.TB) (*pki.CA, *pki.Trust) {
 
 // dialWith makes an association as a client with cfg does, and releases it.
 func (s *served) dialWith(cfg Config) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	link, err := Dial(ctx, s.addr, cfg)
 	if err != nil {

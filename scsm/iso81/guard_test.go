@@ -35,7 +35,7 @@ func TestAuthenticationsAreRemembered(t *testing.T) {
 			t.Errorf("after %v: got %v, want %v", step.after, got, step.want)
 		}
 	}
-	for i := range 2 * mostSeen {
+	for i := range mostSeen + 100 {
 		c := &certificateBased{Certificate: []byte{byte(i), byte(i >> 8)}, Time: "x"}
 		if err := s.first(c, now, now); err != nil && err != errSeenFull {
 			t.Fatal(err)

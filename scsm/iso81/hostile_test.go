@@ -547,30 +547,28 @@ func TestRefusalsAreEvents(t *testing.T) {
 
 // Who opens a connection and says no more is cut off in time, at every stage.
 func TestHalfOpenPeers(t *testing.T) {
-	s := serve(t, ServerConfig{Config: Config{Timeout: 200 * time.Millisecond}})
-	for _, stage := range []struct {
-		name string
-		to   func(*raw)
-	}{
-		{"nothing", func(*raw) {}},
-		{"half a header", func(r *raw) { r.write([]byte{3, 0}) }},
-		{"transport", (*raw).transport},
-		{"half a CONNECT", func(r *raw) { r.transport(); b := r.a.frame(nil, r.m.connect(nil, initiate())); r.write(b[:len(b)/2]) }},
-	} {
-		t.Run(stage.name, func(t *testing.T) {
-			r := s.dial()
+	const limit = time.Second
+	s := serve(t, ServerConfig{Config: Config{Timeout: limit}})
+	stages := map[string]*raw{"nothing": s.dial(), "half a header": s.dial(), "transport": s.dial(), "half a CONNECT": s.dial()}
+	associated := s.dial()
+	associated.associate()
+	stages["half a header"].write([]byte{3, 0})
+	stages["transport"].transport()
+	half := stages["half a CONNECT"]
+	half.transport()
+	b := half.a.frame(nil, half.m.connect(nil, initiate()))
+	half.write(b[:len(b)/2])
+	for name, r := range stages {
+		t.Run(name, func(t *testing.T) {
 			r.t = t
-			stage.to(r)
 			r.closed()
 			if err := s.outcome(); err == nil || !strings.Contains(err.Error(), "no association was made within") {
 				t.Errorf("the server says %v", err)
 			}
 		})
 	}
-	r := s.dial()
-	r.associate()
-	time.Sleep(300 * time.Millisecond) // who has associated may be silent
-	r.reads(1)
+	time.Sleep(limit / 2) // who has associated may be silent
+	associated.reads(1)
 }
 
 // A peer that does not read is given up, and what waits for it is bounded.

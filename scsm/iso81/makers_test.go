@@ -37,7 +37,7 @@ func (s *site) outcome() error {
 	select {
 	case err := <-s.ended:
 		return err
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		s.t.Fatal("the IED holds on to an association that is over")
 		return nil
 	}

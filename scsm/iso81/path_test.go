@@ -41,7 +41,7 @@ func must(t testing.TB, err error) {
 }
 
 func timeout(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -136,7 +136,7 @@ func (s *site) associate() *mmsmap.Client {
 }
 
 func (s *site) try() (*mmsmap.Client, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	link, err := iso81.Dial(ctx, s.listen.Addr().String(), s.client)
 	if err != nil {

@@ -103,7 +103,7 @@ func (s *served) dial() *raw {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.addr)
 	must(s.t, err)
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	s.t.Cleanup(func() { conn.Close() })
 	r := &raw{t: s.t, conn: conn, in: reader{conn: conn, mostTSDU: 1 << 20, mostTPDU: tpktMost}}
 	r.m.called, r.m.calling, r.m.lenient = defaultCalled, defaultCalling, lenience(true)
@@ -220,7 +220,7 @@ func (s *served) outcome() error {
 	select {
 	case err := <-s.ended:
 		return err
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		s.t.Fatal("the association does not end")
 		return nil
 	}

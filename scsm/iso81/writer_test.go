@@ -36,7 +36,7 @@ func TestCallWhoseWriteFails(t *testing.T) {
 		conn = &broken{Conn: c}
 		return conn, err
 	}}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	link, err := Dial(ctx, s.addr, cfg)
 	must(t, err)

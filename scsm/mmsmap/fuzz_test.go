@@ -109,7 +109,7 @@ func FuzzServe(f *testing.F) {
 		if _, err := near.Recv(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		for _, pdu := range pdus(s) {
 			var unwritable *mms.ValueError
