@@ -58,13 +58,7 @@ replaced once the whole file has come.`,
 // onFiles makes c a command that does something with files on an association, which may last as long as it takes.
 func (g *global) onFiles(c *cobra.Command, least, most int, do func(ctx context.Context, a *access, peer *session, names []string) error) *cobra.Command {
 	var a *access
-	c.Args = func(c *cobra.Command, args []string) error {
-		if len(args) < least || most >= 0 && len(args) > most {
-			_, takes, _ := strings.Cut(c.Use, "--to JID")
-			return usagef("%s takes%s, not %s", c.CommandPath(), takes, number(len(args), "argument"))
-		}
-		return nil
-	}
+	c.Args = between(least, most)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return a.with(c.Context(), func(ctx context.Context, peer *session) error { return do(ctx, a, peer, args) })
 	}

@@ -34,17 +34,22 @@ func group(use, short string, below ...*cobra.Command) *cobra.Command {
 	return c
 }
 
-// on makes c a command that does something on an association. do has the arguments as references, of which there are from least to
-// most; most < 0 is no limit.
-func (g *global) on(c *cobra.Command, least, most int, do func(ctx context.Context, a *access, peer *session, refs []acsi.Ref) error) *cobra.Command {
-	var a *access
-	c.Args = func(c *cobra.Command, args []string) error {
+// between wants from least to most arguments; most < 0 is no limit. What they are is in the command's usage.
+func between(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
 		if len(args) < least || most >= 0 && len(args) > most {
 			_, takes, _ := strings.Cut(c.Use, "--to JID")
 			return usagef("%s takes%s, not %s", c.CommandPath(), takes, number(len(args), "argument"))
 		}
 		return nil
 	}
+}
+
+// on makes c a command that does something on an association. do has the arguments as references, of which there are from least to
+// most; most < 0 is no limit.
+func (g *global) on(c *cobra.Command, least, most int, do func(ctx context.Context, a *access, peer *session, refs []acsi.Ref) error) *cobra.Command {
+	var a *access
+	c.Args = between(least, most)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		refs, err := parseRefs(args)
 		if err != nil {
