@@ -37,8 +37,8 @@ type Party struct {
 // silent is the logger where none is given.
 var silent = slog.New(slog.DiscardHandler)
 
-// endpoint connects a party to the broker. endTrust verifies its peers, who may have serve associations at once.
-func (s *Site) endpoint(ctx context.Context, p Party, endTrust *pki.Trust, serve int) (*xmpp82.Endpoint, error) {
+// endpoint connects a party to the broker. trust verifies its peers, who may have serve associations at once.
+func (s *Site) endpoint(ctx context.Context, p Party, trust *endTrust, serve int) (*xmpp82.Endpoint, error) {
 	wireTrust, err := s.trust(pki.E2M)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (s *Site) endpoint(ctx context.Context, p Party, endTrust *pki.Trust, serve
 		}
 		cfg.XMPP.Identity = wire
 	}
-	if err := s.protection(&cfg, p, endTrust); err != nil {
+	if err := s.protection(&cfg, p, trust); err != nil {
 		return nil, err
 	}
 	if cfg.XMPP.Address, err = s.address(ctx, p.Connect, net.DefaultResolver.LookupSRV); err != nil {

@@ -178,7 +178,7 @@ func (d *servedIED) close() {
 
 // overXMPP serves IEC 61850-8-2 until ctx ends or the session is lost.
 func (d *servedIED) overXMPP(ctx context.Context) error {
-	trust, err := d.site.trust(pki.E2E)
+	trust, err := d.site.endTrust()
 	if err != nil {
 		return err
 	}
@@ -312,7 +312,7 @@ func (c *Client) Associate(ctx context.Context) (*mmsmap.Client, error) { return
 
 // Dial connects a party to the broker and associates it with the IED at to.
 func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
-	ied, err := s.Account(to)
+	ied, err := s.Peer(to)
 	if err != nil {
 		return nil, err
 	}
@@ -322,7 +322,7 @@ func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
 	if p.JID, err = s.dialler(p.JID); err != nil {
 		return nil, err
 	}
-	trust, err := s.trust(pki.E2E)
+	trust, err := s.endTrust()
 	if err != nil {
 		return nil, err
 	}

@@ -165,6 +165,14 @@ domain: %s
 #   log_size: 8388608
 #   state_size: 1073741824
 
+# Other domains whose parties are talked to: who vouches for its broker (e2m) and for its parties (e2e), each for that domain
+# only; the roles that its certificates may bring here; where its broker listens for others (default: as its SRV record says).
+# domains:
+#   utility.example:
+#     connect: [192.0.2.7:5269]
+#     e2m: {roots: [pki/utility.example/e2m.crt], crls: [pki/utility.example/e2m.crl]}
+#     e2e: {roots: [pki/utility.example/e2e.crt], crls: [pki/utility.example/e2e.crl], roles: [OPERATOR]}
+
 # broker:
 #   listen: 127.0.0.1:5222
 #   groups:                 # who sees whose presence; default: all accounts each other's

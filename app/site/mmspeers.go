@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -127,11 +126,7 @@ func (s *Site) mmsSubjects() (*mmsPeers, error) {
 		if in.PasswordFile == "" {
 			continue
 		}
-		file := in.PasswordFile
-		if !filepath.IsAbs(file) {
-			file = s.Path(file)
-		}
-		password, err := readPassword(file)
+		password, err := readPassword(s.files([]string{in.PasswordFile})[0])
 		if err != nil {
 			return nil, fmt.Errorf("%s: mms: peers: %s: %w", FileName, in.Name, err)
 		}
@@ -218,10 +213,7 @@ func certificateName(c iso81.Credentials) string {
 // mmsTrust verifies the certificates of peers over TCP: those of the site's own hierarchy E2M, and of the roots in busbar.yaml.
 func (s *Site) mmsTrust() (*pki.Trust, error) {
 	roots := []string{s.Path("pki", folderOf(pki.E2M), "root.crt")}
-	for _, file := range s.Config.MMS.Roots {
-		if !filepath.IsAbs(file) {
-			file = s.Path(file)
-		}
+	for _, file := range s.files(s.Config.MMS.Roots) {
 		if _, err := os.Stat(file); err != nil {
 			return nil, Hint(fmt.Errorf("%s: mms: roots: %w", FileName, err), "name files with root certificates in PEM form")
 		}

@@ -8,7 +8,6 @@ import (
 
 	"busbar.example/scsm/xmpp82"
 	"busbar.example/secure/e2e"
-	"busbar.example/secure/pki"
 	"busbar.example/secure/rbac"
 	"busbar.example/xmpp/jid"
 )
@@ -96,7 +95,7 @@ func (s *Site) E2E(given E2E) (E2E, error) {
 }
 
 // protection puts into cfg how the associations of p are protected: trust verifies its peers.
-func (s *Site) protection(cfg *xmpp82.Config, p Party, trust *pki.Trust) error {
+func (s *Site) protection(cfg *xmpp82.Config, p Party, trust *endTrust) error {
 	how, err := s.E2E(p.E2E)
 	if err != nil {
 		return err
@@ -109,10 +108,10 @@ func (s *Site) protection(cfg *xmpp82.Config, p Party, trust *pki.Trust) error {
 	if err != nil {
 		return err
 	}
-	if err := checkOwn(p, "E2E", end, trust.VerifyE2E); err != nil {
+	if err := checkOwn(p, "E2E", end, trust.own.VerifyE2E); err != nil {
 		return err
 	}
-	cfg.E2E = e2e.Config{Identity: end, Trust: trust, Audit: p.Audit, Mode: algorithmMode(how.Mode), Algorithms: how.Algorithms}
+	cfg.E2E = e2e.Config{Identity: end, Trust: trust.own, Domains: trust.domains, Audit: p.Audit, Mode: algorithmMode(how.Mode), Algorithms: how.Algorithms}
 	return nil
 }
 

@@ -32,6 +32,7 @@ type Site struct {
 	jid         jid.JID // of the domain
 	e2e         E2E
 	mms         mmsPeers
+	domains     map[string]neighbour
 	unprotected map[jid.JID][]rbac.Grant // by bare JID: the roles where end-to-end security is off
 }
 
@@ -47,8 +48,10 @@ type Config struct {
 	E2E         Protection  `yaml:"e2e,omitempty"`
 	Unprotected Unprotected `yaml:"unprotected,omitempty"`
 	Broker      Broker      `yaml:"broker,omitempty"`
-	MMS         MMS         `yaml:"mms,omitempty"`
-	IED         IEDs        `yaml:"ied,omitempty"`
+	// Domains are the other ones whose parties are talked to, by name.
+	Domains map[string]Domain `yaml:"domains,omitempty"`
+	MMS     MMS               `yaml:"mms,omitempty"`
+	IED     IEDs              `yaml:"ied,omitempty"`
 }
 
 // Protection says how associations are protected end to end, where --e2e and --e2e-algorithms do not.
@@ -115,7 +118,7 @@ func Open(dir string) (*Site, error) {
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {
-		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, broker with listen and groups, mms with anonymous, peers and roots, and ied with associations, report_buffer, log_size and state_size; the comments that `busbar init` writes into it show them")
+		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, broker with listen and groups, domains with connect, e2m and e2e, mms with anonymous, peers and roots, and ied with associations, report_buffer, log_size and state_size; the comments that `busbar init` writes into it show them")
 	}
 	domain, err := jid.New("", cfg.Domain, "")
 	if err != nil {
@@ -146,6 +149,9 @@ func (s *Site) parse() error {
 	}
 	if s.mms, err = s.parseMMS(c.MMS); err != nil {
 		return fmt.Errorf("mms: %w", err)
+	}
+	if s.domains, err = s.parseDomains(c.Domains); err != nil {
+		return fmt.Errorf("domains: %w", err)
 	}
 	if err := c.IED.check(); err != nil {
 		return fmt.Errorf("ied: %w", err)

@@ -102,7 +102,7 @@ func (a *access) with(ctx context.Context, do func(context.Context, *session) er
 	limited, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	party := site.Party{JID: j, Connect: a.connect, PasswordFile: a.password, E2E: how, Logger: a.g.logger(), Audit: events}
-	ied, err := s.Account(a.to)
+	ied, err := s.Peer(a.to)
 	if err != nil {
 		return err
 	}

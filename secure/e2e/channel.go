@@ -283,7 +283,7 @@ func (c *Channel) Recheck(now time.Time) error {
 	if c.state == channelEnded {
 		return errEnded
 	}
-	err := c.Trust.Recheck(c.peer.proof, now)
+	err := c.peer.trust.Recheck(c.peer.proof, now)
 	if err != nil {
 		c.recordFault(now, c.peer.address, alarm(audit.CredentialWithdrawn, "the peer's certificate").because(err))
 		c.becomeEnded(now, "the peer's certificate is no longer good")

@@ -8,6 +8,7 @@ import (
 
 	"busbar.example/secure/audit"
 	"busbar.example/secure/pki"
+	"busbar.example/secure/rbac"
 )
 
 // Bounds of time.
@@ -39,6 +40,9 @@ type Config struct {
 	// Trust verifies the certificates of peers. It holds the end-to-end roots, never those of the
 	// transport. nil trusts nobody.
 	Trust *pki.Trust
+	// Domains are those whose parties another verifies than Trust, by the domainpart of their JIDs. Whose
+	// domain is there is verified by its Trust alone, and that one is asked about nobody else.
+	Domains map[string]Domain
 	// Mode says how data is protected. A peer of another mode is refused.
 	Mode Mode
 	// Algorithms are those that may protect data, all of the Mode, the preferred one first. A client
@@ -57,6 +61,14 @@ type Config struct {
 	Replay *ReplayCache
 	// KeyLife is how long the keys of a direction serve, 15 min to 24 h; 0 is one hour.
 	KeyLife time.Duration
+}
+
+// A Domain says how the parties of another domain are verified, and what their certificates are worth.
+type Domain struct {
+	Trust *pki.Trust // nil trusts nobody
+	// Roles are those that its certificates may bring here: who issues them there does not decide on
+	// what they may do. Any other counts as if it were not in the certificate; nil: none counts.
+	Roles []rbac.Role
 }
 
 // An endpoint is a Config whose defaults are filled in.

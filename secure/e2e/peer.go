@@ -22,14 +22,25 @@ const maxCertPath = 6
 // makes one.
 type verifiedPeer struct {
 	proof   *pki.Verified
-	address string // full JID
+	trust   *pki.Trust   // that has verified it
+	grants  []rbac.Grant // of its certificate, those that count here
+	address string       // full JID
 }
 
 func (p verifiedPeer) subject() rbac.Subject {
-	return rbac.Subject{Name: bareJID(p.address), Address: p.address, Grants: slices.Clone(p.proof.Grants())}
+	return rbac.Subject{Name: bareJID(p.address), Address: p.address, Grants: slices.Clone(p.grants)}
 }
 
 func (p verifiedPeer) certificate() []byte { return p.proof.Leaf().Raw }
+
+// trustIn gives who verifies a party, and which of the roles in its certificate count; all where it says so.
+func (e *endpoint) trustIn(address string) (trust *pki.Trust, roles []rbac.Role, all bool) {
+	_, domain, _ := strings.Cut(bareJID(address), "@")
+	if d, other := e.Domains[domain]; other {
+		return d.Trust, d.Roles, false
+	}
+	return e.Trust, nil, true
+}
 
 // bareJID cuts the resource off.
 func bareJID(jid string) string {
@@ -99,7 +110,8 @@ func (t *signedToken) verify(e *endpoint, now time.Time, from string, ids tokenE
 	if err != nil {
 		return verifiedPeer{}, tell(InvalidPublicKeyCertificate, ids.certificate, "the peer's certificate").because(err)
 	}
-	proof, err := e.Trust.VerifyE2E(chain, now)
+	trust, roles, all := e.trustIn(from)
+	proof, err := trust.VerifyE2E(chain, now)
 	if err != nil {
 		return verifiedPeer{}, tell(diagnosticOf(err), ids.certificate, "the peer's certificate").because(err)
 	}
@@ -118,7 +130,11 @@ func (t *signedToken) verify(e *endpoint, now time.Time, from string, ids tokenE
 	for _, w := range proof.Warnings() {
 		e.record(now, w.ID, from, w.Error())
 	}
-	return verifiedPeer{proof: proof, address: from}, nil
+	grants := proof.Grants()
+	if !all {
+		grants = slices.DeleteFunc(slices.Clone(grants), func(g rbac.Grant) bool { return !slices.Contains(roles, g.Role) })
+	}
+	return verifiedPeer{proof: proof, trust: trust, grants: grants, address: from}, nil
 }
 
 // checkKey checks that the peer's key is for the algorithm that the token names.
