@@ -141,6 +141,7 @@ const (
 	StreamReplaced  ID = "x-busbar:stream-replaced"
 	StreamSlow      ID = "x-busbar:stream-slow"
 	SenderSpoofed   ID = "x-busbar:sender-spoofed"
+	RuleDenied      ID = "x-busbar:rule-denied"
 	ValueWritten    ID = "x-busbar:value-written"
 	CommandAccepted ID = "x-busbar:command-accepted"
 	CommandRefused  ID = "x-busbar:command-refused"
@@ -235,6 +236,7 @@ var table = map[ID]entry{
 	StreamOpened:    {"stream opened", Notice},
 	StreamReplaced:  {"stream replaced by a newer one", Warning},
 	StreamSlow:      {"stream ended because its peer reads too slowly", Warning},
+	RuleDenied:      {"stanza refused by a rule", Warning},
 	SenderSpoofed:   {"stanza stamped with another's address", Alarm},
 	ValueWritten:    {"value written", Notice},
 	CommandAccepted: {"command accepted", Notice},

@@ -159,8 +159,7 @@ func (s *Server) answerProbe(ses *session, st stanza.Stanza) {
 	answered := false
 	if acc := s.accounts[bare]; acc != nil {
 		for _, other := range acc.sessions {
-			if other.available && (st.To.IsBare() || other.jid == st.To) {
-				s.informOf(ses, other)
+			if other.available && (st.To.IsBare() || other.jid == st.To) && s.informOf(ses, other) {
 				answered = true
 			}
 		}
@@ -194,16 +193,23 @@ func (s *Server) tellPresence(ses *session, acc *account) {
 	}
 }
 
-// informOf tells a session of another's presence. s.mu is held.
-func (s *Server) informOf(ses, other *session) {
+// informOf tells a session of another's presence, and reports whether the rules let it. s.mu is held.
+func (s *Server) informOf(ses, other *session) bool {
+	if !s.permits(other.account.jid, ses.account.jid) {
+		return false
+	}
 	st := other.presence
 	st.To = ses.account.jid
 	s.inform(ses, st)
+	return true
 }
 
-// pass queues a session's own presence for another. It counts for the share that its account has of that queue, unless it
+// pass queues a session's own presence for another, if the rules let it. It counts for the share that its account has of that queue, unless it
 // is what the server says of a stream that has ended. s.mu is held.
 func (s *Server) pass(ses, to *session, st stanza.Stanza) {
+	if !s.permits(ses.account.jid, to.account.jid) {
+		return
+	}
 	var share *xmpp.Share
 	if !ses.gone.Load() {
 		share = &to.correspondent(ses.account).share

@@ -2,6 +2,7 @@ package xmppd
 
 import (
 	"errors"
+	"time"
 
 	"busbar.example/secure/audit"
 	"busbar.example/xmpp"
@@ -16,6 +17,8 @@ func (ses *session) route(st stanza.Stanza) {
 	switch {
 	case !st.To.IsZero() && st.To.Domain() != ses.server.cfg.Domain:
 		ses.refuse(st, errNoSuchServer)
+	case !ses.maySend(&st):
+		ses.deny(st)
 	case st.Kind == stanza.IQ:
 		ses.routeIQ(st)
 	case st.Kind == stanza.Message:
@@ -30,6 +33,24 @@ var (
 	errUnavailable  = stanza.NewError(stanza.ServiceUnavailable, "")
 	errQueueFull    = stanza.NewError(stanza.ResourceConstraint, "")
 )
+
+// maySend reports whether the rules let a stanza pass. What the server answers itself they do not concern.
+func (ses *session) maySend(st *stanza.Stanza) bool {
+	if st.To.IsZero() || st.To == ses.server.domain {
+		return true
+	}
+	return ses.verdicts.permit(ses.server, ses.account.jid, st.To.Bare(), st)
+}
+
+// deny refuses what the rules do not let pass. Presence is dropped: its sender learns nothing of whom it may not reach.
+func (ses *session) deny(st stanza.Stanza) {
+	if e, due := ses.account.denied.deny(ses.jid, st.To, time.Now()); due {
+		ses.server.cfg.Audit.Record(e)
+	}
+	if st.Kind != stanza.Presence {
+		ses.refuse(st, errDenied)
+	}
+}
 
 // routeIQ sends an iq to the full JID it is for, or answers it in the server's or the account's name. For a full JID it
 // does not ask whether the two share presence: an IED answers whom its roles allow.

@@ -41,10 +41,11 @@ type session struct {
 	known map[*account]*correspondent // that have sent something to it, or been asked something
 
 	// Used by the reading goroutine only.
-	last      pair   // whom it sent something to last
-	credit    int    // octets that it has paid for and not sent yet
-	tags      []byte // buffer for start and end tags
-	rewritten []byte // buffer for payloads that had to be rewritten
+	last      pair     // whom it sent something to last
+	verdicts  verdicts // whom it may send to
+	credit    int      // octets that it has paid for and not sent yet
+	tags      []byte   // buffer for start and end tags
+	rewritten []byte   // buffer for payloads that had to be rewritten
 
 	// Guarded by server.mu.
 	available  bool

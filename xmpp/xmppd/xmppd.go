@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"busbar.example/secure/audit"
@@ -41,6 +42,8 @@ type Config struct {
 	// Groups are the roster: the members of a group see each other's presence, without asking. Default: one group of
 	// all accounts of Domain, into which an account comes when it first logs in. Empty, but not nil: nobody sees anybody.
 	Groups []Group
+	// Rules say who may send to whom. Default: everybody within Domain, nobody across domains.
+	Rules []Rule
 
 	Limits Limits
 	Stream xmpp.Limits // of what a client may send; announced
@@ -109,6 +112,7 @@ type Server struct {
 	gate   gate
 	share  int                   // octets of a client's queue that one account may have
 	groups map[jid.JID][]contact // by account; nil: everybody sees everybody
+	rules  atomic.Pointer[rules]
 
 	open     context.Context // until Shutdown or Close: something new may begin
 	shut     context.CancelFunc
@@ -133,6 +137,7 @@ type account struct {
 	jid      jid.JID
 	sessions []*session // in the order in which they bound
 	sent     bucket     // by all of them
+	denied   denials
 }
 
 // New returns a server that does not listen yet.
@@ -165,6 +170,7 @@ func New(cfg Config) (*Server, error) {
 	if s.groups, err = roster(cfg.Groups, cfg.Domain); err != nil {
 		return nil, err
 	}
+	s.rules.Store(&rules{slices.Clone(cfg.Rules)})
 	s.live, s.cut = context.WithCancel(context.Background())
 	s.open, s.shut = context.WithCancel(s.live)
 	return s, nil
