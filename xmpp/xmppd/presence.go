@@ -20,7 +20,7 @@ var errPresenceSize = stanza.NewError(stanza.PolicyViolation, "this presence is 
 // RFC 6121, Sections 3 and 4.
 func (s *Server) routePresence(ses *session, st stanza.Stanza) {
 	if len(st.Payload) > maxPresence {
-		ses.refuse(st, errPresenceSize)
+		refuse(ses, st, errPresenceSize)
 		return
 	}
 	s.mu.Lock()
@@ -110,7 +110,7 @@ func (s *Server) broadcast(ses *session, st stanza.Stanza) {
 func (s *Server) direct(ses *session, st stanza.Stanza) {
 	if st.Type == stanza.Unavailable {
 		delete(ses.directed, st.To)
-	} else if _, known := ses.directed[st.To]; !known && !(ses.available && s.seen(ses.account, st.To.Bare())) {
+	} else if _, known := ses.directed[st.To]; !known && !(ses.available && s.seen(ses.account.jid, st.To.Bare())) {
 		if len(ses.directed) >= maxDirected {
 			s.inform(ses, st.ErrorReply(errQueueFull))
 			return
@@ -152,7 +152,7 @@ func (s *Server) answerProbe(ses *session, st stanza.Stanza) {
 	if bare.Local() == "" {
 		return
 	}
-	if bare != ses.account.jid && !s.seen(ses.account, bare) {
+	if bare != ses.account.jid && !s.seen(ses.account.jid, bare) {
 		s.inform(ses, stanza.Stanza{Kind: stanza.Presence, Type: stanza.Unsubscribed, From: bare, To: ses.account.jid})
 		return
 	}
@@ -178,7 +178,7 @@ func (s *Server) answerSubscribe(ses *session, st stanza.Stanza) {
 		return
 	}
 	answer := stanza.Unsubscribed
-	if s.seen(ses.account, to) {
+	if s.seen(ses.account.jid, to) {
 		answer = stanza.Subscribed
 	}
 	s.inform(ses, stanza.Stanza{Kind: stanza.Presence, Type: answer, ID: st.ID, From: to, To: ses.account.jid})
@@ -215,7 +215,7 @@ func (s *Server) pass(ses, to *session, st stanza.Stanza) {
 		share = &to.correspondent(ses.account).share
 	}
 	if s.queue(to, share, st) == xmpp.ErrShareFull {
-		ses.flooded(to, s.note)
+		flooded(ses, to, s.note)
 	}
 }
 

@@ -66,11 +66,11 @@ func (s *Server) exists(bare jid.JID) bool {
 }
 
 // seen reports whether two accounts see each other's presence. s.mu is held.
-func (s *Server) seen(a *account, other jid.JID) bool {
+func (s *Server) seen(who, other jid.JID) bool {
 	if s.groups == nil {
-		return other != a.jid && s.accounts[other] != nil
+		return who != other && s.accounts[who] != nil && s.accounts[other] != nil
 	}
-	return slices.ContainsFunc(s.groups[a.jid], func(c contact) bool { return c.jid == other })
+	return slices.ContainsFunc(s.groups[who], func(c contact) bool { return c.jid == other })
 }
 
 // contacts yields the accounts with a session, now or earlier, that see a. s.mu is held.

@@ -10,21 +10,34 @@ import (
 	"busbar.example/xmpp/stanza"
 )
 
-// route does with a stanza of the session what its address and kind ask for. Its payload is valid for this call only.
+// A sender is whose stanzas are routed, one after the other by one goroutine: a session, or a stream of another domain.
+// Each stanza says who it is from, which was checked or stamped.
+type sender interface {
+	way() *lane
+	// correspondent returns an account as this sender sees it.
+	correspondent(a *account) *correspondent
+	// reply queues a stanza of the server's own that answers one of this sender's.
+	reply(st stanza.Stanza)
+	// event makes a security event about the sender, now.
+	event(id audit.ID, text string) audit.Event
+}
+
+// route does with a stanza of a session what its address and kind ask for. Its payload is valid for this call only.
 //
 // RFC 6120, Section 10; RFC 6121, Section 8.
 func (ses *session) route(st stanza.Stanza) {
+	s := ses.server
 	switch {
-	case !st.To.IsZero() && st.To.Domain() != ses.server.cfg.Domain:
-		ses.refuse(st, errNoSuchServer)
-	case !ses.maySend(&st):
-		ses.deny(st)
+	case !st.To.IsZero() && st.To.Domain() != s.cfg.Domain:
+		refuse(ses, st, errNoSuchServer)
+	case !s.maySend(ses, &st):
+		s.deny(ses, st)
 	case st.Kind == stanza.IQ:
-		ses.routeIQ(st)
+		s.routeIQ(ses, st)
 	case st.Kind == stanza.Message:
-		ses.routeMessage(st)
+		s.routeMessage(ses, st)
 	default:
-		ses.server.routePresence(ses, st)
+		s.routePresence(ses, st)
 	}
 }
 
@@ -35,20 +48,20 @@ var (
 )
 
 // maySend reports whether the rules let a stanza pass. What the server answers itself they do not concern.
-func (ses *session) maySend(st *stanza.Stanza) bool {
-	if st.To.IsZero() || st.To == ses.server.domain {
+func (s *Server) maySend(from sender, st *stanza.Stanza) bool {
+	if st.To.IsZero() || st.To == s.domain {
 		return true
 	}
-	return ses.verdicts.permit(ses.server, ses.account.jid, st.To.Bare(), st)
+	return from.way().verdicts.permit(s, st.From.Bare(), st.To.Bare(), st)
 }
 
 // deny refuses what the rules do not let pass. Presence is dropped: its sender learns nothing of whom it may not reach.
-func (ses *session) deny(st stanza.Stanza) {
-	if e, due := ses.account.denied.deny(ses.jid, st.To, time.Now()); due {
-		ses.server.cfg.Audit.Record(e)
+func (s *Server) deny(from sender, st stanza.Stanza) {
+	if e, due := from.way().account.denied.deny(st.From, st.To, time.Now()); due {
+		s.cfg.Audit.Record(e)
 	}
 	if st.Kind != stanza.Presence {
-		ses.refuse(st, errDenied)
+		refuse(from, st, errDenied)
 	}
 }
 
@@ -56,18 +69,18 @@ func (ses *session) deny(st stanza.Stanza) {
 // does not ask whether the two share presence: an IED answers whom its roles allow.
 //
 // RFC 6121, Sections 8.5.1 to 8.5.3.
-func (ses *session) routeIQ(st stanza.Stanza) {
+func (s *Server) routeIQ(from sender, st stanza.Stanza) {
 	switch {
-	case st.To.IsZero(), st.To == ses.account.jid:
-		ses.serve(st, ownAccount)
-	case st.To == ses.server.domain:
-		ses.serve(st, theServer)
+	case st.To.IsZero(), st.To == st.From.Bare():
+		s.serve(from, st, ownAccount)
+	case st.To == s.domain:
+		s.serve(from, st, theServer)
 	case st.To.IsFull():
-		ses.forward(st)
-	case ses.server.sees(ses.account, st.To):
-		ses.serve(st, contactSeen)
+		s.forward(from, st)
+	case s.sees(st.From.Bare(), st.To):
+		s.serve(from, st, contactSeen)
 	default:
-		ses.refuse(st, errUnavailable)
+		refuse(from, st, errUnavailable)
 	}
 }
 
@@ -75,52 +88,52 @@ func (ses *session) routeIQ(st stanza.Stanza) {
 // kept for later.
 //
 // RFC 6121, Sections 8.5.1 to 8.5.3; RFC 6120, Section 10.3.1.
-func (ses *session) routeMessage(st stanza.Stanza) {
+func (s *Server) routeMessage(from sender, st stanza.Stanza) {
 	if st.To.IsZero() {
-		st.To = ses.account.jid
+		st.To = st.From.Bare()
 	}
-	if st.To.IsFull() && (st.Type != stanza.Chat || ses.server.session(st.To) != nil) {
-		ses.forward(st)
+	if st.To.IsFull() && (st.Type != stanza.Chat || s.session(st.To) != nil) {
+		s.forward(from, st)
 		return
 	}
 	var to []*session
 	if st.Type != stanza.Groupchat && st.Type != stanza.TypeError {
-		to = ses.server.messageTargets(st.To.Bare(), st.Type == stanza.Headline)
+		to = s.messageTargets(st.To.Bare(), st.Type == stanza.Headline)
 	}
 	var reached, noRoom bool
 	for _, other := range to {
-		err := ses.deliver(other, &st)
+		err := s.deliver(from, other, &st)
 		reached = reached || err == nil
 		noRoom = noRoom || full(err)
 	}
 	switch {
 	case reached:
 	case noRoom:
-		ses.refuse(st, errQueueFull)
+		refuse(from, st, errQueueFull)
 	case st.Type != stanza.Headline:
-		ses.refuse(st, errUnavailable)
+		refuse(from, st, errUnavailable)
 	}
 }
 
 // forward sends an iq or a message to the full JID that it is for.
-func (ses *session) forward(st stanza.Stanza) {
-	to := ses.last.to
+func (s *Server) forward(from sender, st stanza.Stanza) {
+	to := from.way().last.to
 	if to == nil || to.jid != st.To || to.gone.Load() {
-		if to = ses.server.session(st.To); to == nil {
-			ses.refuse(st, errUnavailable)
+		if to = s.session(st.To); to == nil {
+			refuse(from, st, errUnavailable)
 			return
 		}
 	}
-	switch err := ses.deliver(to, &st); {
+	switch err := s.deliver(from, to, &st); {
 	case err == nil:
 	case !full(err):
-		ses.refuse(st, errUnavailable)
+		refuse(from, st, errUnavailable)
 	case answerable(st):
-		ses.refuse(st, errQueueFull)
+		refuse(from, st, errQueueFull)
 	case errors.Is(err, xmpp.ErrShareFull):
-		ses.flooded(to, ses.server.cfg.Audit.Record)
+		flooded(from, to, s.cfg.Audit.Record)
 	default:
-		to.slow(ses.server.cfg.Audit.Record)
+		to.slow(s.cfg.Audit.Record)
 	}
 }
 
@@ -130,10 +143,9 @@ func full(err error) bool {
 }
 
 // refuse answers a stanza with an error, where errors may be answered.
-func (ses *session) refuse(st stanza.Stanza, e *stanza.Error) {
+func refuse(from sender, st stanza.Stanza, e *stanza.Error) {
 	if answerable(st) {
-		reply := st.ErrorReply(e)
-		ses.reply(reply)
+		from.reply(st.ErrorReply(e))
 	}
 }
 
@@ -189,10 +201,10 @@ func (s *Server) session(full jid.JID) *session {
 }
 
 // sees is seen for who does not hold s.mu.
-func (s *Server) sees(a *account, other jid.JID) bool {
+func (s *Server) sees(who, other jid.JID) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.seen(a, other)
+	return s.seen(who, other)
 }
 
 // messageTargets returns who gets a message for a bare JID: the sessions with the highest priority, or all. Sessions that

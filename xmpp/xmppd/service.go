@@ -28,35 +28,35 @@ const (
 // serve answers an iq in the name of the server or of an account.
 //
 // RFC 6120, Section 8.2.3; RFC 6121, Section 8.5.2.1.3; XEP-0030; XEP-0092; XEP-0199.
-func (ses *session) serve(st stanza.Stanza, of subject) {
+func (s *Server) serve(from sender, st stanza.Stanza, of subject) {
 	if st.Type != stanza.Get && st.Type != stanza.Set {
 		return
 	}
 	name, node, ok := onlyChild(st.Payload)
 	if !ok {
-		ses.refuse(st, stanza.NewError(stanza.BadRequest, "a request has one child element"))
+		refuse(from, st, stanza.NewError(stanza.BadRequest, "a request has one child element"))
 		return
 	}
 	get := st.Type == stanza.Get
 	switch {
 	case name == xmltok.Name{Space: nsRoster, Local: "query"} && of == ownAccount:
 		if get {
-			ses.server.sendRoster(ses, st)
+			s.sendRoster(from.(*session), st) // nobody else has an account
 		} else {
-			ses.refuse(st, stanza.NewError(stanza.NotAllowed, "the roster is configured at the server"))
+			refuse(from, st, stanza.NewError(stanza.NotAllowed, "the roster is configured at the server"))
 		}
 	case name == xmltok.Name{Space: nsPing, Local: "ping"} && get && of != contactSeen:
-		ses.reply(st.Reply(nil))
+		from.reply(st.Reply(nil))
 	case name == xmltok.Name{Space: nsVersion, Local: "query"} && get && of == theServer:
-		ses.reply(st.Reply([]byte("<query xmlns='" + nsVersion + "'><name>Busbar</name><version>" + version() + "</version></query>")))
+		from.reply(st.Reply([]byte("<query xmlns='" + nsVersion + "'><name>Busbar</name><version>" + version() + "</version></query>")))
 	case name == xmltok.Name{Space: nsDiscoInfo, Local: "query"} && get && node == "":
-		ses.reply(st.Reply(discoInfo(of)))
+		from.reply(st.Reply(discoInfo(of)))
 	case name == xmltok.Name{Space: nsDiscoItems, Local: "query"} && get && node == "":
-		ses.reply(st.Reply([]byte("<query xmlns='" + nsDiscoItems + "'/>")))
+		from.reply(st.Reply([]byte("<query xmlns='" + nsDiscoItems + "'/>")))
 	case name.Space == nsDiscoInfo, name.Space == nsDiscoItems:
-		ses.refuse(st, stanza.NewError(stanza.ItemNotFound, ""))
+		refuse(from, st, stanza.NewError(stanza.ItemNotFound, ""))
 	default:
-		ses.refuse(st, errUnavailable)
+		refuse(from, st, errUnavailable)
 	}
 }
 

@@ -28,24 +28,20 @@ var errTooManyResources = stanza.NewError(stanza.ResourceConstraint, "this accou
 
 // session is one bound stream.
 type session struct {
-	server  *Server
-	conn    *xmpp.Conn
-	jid     jid.JID // full
-	account *account
+	lane
+	server *Server
+	conn   *xmpp.Conn
+	jid    jid.JID // full
 
-	gone     atomic.Bool // no longer in the table; set under server.mu
-	ended    atomic.Bool // we have ended it for reading too slowly
-	reported atomic.Bool // that something it sent was thrown away
+	gone  atomic.Bool // no longer in the table; set under server.mu
+	ended atomic.Bool // we have ended it for reading too slowly
 
 	mu    sync.Mutex
 	known map[*account]*correspondent // that have sent something to it, or been asked something
 
 	// Used by the reading goroutine only.
-	last      pair     // whom it sent something to last
-	verdicts  verdicts // whom it may send to
-	credit    int      // octets that it has paid for and not sent yet
-	tags      []byte   // buffer for start and end tags
-	rewritten []byte   // buffer for payloads that had to be rewritten
+	credit    int    // octets that it has paid for and not sent yet
+	rewritten []byte // buffer for payloads that had to be rewritten
 
 	// Guarded by server.mu.
 	available  bool
@@ -77,7 +73,7 @@ func (s *Server) bind(c *xmpp.Conn, resource string) (*session, error) {
 	if acc == nil {
 		acc = &account{jid: bare}
 	}
-	ses := &session{server: s, conn: c, jid: full, account: acc}
+	ses := &session{lane: lane{account: acc}, server: s, conn: c, jid: full}
 	old := acc.session(full)
 	if old == nil && len(acc.sessions) >= s.cfg.Limits.ResourcesPerAccount {
 		s.events = append(s.events, ses.event(audit.StreamFlood, errTooManyResources.Text))
@@ -147,7 +143,7 @@ func (ses *session) run() error {
 		}
 		head.From = ses.jid
 		if refusal, ok := errors.AsType[*stanza.Error](headErr); ok {
-			ses.refuse(head, refusal)
+			refuse(ses, head, refusal)
 			continue
 		} else if headErr != nil {
 			return &xmpp.StreamError{Condition: xmpp.UnsupportedStanzaType}

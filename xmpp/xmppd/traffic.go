@@ -31,19 +31,31 @@ func (ses *session) correspondent(a *account) *correspondent {
 	return c
 }
 
-// pair is a session that this one sends to, and how they see each other's account.
-type pair struct {
-	to        *session
-	here, far *correspondent // their account as this session sees it, ours as theirs does
+// A lane is what the goroutine that routes for a sender keeps from one stanza to the next.
+type lane struct {
+	account  *account    // whom what it sends counts for
+	last     pair        // whom it sent something to last
+	verdicts verdicts    // whom it may send to
+	tags     []byte      // buffer for start and end tags
+	reported atomic.Bool // that something it sent was thrown away
 }
 
-// pair returns what there is between this session and another. The last one is remembered: whoever sends much sends much
-// to the same. Only the reading goroutine calls it.
-func (ses *session) pair(to *session) pair {
-	if ses.last.to != to {
-		ses.last = pair{to, ses.correspondent(to.account), to.correspondent(ses.account)}
+func (l *lane) way() *lane { return l }
+
+// pair is a session that a sender sends to, and how they see each other's account.
+type pair struct {
+	to        *session
+	here, far *correspondent // the session's account as the sender sees it, the sender's as the session does
+}
+
+// between returns what there is between a sender and a session. The last one is remembered: whoever sends much sends much
+// to the same. Only the sender's goroutine calls it.
+func between(from sender, to *session) pair {
+	l := from.way()
+	if l.last.to != to {
+		l.last = pair{to, from.correspondent(to.account), to.correspondent(l.account)}
 	}
-	return ses.last
+	return l.last
 }
 
 // take reports whether one of the requests that may still be answered is answered now.
@@ -59,40 +71,40 @@ func (c *correspondent) take() bool {
 	}
 }
 
-// deliver queues a stanza for another session. What that one has asked for needs room in its queue, everything else room
-// in the share that this session's account has of it. The error is xmpp.ErrQueueFull, xmpp.ErrShareFull, or says that the
-// stream has ended. Only the reading goroutine calls it.
-func (ses *session) deliver(to *session, st *stanza.Stanza) error {
-	p := ses.pair(to)
+// deliver queues a sender's stanza for a session. What that one has asked for needs room in its queue, everything else room
+// in the share that the sender's account has of it. The error is xmpp.ErrQueueFull, xmpp.ErrShareFull, or says that the
+// stream has ended. Only the sender's goroutine calls it.
+func (s *Server) deliver(from sender, to *session, st *stanza.Stanza) error {
+	l, p := from.way(), between(from, to)
 	if st.Kind == stanza.IQ {
 		switch st.Type {
 		case stanza.Get, stanza.Set:
 			p.here.asked.Add(1)
-			err := ses.pushTo(to, &p.far.share, st)
+			err := l.pushTo(to, &p.far.share, st)
 			if err != nil {
 				p.here.take()
 			}
 			return err
 		default:
 			if p.far.take() {
-				return ses.pushTo(to, nil, st)
+				return l.pushTo(to, nil, st)
 			}
 		}
 	}
-	return ses.pushTo(to, &p.far.share, st)
+	return l.pushTo(to, &p.far.share, st)
 }
 
-// pushTo is push with this session's buffer.
-func (ses *session) pushTo(to *session, share *xmpp.Share, st *stanza.Stanza) (err error) {
-	ses.tags, err = to.push(ses.tags[:0], share, st)
+// pushTo is push with this lane's buffer.
+func (l *lane) pushTo(to *session, share *xmpp.Share, st *stanza.Stanza) (err error) {
+	l.tags, err = to.push(l.tags[:0], share, st)
 	return err
 }
 
-// flooded notes that something this session sent was thrown away, because its account's share of a queue was full and it
+// flooded notes that something a sender sent was thrown away, because its account's share of a queue was full and it
 // could not be refused. It is recorded once for each stream.
-func (ses *session) flooded(to *session, record func(audit.Event)) {
-	if ses.reported.CompareAndSwap(false, true) {
-		record(ses.event(audit.StreamFlood, "more for "+to.jid.String()+" than its share of that queue: thrown away"))
+func flooded(from sender, to *session, record func(audit.Event)) {
+	if from.way().reported.CompareAndSwap(false, true) {
+		record(from.event(audit.StreamFlood, "more for "+to.jid.String()+" than its share of that queue: thrown away"))
 	}
 }
 
