@@ -152,14 +152,14 @@ func addOther(b *cryptobyte.Builder, id asn1.ObjectIdentifier, tag cbasn1.Tag, s
 	})
 }
 
-// serves reports whether the names identify the XMPP server for clients of a
-// domain: by its SRVName, or by a dNSName, in which an asterisk may stand for
+// serves reports whether the names identify the XMPP server of a domain for a
+// service, srvClient or srvServer: by its SRVName, or by a dNSName, in which an asterisk may stand for
 // the whole leftmost label where two labels at least follow.
 //
 // RFC 9525, Section 6; RFC 6120, Section 13.7.2.1
-func (n names) serves(domain string) bool {
+func (n names) serves(service, domain string) bool {
 	for _, s := range n.srv {
-		if strings.EqualFold(s, srvClient+domain) {
+		if strings.EqualFold(s, service+domain) {
 			return true
 		}
 	}

@@ -47,7 +47,7 @@ func (p purpose) checkPeerName(c *x509.Certificate, ns names, name string) *Veri
 	if ip := net.ParseIP(name); ip != nil && slices.ContainsFunc(c.IPAddresses, ip.Equal) {
 		return nil
 	}
-	if isDomain(name) && (names{dns: ns.dns}).serves(name) {
+	if isDomain(name) && (names{dns: ns.dns}).serves(srvClient, name) {
 		return nil
 	}
 	if len(ns.dns)+len(c.IPAddresses) == 0 && name != "" && strings.EqualFold(c.Subject.CommonName, name) {

@@ -19,14 +19,16 @@ const (
 	forE2E
 	forPeerServer // of an IED, without XMPP
 	forPeerClient
+	forDomain // of a server, to the server of another domain
+	forDomainClient
 )
 
 // event returns the ID of what has none of its own in this purpose.
 func (p purpose) event() audit.ID {
 	switch p {
-	case forServer, forPeerServer:
+	case forServer, forPeerServer, forDomain:
 		return audit.ServerCertificate
-	case forClient, forPeerClient:
+	case forClient, forPeerClient, forDomainClient:
 		return audit.ClientCertificate
 	}
 	return audit.E2ECertificate
@@ -35,9 +37,9 @@ func (p purpose) event() audit.ID {
 // String returns what the certificate is for.
 func (p purpose) String() string {
 	switch p {
-	case forServer, forPeerServer:
+	case forServer, forPeerServer, forDomain:
 		return "TLS server"
-	case forClient, forPeerClient:
+	case forClient, forPeerClient, forDomainClient:
 		return "TLS client"
 	}
 	return "E2E"
@@ -66,7 +68,7 @@ func (t *Trust) verify(chain []*x509.Certificate, p purpose, domain string, now 
 	}
 	v := &Verified{purpose: p, domain: domain, chain: path, names: ns, warnings: warnings}
 	switch p {
-	case forServer:
+	case forServer, forDomain, forDomainClient:
 		fault = p.checkDomain(leaf, ns, domain)
 	case forPeerServer:
 		fault = p.checkPeerName(leaf, ns, domain)
@@ -175,8 +177,10 @@ func (p purpose) checkStrength(c *x509.Certificate) *VerifyError {
 
 func (p purpose) extKeyUsages() []x509.ExtKeyUsage {
 	switch p {
-	case forServer, forPeerServer:
+	case forServer, forPeerServer, forDomain:
 		return []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	case forDomainClient:
+		return []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
 	case forClient, forPeerClient:
 		return []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	}
@@ -194,12 +198,13 @@ func (p purpose) checkUsage(c *x509.Certificate, ns names) *VerifyError {
 		return p.checkE2EUsage(c, ns)
 	}
 	unsaid := (p == forPeerServer || p == forPeerClient) && len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0
-	if !unsaid && !slices.Contains(c.ExtKeyUsage, p.extKeyUsages()[0]) {
+	allowed := func(u x509.ExtKeyUsage) bool { return slices.Contains(p.extKeyUsages(), u) }
+	if !unsaid && !slices.ContainsFunc(c.ExtKeyUsage, allowed) {
 		hint := ""
 		if c.KeyUsage&x509.KeyUsageKeyAgreement != 0 && len(c.ExtKeyUsage) == 0 {
 			hint = "this looks like an E2E certificate: take the TLS one"
 		}
-		return p.fault(RuleUsage, c, hint, "its extended key usage lacks %s", map[purpose]string{forServer: "serverAuth", forPeerServer: "serverAuth", forClient: "clientAuth", forPeerClient: "clientAuth"}[p])
+		return p.fault(RuleUsage, c, hint, "its extended key usage lacks %s", map[x509.ExtKeyUsage]string{x509.ExtKeyUsageServerAuth: "serverAuth", x509.ExtKeyUsageClientAuth: "clientAuth"}[p.extKeyUsages()[0]])
 	}
 	if c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
 		return p.fault(RuleUsage, c, "", "its key usage lacks digitalSignature")
@@ -229,11 +234,19 @@ func isTLSUsage(c *x509.Certificate) bool {
 	})
 }
 
+// service returns the SRVName prefix of the service that a server is verified for.
+func (p purpose) service() string {
+	if p == forDomain || p == forDomainClient {
+		return srvServer
+	}
+	return srvClient
+}
+
 func (p purpose) checkDomain(c *x509.Certificate, ns names, domain string) *VerifyError {
 	switch {
 	case !isDomain(domain):
 		return p.fault(RuleName, c, "write an internationalised domain with its A-labels (xn--…)", "%q is not a DNS name", domain)
-	case ns.serves(domain):
+	case ns.serves(p.service(), domain):
 		return nil
 	case len(ns.dns)+len(ns.srv) == 0:
 		return p.fault(RuleName, c, "", "it names no server in its subjectAltName (a common name does not count), wanted %s", domain)
