@@ -40,7 +40,7 @@ func serveBroker(dir string) error {
 	if err != nil {
 		return err
 	}
-	server, err := xmppd.New(xmppd.Config{Domain: domain, Identity: id, Trust: trust})
+	server, err := xmppd.New(xmppd.Config{Domain: domain, Trust: trust, Live: xmppd.Live{Identity: id}})
 	if err != nil {
 		return err
 	}

@@ -217,7 +217,7 @@ func TestSlixmppOnOurBroker(t *testing.T) {
 	for _, local := range []string{"ems", "hmi", "pv1"} {
 		group.Members = append(group.Members, jid.MustParse(local+"@dso.example"))
 	}
-	address, _ := a.broker(xmppd.Config{Passwords: passwords(t, "ems@dso.example"), Groups: []xmppd.Group{group}})
+	address, _ := a.broker(xmppd.Config{Passwords: passwords(t, "ems@dso.example"), Live: xmppd.Live{Groups: []xmppd.Group{group}}})
 	ours, arrived := a.dial(ctx, address, jid.MustParse("pv1@dso.example/IEC"))
 	if err := ours.InitialPresence(ctx); err != nil {
 		t.Fatal(err)

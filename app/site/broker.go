@@ -53,7 +53,8 @@ func (s *Site) RunBroker(ctx context.Context, o BrokerOptions) error {
 	if err := passwords.Refresh(); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
-	server, err := xmppd.New(xmppd.Config{Domain: s.Domain, Identity: id, Trust: trust, Passwords: &passwords.Passwords, Groups: groups,
+	server, err := xmppd.New(xmppd.Config{Domain: s.Domain, Trust: trust, Passwords: &passwords.Passwords,
+		Live:   xmppd.Live{Identity: id, Groups: groups},
 		Logger: o.Logger, Audit: o.Audit, Tap: o.Tap})
 	if err != nil {
 		return err

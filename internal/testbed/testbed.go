@@ -69,7 +69,7 @@ func Start(t TB, o Options) *Bed {
 	}
 	id, err := b.e2m.IssueServer(Domain)
 	must(t, err)
-	b.broker, err = xmppd.New(xmppd.Config{Domain: Domain, Identity: id, Trust: b.e2mTrust, Audit: &b.Audit, Stream: o.Stream, Tap: o.Tap, Passwords: o.Passwords})
+	b.broker, err = xmppd.New(xmppd.Config{Domain: Domain, Trust: b.e2mTrust, Live: xmppd.Live{Identity: id, Stream: o.Stream}, Audit: &b.Audit, Tap: o.Tap, Passwords: o.Passwords})
 	must(t, err)
 	served := make(chan error, 1)
 	go func() { served <- b.broker.Serve(context.Background(), b.listener) }()

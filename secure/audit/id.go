@@ -140,6 +140,7 @@ const (
 	StreamOpened    ID = "x-busbar:stream-opened"
 	StreamReplaced  ID = "x-busbar:stream-replaced"
 	StreamSlow      ID = "x-busbar:stream-slow"
+	StreamRetired   ID = "x-busbar:stream-retired"
 	SenderSpoofed   ID = "x-busbar:sender-spoofed"
 	RuleDenied      ID = "x-busbar:rule-denied"
 	ValueWritten    ID = "x-busbar:value-written"
@@ -235,6 +236,7 @@ var table = map[ID]entry{
 	PeerRefused:     {"MMS peer refused", Error},
 	StreamOpened:    {"stream opened", Notice},
 	StreamReplaced:  {"stream replaced by a newer one", Warning},
+	StreamRetired:   {"stream ended for its age", Notice},
 	StreamSlow:      {"stream ended because its peer reads too slowly", Warning},
 	RuleDenied:      {"stanza refused by a rule", Warning},
 	SenderSpoofed:   {"stanza stamped with another's address", Alarm},

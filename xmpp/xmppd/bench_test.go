@@ -18,8 +18,8 @@ func BenchmarkRoute(b *testing.B) {
 	for _, size := range []int{600, 8000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			s := newCA(b)
-			server, err := xmppd.New(xmppd.Config{Domain: domain, Identity: s.serverIdentity(), Trust: s.trust(),
-				Limits: xmppd.Limits{Rate: -1}}) // by default an account sends at most 32 MiB a second
+			server, err := xmppd.New(xmppd.Config{Domain: domain, Trust: s.trust(), Live: xmppd.Live{
+				Identity: s.serverIdentity(), Limits: xmppd.Limits{Rate: -1}}}) // by default an account sends at most 32 MiB a second
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -50,7 +50,7 @@ type site struct {
 func newSite(t testing.TB, configure func(*xmppd.Config)) *site {
 	t.Helper()
 	s := newCA(t)
-	cfg := xmppd.Config{Domain: domain, Identity: s.serverIdentity(), Trust: s.trust(), Audit: s.events}
+	cfg := xmppd.Config{Domain: domain, Trust: s.trust(), Live: xmppd.Live{Identity: s.serverIdentity()}, Audit: s.events}
 	if configure != nil {
 		configure(&cfg)
 	}

@@ -31,6 +31,13 @@ type seat struct {
 
 func newGate(l Limits) gate { return gate{limits: l, from: map[string]*source{}} }
 
+// setLimits replaces the limits. Who is there stays.
+func (g *gate) setLimits(l Limits) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limits = l
+}
+
 // admit counts a new connection. If a limit is reached it returns nil, and why; the reason is empty where it has been
 // given before and not much has changed since: a flood must not flood the audit log too.
 func (g *gate) admit(addr net.Addr) (*seat, string) {

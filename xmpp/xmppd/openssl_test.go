@@ -25,7 +25,7 @@ func TestOpenSSLAgrees(t *testing.T) {
 		t.Skip("openssl is missing: install the package openssl")
 	}
 	s := newCA(t)
-	server, err := xmppd.New(xmppd.Config{Domain: domain, Identity: s.serverIdentity(), Trust: s.trust()})
+	server, err := xmppd.New(xmppd.Config{Domain: domain, Trust: s.trust(), Live: xmppd.Live{Identity: s.serverIdentity()}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -214,20 +214,25 @@ func (s *Server) pass(ses, to *session, st stanza.Stanza) {
 	if !ses.gone.Load() {
 		share = &to.correspondent(ses.account).share
 	}
-	if s.queue(to, share, st) == xmpp.ErrShareFull {
+	if s.queue(to, share, ses.account.may.Load().share, st) == xmpp.ErrShareFull {
 		flooded(ses, to, s.note)
 	}
 }
 
 // inform queues something of the server's own for a session. s.mu is held.
 func (s *Server) inform(to *session, st stanza.Stanza) {
-	s.queue(to, nil, st) // where the stream has ended there is nobody to be told
+	s.queue(to, nil, 0, st) // where the stream has ended there is nobody to be told
 }
 
 // queue queues a stanza that cannot be refused. s.mu is held.
-func (s *Server) queue(to *session, share *xmpp.Share, st stanza.Stanza) (err error) {
-	if s.tags, err = to.push(s.tags[:0], share, &st); err == xmpp.ErrQueueFull {
+func (s *Server) queue(to *session, share *xmpp.Share, limit int, st stanza.Stanza) (err error) {
+	s.tags, err = to.push(s.tags[:0], share, limit, &st)
+	switch {
+	case err != xmpp.ErrQueueFull:
+	case share == nil:
 		to.slow(s.note)
+	default:
+		to.overrun(s.note)
 	}
 	return err
 }

@@ -10,24 +10,21 @@ import (
 )
 
 // Recheck judges the clients of all streams again, and ends the streams of those that could not log in any more: with
-// reset if the certificate has expired or is revoked by now, with not-authorized if the password has changed or the
+// reset if the certificate has expired or is revoked by now or the stream is older than Live.MaxAge, with not-authorized if the password has changed or the
 // account is no longer allowed. The server does so by itself every Config.Recheck; who reads new revocation lists, or
 // sets other Passwords, calls it then.
 //
 // RFC 6120, Section 4.9.3.16.
 func (s *Server) Recheck() {
-	s.mu.RLock()
-	var all []*session
-	for _, acc := range s.order {
-		all = append(all, acc.sessions...)
-	}
-	s.mu.RUnlock()
-	for _, ses := range all {
+	for _, ses := range s.sessions() {
 		s.recheck(ses)
 	}
 }
 
 func (s *Server) recheck(ses *session) {
+	if s.retire(ses, time.Now()) {
+		return
+	}
 	if peer := ses.conn.Info().Peer; peer != nil {
 		if err := s.cfg.Trust.Recheck(peer, time.Now()); err != nil {
 			withdrawn := audit.CredentialWithdrawn
@@ -42,10 +39,11 @@ func (s *Server) recheck(ses *session) {
 			return
 		}
 	}
+	allowed := s.set.Load().Allowed
 	switch {
 	case s.cfg.Passwords != nil && !s.cfg.Passwords.Stands(ses.conn.Login()):
 		ses.audit(audit.CredentialWithdrawn, "the password that the client has logged in with is no longer valid")
-	case s.cfg.Allowed != nil && !s.cfg.Allowed(ses.account.jid):
+	case allowed != nil && !allowed(ses.account.jid):
 		ses.audit(audit.CredentialWithdrawn, "the account is no longer allowed")
 	default:
 		return
@@ -53,17 +51,50 @@ func (s *Server) recheck(ses *session) {
 	ses.conn.End(&xmpp.StreamError{Condition: xmpp.NotAuthorized})
 }
 
+// retire ends a stream that has become too old, and reports whether it has ended.
+func (s *Server) retire(ses *session, now time.Time) bool {
+	longest := s.set.Load().MaxAge
+	if ses.conn.Err() != nil {
+		return true // it has ended already
+	}
+	if longest < 0 || now.Sub(ses.since) < longest-time.Duration(ses.early*float64(longest)) {
+		return false
+	}
+	ses.audit(audit.StreamRetired, "the stream has reached its age: the client has to show its certificate again")
+	ses.conn.End(&xmpp.StreamError{Condition: xmpp.Reset})
+	return true
+}
+
+// ageCheck is how often the age of streams is looked at.
+const ageCheck = time.Minute
+
 // watch rechecks until the server ends.
 func (s *Server) watch() {
 	defer s.work.Done()
-	tick := time.NewTicker(s.cfg.Recheck)
-	defer tick.Stop()
+	recheck, age := time.NewTicker(s.cfg.Recheck), time.NewTicker(ageCheck)
+	defer recheck.Stop()
+	defer age.Stop()
 	for {
 		select {
-		case <-tick.C:
+		case <-recheck.C:
 			s.Recheck()
+		case now := <-age.C:
+			for _, ses := range s.sessions() {
+				s.retire(ses, now)
+			}
 		case <-s.open.Done():
 			return
 		}
 	}
+}
+
+// sessions returns the sessions of this moment.
+func (s *Server) sessions() []*session {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var all []*session
+	for _, acc := range s.order {
+		all = append(all, acc.sessions...)
+	}
+	return all
 }

@@ -66,11 +66,14 @@ func (s *Server) exists(bare jid.JID) bool {
 }
 
 // seen reports whether two accounts see each other's presence. s.mu is held.
-func (s *Server) seen(who, other jid.JID) bool {
-	if s.groups == nil {
+func (s *Server) seen(who, other jid.JID) bool { return s.seenIn(s.groups, who, other) }
+
+// seenIn is seen by certain groups. s.mu is held.
+func (s *Server) seenIn(groups map[jid.JID][]contact, who, other jid.JID) bool {
+	if groups == nil {
 		return who != other && s.accounts[who] != nil && s.accounts[other] != nil
 	}
-	return slices.ContainsFunc(s.groups[who], func(c contact) bool { return c.jid == other })
+	return slices.ContainsFunc(groups[who], func(c contact) bool { return c.jid == other })
 }
 
 // contacts yields the accounts with a session, now or earlier, that see a. s.mu is held.
@@ -141,8 +144,18 @@ func (s *Server) restate(a *account, bare jid.JID) {
 }
 
 // pushItem pushes an item to those sessions of an account that have asked for the roster. s.mu is held.
-func (s *Server) pushItem(a *account, c contact) {
-	payload := rosterQuery([]contact{c})
+func (s *Server) pushItem(a *account, c contact) { s.pushRoster(a, rosterQuery([]contact{c})) }
+
+// pushRemoval pushes that a contact is gone. s.mu is held.
+//
+// RFC 6121, Section 2.5.
+func (s *Server) pushRemoval(a *account, gone jid.JID) {
+	b := xmltok.AppendEscaped([]byte("<query xmlns='"+nsRoster+"'><item jid='"), gone.String())
+	s.pushRoster(a, append(b, "' subscription='remove'/></query>"...))
+}
+
+// pushRoster pushes a change to those sessions of an account that have asked for the roster. s.mu is held.
+func (s *Server) pushRoster(a *account, payload []byte) {
 	for _, ses := range a.sessions {
 		if ses.interested {
 			s.pushes++

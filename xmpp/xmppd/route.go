@@ -133,7 +133,7 @@ func (s *Server) forward(from sender, st stanza.Stanza) {
 	case errors.Is(err, xmpp.ErrShareFull):
 		flooded(from, to, s.cfg.Audit.Record)
 	default:
-		to.slow(s.cfg.Audit.Record)
+		to.overrun(s.cfg.Audit.Record)
 	}
 }
 
@@ -168,9 +168,10 @@ func (ses *session) reply(st stanza.Stanza) {
 	}
 }
 
-// push queues a stanza, with buf for its tags; it returns buf for the next one. With a share it counts as that sender's.
+// push queues a stanza, with buf for its tags; it returns buf for the next one. With a share it counts as that
+// sender's, who may have so many octets of the queue.
 // The error is xmpp.ErrQueueFull, xmpp.ErrShareFull, or says that the stream has ended.
-func (ses *session) push(buf []byte, share *xmpp.Share, st *stanza.Stanza) ([]byte, error) {
+func (ses *session) push(buf []byte, share *xmpp.Share, limit int, st *stanza.Stanza) ([]byte, error) {
 	buf = st.AppendStart(buf)
 	n := len(buf)
 	if len(st.Payload) == 0 {
@@ -182,7 +183,7 @@ func (ses *session) push(buf []byte, share *xmpp.Share, st *stanza.Stanza) ([]by
 	if share == nil {
 		return buf, ses.conn.Push(buf[:n], st.Payload, buf[n:])
 	}
-	return buf, ses.conn.PushShare(share, ses.server.share, buf[:n], st.Payload, buf[n:])
+	return buf, ses.conn.PushShare(share, limit, buf[:n], st.Payload, buf[n:])
 }
 
 // slow ends the stream of a client that does not read what it should not miss, and passes the event to record.
@@ -190,6 +191,15 @@ func (ses *session) slow(record func(audit.Event)) {
 	if ses.ended.CompareAndSwap(false, true) {
 		record(ses.event(audit.StreamSlow, "reads too slowly: its queue is full"))
 		ses.conn.End(&xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "you read too slowly"})
+	}
+}
+
+// overrun does what is configured to a client that does not read what others send it unasked, and passes the event to record.
+func (ses *session) overrun(record func(audit.Event)) {
+	if ses.server.set.Load().SlowReaders == CutSlowReaders {
+		ses.slow(record)
+	} else if !ses.ended.Load() && ses.lossy.CompareAndSwap(false, true) {
+		record(ses.event(audit.StreamSlow, "reads too slowly: what others send it is thrown away while its queue is full"))
 	}
 }
 

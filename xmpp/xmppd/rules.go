@@ -148,16 +148,13 @@ func (p Pattern) Matches(j jid.JID) bool {
 	return true
 }
 
-// rules is what is in force: never changed, only replaced as a whole.
-type rules struct{ list []Rule }
-
-// decide returns what the rules say of two addresses.
-func (r *rules) decide(from, to jid.JID) bool {
+// decide returns what rules say of two addresses.
+func decide(rules []Rule, from, to jid.JID) bool {
 	if from.Local() == to.Local() && from.Domain() == to.Domain() {
 		return true
 	}
-	for i := range r.list {
-		if rule := &r.list[i]; rule.From.Matches(from) && rule.To.Matches(to) {
+	for i := range rules {
+		if rule := &rules[i]; rule.From.Matches(from) && rule.To.Matches(to) {
 			return rule.Allow
 		}
 	}
@@ -165,7 +162,7 @@ func (r *rules) decide(from, to jid.JID) bool {
 }
 
 // permits reports whether an account may send to another, by the rules of this moment.
-func (s *Server) permits(from, to jid.JID) bool { return s.rules.Load().decide(from, to) }
+func (s *Server) permits(from, to jid.JID) bool { return decide(s.set.Load().Rules, from, to) }
 
 // maxVerdicts bounds how many decisions a stream remembers.
 const maxVerdicts = 256
@@ -173,7 +170,7 @@ const maxVerdicts = 256
 // verdicts remembers what the rules have said of those who send over one stream, until the rules change. It belongs to
 // one goroutine.
 type verdicts struct {
-	by    *rules
+	by    *settings
 	last  pairOf
 	ok    bool
 	known map[pairOf]bool
@@ -185,8 +182,8 @@ type pairOf struct{ from, to jid.JID }
 // permit reports whether a stanza may pass between two accounts, which are bare. What answers a request may pass where
 // the request might.
 func (v *verdicts) permit(s *Server, from, to jid.JID, st *stanza.Stanza) bool {
-	in := s.rules.Load()
-	if len(in.list) == 0 {
+	in := s.set.Load()
+	if len(in.Rules) == 0 {
 		return from.Domain() == to.Domain()
 	}
 	if v.by != in {
@@ -201,7 +198,7 @@ func (v *verdicts) verdict(p pairOf) bool {
 	}
 	ok, known := v.known[p]
 	if !known {
-		ok = v.by.decide(p.from, p.to)
+		ok = decide(v.by.Rules, p.from, p.to)
 		if v.known == nil || len(v.known) >= maxVerdicts {
 			v.known = map[pairOf]bool{}
 		}

@@ -110,13 +110,14 @@ func (s *Server) start(nc net.Conn) {
 func (s *Server) handle(nc net.Conn, seat *seat) {
 	defer context.AfterFunc(s.live, func() { nc.Close() })()
 	var ses *session
+	set := s.set.Load()
 	conn, err := xmpp.Accept(s.open, nc, xmpp.ServerConfig{
 		Domain:    s.cfg.Domain,
-		Identity:  s.cfg.Identity,
+		Identity:  set.Identity,
 		Trust:     s.cfg.Trust,
 		Passwords: s.cfg.Passwords,
 		Source:    seat.key,
-		Allowed:   s.cfg.Allowed,
+		Allowed:   set.Allowed,
 		Bind: func(_ context.Context, c *xmpp.Conn, resource string) (jid.JID, error) {
 			var err error
 			if ses, err = s.bind(c, resource); err != nil {
@@ -127,8 +128,8 @@ func (s *Server) handle(nc net.Conn, seat *seat) {
 		Pace:               func(octets int) { ses.pace(octets) },
 		NegotiationTimeout: s.cfg.NegotiationTimeout,
 		WriteTimeout:       s.cfg.WriteTimeout,
-		QueueSize:          s.cfg.QueueSize,
-		Limits:             s.cfg.Stream,
+		QueueSize:          set.QueueSize,
+		Limits:             set.Stream,
 		KeepAlive:          s.cfg.KeepAlive,
 		Logger:             s.cfg.Logger,
 		Audit:              s.cfg.Audit,

@@ -25,7 +25,7 @@ import (
 
 func TestNewRefuses(t *testing.T) {
 	s := newCA(t)
-	good := xmppd.Config{Domain: domain, Identity: s.serverIdentity(), Trust: s.trust()}
+	good := xmppd.Config{Domain: domain, Trust: s.trust(), Live: xmppd.Live{Identity: s.serverIdentity()}}
 	for name, change := range map[string]func(*xmppd.Config){
 		"no domain":              func(c *xmppd.Config) { c.Domain = "" },
 		"an account as domain":   func(c *xmppd.Config) { c.Domain = "hmi@dso.example" },
@@ -140,7 +140,7 @@ func (f *flaky) Accept() (net.Conn, error) {
 func TestAcceptGoesOnWhenResourcesComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newCA(t)
-		server, err := xmppd.New(xmppd.Config{Domain: domain, Identity: s.serverIdentity(), Trust: s.trust()})
+		server, err := xmppd.New(xmppd.Config{Domain: domain, Trust: s.trust(), Live: xmppd.Live{Identity: s.serverIdentity()}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +280,7 @@ func TestTooManyDirectedPresencesAreRefused(t *testing.T) {
 // package xmpp.
 func TestRestart(t *testing.T) {
 	s := newCA(t)
-	cfg := xmppd.Config{Domain: domain, Identity: s.serverIdentity(), Trust: s.trust()}
+	cfg := xmppd.Config{Domain: domain, Trust: s.trust(), Live: xmppd.Live{Identity: s.serverIdentity()}}
 	addr := "127.0.0.1:0"
 	client := s.clientIdentity("hmi@dso.example")
 	trust := s.trust()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	mathrand "math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,9 +33,12 @@ type session struct {
 	server *Server
 	conn   *xmpp.Conn
 	jid    jid.JID // full
+	since  time.Time
+	early  float64 // by which part of the longest age it ends before that, 0 to 0.1
 
 	gone  atomic.Bool // no longer in the table; set under server.mu
 	ended atomic.Bool // we have ended it for reading too slowly
+	lossy atomic.Bool // it was recorded that something for it was thrown away
 
 	mu    sync.Mutex
 	known map[*account]*correspondent // that have sent something to it, or been asked something
@@ -71,11 +75,11 @@ func (s *Server) bind(c *xmpp.Conn, resource string) (*session, error) {
 	}
 	acc := s.accounts[bare]
 	if acc == nil {
-		acc = &account{jid: bare}
+		acc = s.newAccount(bare)
 	}
-	ses := &session{lane: lane{account: acc}, server: s, conn: c, jid: full}
+	ses := &session{lane: lane{account: acc}, server: s, conn: c, jid: full, since: time.Now(), early: mathrand.Float64() / 10}
 	old := acc.session(full)
-	if old == nil && len(acc.sessions) >= s.cfg.Limits.ResourcesPerAccount {
+	if old == nil && len(acc.sessions) >= acc.may.Load().resources {
 		s.events = append(s.events, ses.event(audit.StreamFlood, errTooManyResources.Text))
 		return nil, errTooManyResources
 	}
@@ -91,6 +95,13 @@ func (s *Server) bind(c *xmpp.Conn, resource string) (*session, error) {
 	}
 	acc.sessions = append(acc.sessions, ses)
 	return ses, nil
+}
+
+// newAccount returns an account that is not in the table yet.
+func (s *Server) newAccount(bare jid.JID) *account {
+	acc := &account{jid: bare}
+	acc.may.Store(s.set.Load().Limits.allowance(bare))
+	return acc
 }
 
 // unbind takes a session out of the table, if it is still there, and tells who knew of it.
@@ -128,7 +139,7 @@ func (ses *session) run() error {
 		if err != nil {
 			return err
 		}
-		ses.credit -= overhead
+		ses.count()
 		head, headErr := stanza.ParseHead(&token)
 		var start []byte
 		if tap != nil {

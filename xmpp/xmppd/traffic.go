@@ -1,9 +1,7 @@
 package xmppd
 
 import (
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"busbar.example/secure/audit"
 	"busbar.example/xmpp"
@@ -87,7 +85,11 @@ func (s *Server) deliver(from sender, to *session, st *stanza.Stanza) error {
 			return err
 		default:
 			if p.far.take() {
-				return l.pushTo(to, nil, st)
+				err := l.pushTo(to, nil, st)
+				if err == xmpp.ErrQueueFull {
+					to.slow(s.cfg.Audit.Record)
+				}
+				return err
 			}
 		}
 	}
@@ -96,7 +98,7 @@ func (s *Server) deliver(from sender, to *session, st *stanza.Stanza) error {
 
 // pushTo is push with this lane's buffer.
 func (l *lane) pushTo(to *session, share *xmpp.Share, st *stanza.Stanza) (err error) {
-	l.tags, err = to.push(l.tags[:0], share, st)
+	l.tags, err = to.push(l.tags[:0], share, l.account.may.Load().share, st)
 	return err
 }
 
@@ -105,53 +107,5 @@ func (l *lane) pushTo(to *session, share *xmpp.Share, st *stanza.Stanza) (err er
 func flooded(from sender, to *session, record func(audit.Event)) {
 	if from.way().reported.CompareAndSwap(false, true) {
 		record(from.event(audit.StreamFlood, "more for "+to.jid.String()+" than its share of that queue: thrown away"))
-	}
-}
-
-// A bucket bounds how much an account sends, over all of its streams.
-type bucket struct {
-	mu   sync.Mutex
-	paid time.Time // until when what was sent is paid for
-}
-
-const (
-	burst    = 250 * time.Millisecond // what may be sent at once, by the time that it takes at the bounded rate
-	instal   = 64 << 10               // octets that a stream pays for at once, or half a burst of a low rate
-	overhead = 256                    // octets that a stanza counts for besides its own
-)
-
-// pay takes n octets out of the bucket and returns how long to wait before anything more is read.
-func (b *bucket) pay(n, rate int, now time.Time) time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if earliest := now.Add(-burst); b.paid.Before(earliest) {
-		b.paid = earliest
-	}
-	b.paid = b.paid.Add(time.Duration(float64(n) / float64(rate) * float64(time.Second)))
-	return b.paid.Sub(now)
-}
-
-// pace holds this session up after it has sent that many octets, if its account sends more than it may.
-func (ses *session) pace(octets int) {
-	rate := ses.server.cfg.Limits.Rate
-	if rate < 0 {
-		return
-	}
-	ses.credit -= octets
-	if ses.credit >= 0 {
-		return
-	}
-	n := max(min(instal, rate/8), -ses.credit)
-	ses.credit += n
-	wait := ses.account.sent.pay(n, rate, time.Now())
-	if wait <= 0 {
-		return
-	}
-	held := time.NewTimer(wait)
-	defer held.Stop()
-	select {
-	case <-held.C:
-	case <-ses.conn.Ending():
-	case <-ses.server.live.Done():
 	}
 }

@@ -27,38 +27,21 @@ import (
 	"busbar.example/xmpp/sasl"
 )
 
-// Config says what a server serves. Domain, Identity and Trust are needed; every other field's zero value is its
+// Config says what a server serves. Domain, Trust and Live.Identity are needed; every other field's zero value is its
 // default. New copies it, but for Passwords.
 type Config struct {
-	Domain   string        // the one domain that is served
-	Identity *pki.Identity // certificate and key for TLS; its certificate names Domain
-	Trust    *pki.Trust    // anchors for the clients' certificates
+	Domain string     // the one domain that is served
+	Trust  *pki.Trust // anchors for the clients' certificates
 
 	// Passwords are the accounts that may log in by password, without a client certificate. They may be set anew while
 	// the server runs. Nil or without accounts: certificates are needed.
 	Passwords *sasl.Passwords
-	// Allowed says whether an account may log in whose certificate verifies or password fits. Default: every one of Domain.
-	Allowed func(account jid.JID) bool
-	// Groups are the roster: the members of a group see each other's presence, without asking. Default: one group of
-	// all accounts of Domain, into which an account comes when it first logs in. Empty, but not nil: nobody sees anybody.
-	Groups []Group
-	// Rules say who may send to whom. Default: everybody within Domain, nobody across domains.
-	Rules []Rule
-
-	Limits Limits
-	Stream xmpp.Limits // of what a client may send; announced
+	Live      // what Reload may change
 
 	NegotiationTimeout time.Duration // from connection to bound resource; default 10 s
 	WriteTimeout       time.Duration // for one write to make its way; default 10 s
-	// QueueSize is how many octets may wait for a client that reads slowly; default 1 MiB. When they are that many, a
-	// request or message for it is answered with resource-constraint. Anything else cannot be refused, and is not
-	// dropped in silence either: the slow client's stream ends with policy-violation.
-	//
-	// One account has at most half of another's queue for what nobody has asked it for. Beyond that its requests and
-	// messages are refused in the same way; what can not be refused is thrown away, with an audit event.
-	QueueSize int
-	KeepAlive xmpp.KeepAlive
-	Recheck   time.Duration // how often the clients' certificates are judged again; default 1 h
+	KeepAlive          xmpp.KeepAlive
+	Recheck            time.Duration // how often the clients' certificates are judged again; default 1 h
 
 	Logger *slog.Logger // nil is silent
 	Audit  audit.Sink   // nil discards
@@ -74,34 +57,6 @@ type Group struct {
 	Members []jid.JID
 }
 
-// Limits bound what connections and accounts cost. A field that is not positive takes its default, but for Rate.
-type Limits struct {
-	Connections               int // at once; default 4,096
-	ConnectionsPerAddress     int // at once from one IPv4 address or IPv6 /64; default 1,024
-	UnauthenticatedPerAddress int // of these, that have not bound a resource yet; default 128
-	ResourcesPerAccount       int // default 16
-
-	// Rate is how many octets a second an account may send, all of its streams together and a quarter of a second ahead;
-	// a stanza counts for 256 more. Who sends more is read more slowly. Default 32 MiB; negative: no bound.
-	Rate int
-}
-
-func (l Limits) withDefaults() Limits {
-	or := func(v *int, d int) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	or(&l.Connections, 4096)
-	or(&l.ConnectionsPerAddress, 1024)
-	or(&l.UnauthenticatedPerAddress, 128)
-	or(&l.ResourcesPerAccount, 16)
-	if l.Rate == 0 {
-		l.Rate = 32 << 20
-	}
-	return l
-}
-
 // ErrServerClosed is returned by Serve after Shutdown or Close.
 var ErrServerClosed = fmt.Errorf("xmppd: the server is closed: %w", net.ErrClosed)
 
@@ -110,9 +65,7 @@ type Server struct {
 	cfg    Config
 	domain jid.JID
 	gate   gate
-	share  int                   // octets of a client's queue that one account may have
-	groups map[jid.JID][]contact // by account; nil: everybody sees everybody
-	rules  atomic.Pointer[rules]
+	set    atomic.Pointer[settings] // replaced by Reload, under mu
 
 	open     context.Context // until Shutdown or Close: something new may begin
 	shut     context.CancelFunc
@@ -125,7 +78,8 @@ type Server struct {
 	// not change its order with another change of presence; nothing that could wait happens under it.
 	mu        sync.RWMutex
 	accounts  map[jid.JID]*account
-	order     []*account // as they first logged in
+	groups    map[jid.JID][]contact // by account; nil: everybody sees everybody
+	order     []*account            // as they first logged in
 	listeners map[net.Listener]struct{}
 	tags      []byte        // buffer for start and end tags
 	events    []audit.Event // to be recorded by unlock
@@ -134,10 +88,11 @@ type Server struct {
 
 // account is a bare JID that has logged in since the server started.
 type account struct {
-	jid      jid.JID
-	sessions []*session // in the order in which they bound
-	sent     bucket     // by all of them
-	denied   denials
+	jid           jid.JID
+	may           atomic.Pointer[allowance]
+	sessions      []*session // in the order in which they bound
+	sent, stanzas bucket     // by all of them
+	denied        denials
 }
 
 // New returns a server that does not listen yet.
@@ -146,14 +101,15 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("xmppd: the domain to serve: %w", err)
 	}
-	if cfg.Identity == nil || cfg.Trust == nil {
-		return nil, errors.New("xmppd: a server needs an identity and trust anchors")
+	if cfg.Trust == nil {
+		return nil, errors.New("xmppd: a server needs trust anchors")
 	}
 	cfg.Domain = domain.Domain()
-	cfg.Limits = cfg.Limits.withDefaults()
-	if cfg.QueueSize <= 0 {
-		cfg.QueueSize = 1 << 20
+	set, err := newSettings(cfg.Live, cfg.Domain)
+	if err != nil {
+		return nil, err
 	}
+	cfg.Live = Live{} // which is of the moment: see Server.set
 	if cfg.Recheck <= 0 {
 		cfg.Recheck = time.Hour
 	}
@@ -164,13 +120,11 @@ func New(cfg Config) (*Server, error) {
 		cfg.Audit = audit.Discard
 	}
 	s := &Server{
-		cfg: cfg, domain: domain, gate: newGate(cfg.Limits), share: cfg.QueueSize / 2,
+		cfg: cfg, domain: domain, gate: newGate(set.Limits),
 		accounts: map[jid.JID]*account{}, listeners: map[net.Listener]struct{}{},
 	}
-	if s.groups, err = roster(cfg.Groups, cfg.Domain); err != nil {
-		return nil, err
-	}
-	s.rules.Store(&rules{slices.Clone(cfg.Rules)})
+	s.set.Store(set)
+	s.groups = set.groups
 	s.live, s.cut = context.WithCancel(context.Background())
 	s.open, s.shut = context.WithCancel(s.live)
 	return s, nil

@@ -1,0 +1,203 @@
+package xmppd
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"time"
+
+	"busbar.example/secure/pki"
+	"busbar.example/xmpp"
+	"busbar.example/xmpp/jid"
+	"busbar.example/xmpp/stanza"
+)
+
+// Live is what may change while a server runs. Identity is needed; every other field's zero value is its default.
+type Live struct {
+	Identity *pki.Identity // certificate and key for TLS; its certificate names Domain
+
+	// Allowed says whether an account may log in whose certificate verifies or password fits. Default: every one of Domain.
+	Allowed func(account jid.JID) bool
+	// Groups are the roster: the members of a group see each other's presence, without asking. Default: one group of
+	// all accounts of Domain, into which an account comes when it first logs in. Empty, but not nil: nobody sees anybody.
+	Groups []Group
+	// Rules say who may send to whom. Default: everybody within Domain, nobody across domains.
+	Rules []Rule
+
+	Limits Limits
+	Stream xmpp.Limits // of what a client may send; announced
+
+	// QueueSize is how many octets may wait for a client that reads slowly; default 1 MiB. When they are that many, a
+	// request or message for it is answered with resource-constraint. Of anything else SlowReaders says what happens.
+	//
+	// One account has at most Limits.QueueShare of another's queue for what nobody has asked it for. Beyond that its
+	// requests and messages are refused in the same way; what can not be refused is thrown away, with an audit event.
+	QueueSize   int
+	SlowReaders SlowReaders
+	// MaxAge is how old a stream may get before it ends with reset, so that its client shows its certificate again to a
+	// new TLS connection; it ends up to a tenth earlier, not to meet all others that began with it. Default 12 h; at most
+	// 24 h; negative: no bound.
+	MaxAge time.Duration
+}
+
+// SlowReaders is what happens to a client that reads too slowly for what cannot be refused: presence, answers, errors.
+type SlowReaders uint8
+
+const (
+	// CutSlowReaders ends its stream with policy-violation: nothing is lost in silence.
+	CutSlowReaders SlowReaders = iota
+	// DropForSlowReaders throws away what others send it unasked. For what it has asked for itself, its stream ends.
+	DropForSlowReaders
+)
+
+const (
+	defaultMaxAge = 12 * time.Hour
+	longestMaxAge = 24 * time.Hour
+)
+
+// settings is a Live with its defaults in place. It is never changed, only replaced as a whole.
+type settings struct {
+	Live
+	groups map[jid.JID][]contact // by account; nil: everybody sees everybody
+}
+
+// newSettings judges what a server is to live by.
+func newSettings(l Live, domain string) (*settings, error) {
+	if l.Identity == nil {
+		return nil, errors.New("xmppd: a server needs an identity")
+	}
+	l.Limits = l.Limits.withDefaults()
+	if l.QueueSize <= 0 {
+		l.QueueSize = 1 << 20
+	}
+	if l.Limits.QueueShare <= 0 {
+		l.Limits.QueueShare = l.QueueSize / 2
+	}
+	switch {
+	case l.MaxAge == 0:
+		l.MaxAge = defaultMaxAge
+	case l.MaxAge > longestMaxAge:
+		l.MaxAge = longestMaxAge
+	}
+	l.Rules, l.Limits.Accounts = slices.Clone(l.Rules), slices.Clone(l.Limits.Accounts)
+	groups, err := roster(l.Groups, domain)
+	if err != nil {
+		return nil, err
+	}
+	return &settings{l, groups}, nil
+}
+
+// Reload replaces what the server lives by, all of it or, with an error, nothing. New streams use it at once. Those that
+// are there stay, unless they could not log in any more (see Recheck): they are held to the new rules and limits of
+// accounts, and hear whose presence and which contacts have come or gone; what their stream header announced, and the size
+// of their own queue, remain.
+func (s *Server) Reload(l Live) error {
+	next, err := newSettings(l, s.cfg.Domain)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	last := s.set.Load()
+	before := s.rosters()
+	s.set.Store(next)
+	s.groups = next.groups
+	s.gate.setLimits(next.Limits)
+	for _, acc := range s.order {
+		acc.may.Store(next.Limits.allowance(acc.jid))
+	}
+	for _, r := range before {
+		s.pushChanges(r.account, r.items)
+	}
+	if !slices.Equal(last.Rules, next.Rules) || !reflect.DeepEqual(last.Groups, next.Groups) {
+		s.regroup(last, next)
+	}
+	s.unlock()
+	s.Recheck()
+	return nil
+}
+
+// heldRoster is what an account believes its roster to be.
+type heldRoster struct {
+	account *account
+	items   []contact
+}
+
+// rosters returns the rosters of those who have asked for them. s.mu is held.
+func (s *Server) rosters() []heldRoster {
+	var all []heldRoster
+	for _, acc := range s.order {
+		if slices.ContainsFunc(acc.sessions, func(ses *session) bool { return ses.interested }) {
+			all = append(all, heldRoster{acc, s.items(acc)})
+		}
+	}
+	return all
+}
+
+// pushChanges pushes to an account what is in its roster now that was not, or not so, in it before, and what is no longer.
+// s.mu is held.
+//
+// RFC 6121, Sections 2.1.6 and 2.5.
+func (s *Server) pushChanges(a *account, before []contact) {
+	had := map[jid.JID][]string{}
+	for _, c := range before {
+		had[c.jid] = c.groups
+	}
+	has := map[jid.JID]bool{}
+	for _, c := range s.items(a) {
+		has[c.jid] = true
+		if groups, known := had[c.jid]; !known || !slices.Equal(groups, c.groups) {
+			s.pushItem(a, c)
+		}
+	}
+	for _, c := range before {
+		if !has[c.jid] {
+			s.pushRemoval(a, c.jid)
+		}
+	}
+}
+
+// regroup tells everybody whose presence is to be seen by the next settings and was not by the last, and whose is no longer.
+// s.mu is held.
+func (s *Server) regroup(last, next *settings) {
+	shows := func(by *settings, of, to *account) bool {
+		return s.seenIn(by.groups, of.jid, to.jid) && decide(by.Rules, of.jid, to.jid)
+	}
+	for _, of := range s.order {
+		if !of.available() {
+			continue
+		}
+		for _, to := range s.order {
+			if of == to || !to.available() {
+				continue
+			}
+			if sees := shows(next, of, to); sees != shows(last, of, to) {
+				s.reveal(of, to, sees)
+			}
+		}
+	}
+}
+
+// reveal tells the available sessions of an account that another is available, or that it is no longer. s.mu is held.
+func (s *Server) reveal(of, to *account, available bool) {
+	for _, ses := range to.sessions {
+		if !ses.available {
+			continue
+		}
+		for _, other := range of.sessions {
+			if !other.available {
+				continue
+			}
+			st := other.presence
+			if !available {
+				st = stanza.Stanza{Kind: stanza.Presence, Type: stanza.Unavailable, From: other.jid}
+			}
+			st.To = to.jid
+			s.inform(ses, st)
+		}
+	}
+}
+
+// available reports whether a session of the account is. Server.mu is held.
+func (a *account) available() bool {
+	return slices.ContainsFunc(a.sessions, func(ses *session) bool { return ses.available })
+}
