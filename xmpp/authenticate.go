@@ -157,6 +157,9 @@ func answerSASL(m *machine, el *element) (step, error) {
 		}
 		p := m.proven
 		p.id = m.account
+		if m.between != nil {
+			p.id = m.between.remote
+		}
 		return m.becomeOpening(p), nil
 	}
 	return m.unexpected(el)
@@ -229,6 +232,8 @@ func (m *machine) refuseSASL(err error) (step, error) {
 		e.id = audit.ChannelBinding
 	case sasl.ByPassword(m.mechanism):
 		e.id = audit.PasswordRefused
+	case m.between != nil:
+		e.id = audit.ServerToServerRefused
 	}
 	m.serverStep = nil
 	return step{write: appendFailure(nil, condition), event: e}, m.refused()

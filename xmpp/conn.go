@@ -27,23 +27,25 @@ const (
 // errEnded stands inside this package for whatever has ended the connection.
 var errEnded = errors.New("xmpp: ended")
 
-// Conn is a stream that TLS, SASL and resource binding have set up. It dies once.
+// Conn is a stream that TLS, SASL and, of a client, resource binding have set up. It
+// dies once.
 //
 // One goroutine of its own writes. Next, Inner and Scanner are for one reading
 // goroutine, which belongs to the user; everything else is for any goroutine.
 type Conn struct {
 	settings
-	nc     net.Conn
-	stream net.Conn // nc, or the TLS connection over it
-	sc     *xmltok.Scanner
-	w      *writer
-	info   Info
-	login  sasl.Login        // of a client, who may be asked again whether it stands
-	live   bool              // set up: silence is watched
-	pass   func(error) error // gets over a stanza that the scanner refuses, or says why not; may be nil
-	alive  keepAlive         // of the reading goroutine
-	ping   func()            // sends one
-	pace   func(octets int)  // holds the reading goroutine up; may be nil
+	content string // namespace of the stanzas
+	nc      net.Conn
+	stream  net.Conn // nc, or the TLS connection over it
+	sc      *xmltok.Scanner
+	w       *writer
+	info    Info
+	login   sasl.Login        // of a client, who may be asked again whether it stands
+	live    bool              // set up: silence is watched
+	pass    func(error) error // gets over a stanza that the scanner refuses, or says why not; may be nil
+	alive   keepAlive         // of the reading goroutine
+	ping    func()            // sends one
+	pace    func(octets int)  // holds the reading goroutine up; may be nil
 
 	mu    sync.Mutex
 	id    jid.JID
@@ -53,12 +55,13 @@ type Conn struct {
 
 // newConn returns a connection that is not set up yet. It owns nc.
 func newConn(nc net.Conn, s settings) *Conn {
-	c := &Conn{settings: s, nc: nc, stream: nc, done: make(chan struct{})}
+	c := &Conn{settings: s, content: stanza.Namespace, nc: nc, stream: nc, done: make(chan struct{})}
 	c.sc = xmltok.NewScanner(source{c}, s.limits.scanner(s.limits.Unauthenticated))
 	return c
 }
 
-// JID returns the bound address. Within ServerConfig.Bind it is the account.
+// JID returns the bound address. Within ServerConfig.Bind it is the account. Of a
+// stream between servers it is the other domain.
 func (c *Conn) JID() jid.JID {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,8 +83,8 @@ func (c *Conn) Login() sasl.Login { return c.login }
 // Scanner returns the scanner of the stream, for the raw octets of a start tag.
 func (c *Conn) Scanner() *xmltok.Scanner { return c.sc }
 
-// Next returns the start tag of the next stanza: an iq, message or presence in
-// jabber:client. The token is valid until the next call of Next or Inner. What
+// Next returns the start tag of the next stanza: an iq, message or presence in the
+// stream's content namespace. The token is valid until the next call of Next or Inner. What
 // was left of the stanza before it is skipped. An error is Err, and what the
 // peer has to hear of it is on its way.
 func (c *Conn) Next() (xmltok.Token, error) {
@@ -102,7 +105,7 @@ func (c *Conn) Next() (xmltok.Token, error) {
 		case c.sc.Depth() == 0:
 			return xmltok.Token{}, c.stop(ErrPeerClosed)
 		case t.Kind == xmltok.Start && c.sc.Depth() == 2:
-			if t.Name.Space == stanza.Namespace && isStanza(t.Name.Local) {
+			if t.Name.Space == c.content && isStanza(t.Name.Local) {
 				return t, nil
 			}
 			return xmltok.Token{}, c.stop(c.foreign(&t))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -115,16 +116,25 @@ func (cfg *Config) connect(ctx context.Context, trace *Trace) (nc net.Conn, err 
 //
 // RFC 6120, Section 13.7.2.1; RFC 9525.
 func (s *shell) secureClient(cfg *Config) (sasl.Channel, error) {
-	profile := pki.ClientTLS(cfg.Identity, cfg.Trust, s.m.account.ASCIIDomain())
+	domain := s.m.account.ASCIIDomain()
+	profile := pki.ClientTLS(cfg.Identity, cfg.Trust, domain)
 	profile.MaxVersion = cfg.maxTLS
+	return s.initiateTLS(profile, cfg.Identity, func(chain []*x509.Certificate) (*pki.Verified, error) {
+		return cfg.Trust.VerifyServer(chain, domain, time.Now())
+	})
+}
+
+// initiateTLS does the initiator's side of a handshake that verifies the receiver as
+// verify does. own may be nil.
+func (s *shell) initiateTLS(profile *tls.Config, own *pki.Identity, verify func([]*x509.Certificate) (*pki.Verified, error)) (sasl.Channel, error) {
 	t := tls.Client(s.nc, profile)
 	if err := t.Handshake(); err != nil {
 		s.trace.Insecure(t.ConnectionState(), err)
 		return sasl.Channel{}, err
 	}
-	s.secured(t, cfg.Identity)
-	// The handshake has verified the server; only this yields the proof.
-	peer, err := cfg.Trust.VerifyServer(s.info.TLS.PeerCertificates, s.m.account.ASCIIDomain(), time.Now())
+	s.secured(t, own)
+	// The handshake has verified the receiver; only this yields the proof.
+	peer, err := verify(s.info.TLS.PeerCertificates)
 	if err != nil {
 		s.trace.Insecure(s.info.TLS, err)
 		return sasl.Channel{}, err
@@ -154,6 +164,8 @@ func (s *shell) hint(err error) string {
 	var refused *stanza.Error
 	var syntax *xmltok.SyntaxError
 	switch {
+	case s.m.between != nil:
+		return s.m.between.hint(err)
 	case errors.As(err, &syntax) && s.m.during() == StepStream && !s.m.secured:
 		return "something else than an XMPP server answers: check host and port"
 	case errors.As(err, &stream) && stream.Remote:

@@ -5,10 +5,9 @@ import (
 	"strings"
 
 	"busbar.example/internal/xmltok"
-	"busbar.example/xmpp/stanza"
 )
 
-// Namespaces of a client stream and of what negotiates it.
+// Namespaces of a stream and of what negotiates it.
 const (
 	nsStream       = "http://etherx.jabber.org/streams"
 	nsStreamErrors = "urn:ietf:params:xml:ns:xmpp-streams"
@@ -34,6 +33,7 @@ type header struct {
 	from, to string
 	id       string // of the receiving entity's header
 	lang     string
+	content  string // namespace of the stanzas
 }
 
 // append serialises h with the XML declaration.
@@ -43,7 +43,7 @@ func (h header) append(dst []byte) []byte {
 	dst = appendAttr(dst, "to", h.to)
 	dst = appendAttr(dst, "id", h.id)
 	dst = appendAttr(dst, "xml:lang", h.lang)
-	return append(dst, " version='1.0' xmlns='"+stanza.Namespace+"' xmlns:stream='"+nsStream+"'>"...)
+	return append(dst, " version='1.0' xmlns='"+h.content+"' xmlns:stream='"+nsStream+"'>"...)
 }
 
 // appendAttr appends an attribute, unless it is empty.

@@ -7,7 +7,6 @@ import (
 	"busbar.example/secure/audit"
 	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/sasl"
-	"busbar.example/xmpp/stanza"
 )
 
 // A machine negotiates one stream, from the first header to the bound resource,
@@ -36,6 +35,8 @@ type machine struct {
 	servers   []sasl.Server
 	limits    Limits
 	newID     func() string // of streams and requests: unpredictable
+	between   *domains      // of a stream between servers; nil on a client's
+	direct    bool          // TLS comes first
 
 	state   state
 	current *feature // in negotiating
@@ -110,7 +111,11 @@ func newMachine(domain string) *machine {
 
 // start begins the negotiation. The initiator speaks first.
 func (m *machine) start() step {
-	if !m.initiator {
+	switch {
+	case m.direct:
+		m.becomeSecuring()
+		return step{}
+	case !m.initiator:
 		return step{}
 	}
 	return m.becomeOpening(m.proven)
@@ -123,7 +128,11 @@ func (m *machine) header(h header) (step, error) {
 	if m.initiator {
 		return step{}, m.headerFromServer(h)
 	}
-	if err := m.headerFromClient(h); err != nil {
+	from := m.headerFromClient
+	if m.between != nil {
+		from = m.headerFromDomain
+	}
+	if err := from(h); err != nil {
 		return step{}, err
 	}
 	m.becomeChoosing()
@@ -134,7 +143,11 @@ func (m *machine) header(h header) (step, error) {
 			out = f.announce(m, out)
 		}
 	}
-	return step{write: append(out, "</stream:features>"...)}, nil
+	out = append(out, "</stream:features>"...)
+	if m.between != nil && !m.id.IsZero() {
+		m.becomeReady()
+	}
+	return step{write: out}, nil
 }
 
 func (m *machine) headerFromServer(h header) error {
@@ -170,10 +183,17 @@ func (m *machine) appendHeader(dst []byte) []byte {
 	m.headed = true
 	if !m.initiator {
 		m.streamID = m.newID()
-		return header{from: m.domain, id: m.streamID, lang: "en"}.append(dst)
+		h := header{from: m.domain, id: m.streamID, lang: "en", content: m.content()}
+		if m.between != nil {
+			h.to = m.between.claimed
+		}
+		return h.append(dst)
 	}
-	h := header{to: m.domain, lang: "en"}
-	if m.secured { // the address is nobody's business before that
+	h := header{to: m.domain, lang: "en", content: m.content()}
+	switch {
+	case m.between != nil:
+		h.from = m.between.local
+	case m.secured: // the address is nobody's business before that
 		h.from = m.account.String()
 	}
 	return h.append(dst)
@@ -219,6 +239,10 @@ func (m *machine) choose(features *element) (step, error) {
 		}
 		m.current = nil
 	}
+	if m.between != nil && !m.id.IsZero() {
+		m.becomeReady()
+		return step{}, nil
+	}
 	return step{}, errors.New("nothing is left to negotiate")
 }
 
@@ -228,12 +252,16 @@ func (m *machine) choose(features *element) (step, error) {
 func (m *machine) unexpected(el *element) (step, error) {
 	if !m.initiator {
 		if !m.secured && el.is(nsSASL, "auth") {
-			return step{write: appendFailure(nil, sasl.EncryptionRequired)}, &StreamError{Condition: PolicyViolation, Text: "TLS first"}
+			var ev *event
+			if m.between != nil {
+				ev = &event{audit.ServerToServerRefused, "asked to authenticate before TLS"}
+			}
+			return step{write: appendFailure(nil, sasl.EncryptionRequired), event: ev}, &StreamError{Condition: PolicyViolation, Text: "TLS first"}
 		}
 		switch el.name.Local {
 		case "iq", "message", "presence":
-			if el.name.Space == stanza.Namespace {
-				return step{}, &StreamError{Condition: NotAuthorized, Text: "stanzas are taken once a resource is bound"}
+			if el.name.Space == m.content() {
+				return step{}, &StreamError{Condition: NotAuthorized, Text: "stanzas are taken once the stream is set up"}
 			}
 			return step{}, &StreamError{Condition: InvalidNamespace}
 		}
@@ -287,6 +315,9 @@ func (m *machine) fail(err error) []byte {
 func (m *machine) becomeOpening(p proven) step {
 	m.state, m.current, m.headed = opening, nil, false
 	m.learned = learned{proven: p}
+	if m.between != nil {
+		m.between.claimed = ""
+	}
 	if !m.initiator {
 		return step{}
 	}

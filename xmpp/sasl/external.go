@@ -98,3 +98,26 @@ func account(s, domain string) (jid.JID, bool) {
 func refuse(c Condition, format string, args ...any) *Failure {
 	return &Failure{Condition: c, Detail: fmt.Sprintf(format, args...)}
 }
+
+// ExternalDomain returns the server's side of EXTERNAL between servers, for a peer
+// whose certificate was verified for its domain, the one that its stream header
+// names. An authorization identity can only repeat that.
+//
+// RFC 6120, Section 9.2.2; XEP-0178, Section 3.
+func ExternalDomain(domain jid.JID) Server {
+	return Server{Name: NameExternal, Start: func(Offer) ServerStep {
+		asked := false
+		return func(in []byte) ([]byte, Login, error) {
+			if in == nil && !asked {
+				asked = true
+				return []byte{}, Login{}, nil
+			}
+			if len(in) > 0 {
+				if id, err := jid.Parse(string(in)); err != nil || id != domain {
+					return nil, Login{}, refuse(InvalidAuthzid, "%.128q asks to speak for %s's stream", in, domain)
+				}
+			}
+			return nil, Login{Account: domain}, nil
+		}
+	}}
+}

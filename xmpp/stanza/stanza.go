@@ -13,6 +13,12 @@ import (
 // Namespace is the content namespace of client streams; a payload's elements stand in it unless they declare another.
 const Namespace = "jabber:client"
 
+// ServerNamespace is the content namespace of streams between servers. What stands in it there stands in Namespace on a
+// client's stream, and the reverse: a payload that declares neither is the same octets on both.
+//
+// RFC 6120, Section 4.8.3.
+const ServerNamespace = "jabber:server"
+
 // xmlNamespace is bound to the prefix xml by definition.
 const xmlNamespace = "http://www.w3.org/XML/1998/namespace"
 
@@ -82,14 +88,14 @@ type Stanza struct {
 	Payload []byte
 }
 
-// ErrNotStanza is returned by [ParseHead] for an element that is no stanza of a client stream.
-var ErrNotStanza = errors.New("stanza: not an iq, message or presence in jabber:client")
+// ErrNotStanza is returned by [ParseHead] for an element that is no stanza.
+var ErrNotStanza = errors.New("stanza: not an iq, message or presence in jabber:client or jabber:server")
 
 // ErrInvalidFrom is returned by [ParseHead] for a from attribute that is no address.
 var ErrInvalidFrom = errors.New("stanza: the from attribute is no address")
 
 // ParseHead reads a stanza's head from its start tag; Payload stays nil. Attributes that RFC 6120 does not define are
-// ignored.
+// ignored. Which of the two content namespaces the stream has is for its reader to check.
 //
 // The error is [ErrNotStanza], [ErrInvalidFrom], or an [*Error] that says with which condition the stanza should be
 // refused; beside the latter the stanza holds what could be read, so that [Stanza.ErrorReply] can be made of it.
@@ -97,7 +103,7 @@ var ErrInvalidFrom = errors.New("stanza: the from attribute is no address")
 // RFC 6120, Section 8.1.
 func ParseHead(t *xmltok.Token) (Stanza, error) {
 	var s Stanza
-	if t.Kind != xmltok.Start || t.Name.Space != Namespace {
+	if t.Kind != xmltok.Start || t.Name.Space != Namespace && t.Name.Space != ServerNamespace {
 		return s, ErrNotStanza
 	}
 	switch t.Name.Local {
