@@ -107,7 +107,7 @@ func TestParseHeadRefuses(t *testing.T) {
 		want     error
 	}{
 		{"another element", `<query/>`, ErrNotStanza},
-		{"another namespace", `<iq xmlns='jabber:server' type='get' id='a'/>`, ErrNotStanza},
+		{"another namespace", `<iq xmlns='jabber:iq:roster' type='get' id='a'/>`, ErrNotStanza},
 		{"prefix in another namespace", `<x:iq xmlns:x='urn:x' type='get' id='a'/>`, ErrNotStanza},
 		{"case", `<IQ type='get' id='a'/>`, ErrNotStanza},
 		{"malformed from", `<message from='@'/>`, ErrInvalidFrom},
