@@ -22,9 +22,11 @@ type Config struct {
 	// JID is the account. With a resourcepart it is the full address that the
 	// session must have; without one the server chooses the resource.
 	JID jid.JID
-	// Address is where the server listens, host:port. Default: port 5222 of
-	// JID's domain. It never decides whose certificate is accepted.
+	// Address is where the server listens, host:port. Default: where Resolver finds
+	// servers of JID's domain. It never decides whose certificate is accepted.
 	Address string
+	// Resolver finds the servers where there is no Address. Default: it asks the DNS.
+	Resolver *Resolver
 	// Dialer replaces the TCP connection to Address.
 	Dialer func(ctx context.Context) (net.Conn, error)
 

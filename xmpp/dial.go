@@ -19,22 +19,65 @@ import (
 	"busbar.example/xmpp/stanza"
 )
 
-// Dial connects to the server of cfg.JID: TCP, stream, TLS, SASL, resource
+// Dial connects to a server of cfg.JID's domain: TCP, stream, TLS, SASL, resource
 // binding, roster. The session is then ready for initial presence.
 // ctx bounds the connection's set-up only.
 //
-// An error is a *NegotiationError with a hint for the user where there is one.
+// The servers are tried in the order in which cfg names them, each for the
+// NegotiationTimeout at most. One that cannot be reached, or does not prove to be
+// of the domain, leads to the next; one that does not let the account in does not.
+// What a server refers to with see-other-host is tried next, where TLS proves that
+// it was the server: it must itself prove to be of the domain.
 //
-// RFC 6120, Sections 3 to 7; RFC 6121, Section 2.2; XEP-0178, Section 2.
+// An error is a *NegotiationError with a hint for the user where there is one, or
+// where several servers were tried, a *DialError.
+//
+// RFC 6120, Sections 3 to 7 and 4.9.3.19; RFC 6121, Section 2.2; XEP-0178, Section 2.
 func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	settings := cfg.settings()
-	clients, err := cfg.mechanisms()
-	if err != nil {
-		return nil, settings.failed(err)
+	clients, unable := cfg.mechanisms()
+	if unable != nil {
+		return nil, settings.failed(unable)
 	}
+	targets, err := cfg.targets(ctx)
+	if err != nil {
+		return nil, settings.failed(&NegotiationError{Step: StepConnect, Err: err, Hint: "look at the domain's SRV records, or say where its server is"})
+	}
+	failed := new(DialError)
+	for w := (walk{left: targets}); ; {
+		target, ok := w.next()
+		if !ok {
+			return nil, failed.whole()
+		}
+		session, err := cfg.dial(ctx, target, settings, clients, len(w.left) > 0)
+		if err == nil {
+			return session, nil
+		}
+		err.Target = target
+		failed.Tried = append(failed.Tried, err)
+		if ctx.Err() != nil || !w.failed(err) {
+			return nil, failed.whole()
+		}
+	}
+}
+
+// targets are where to try, in order.
+func (cfg *Config) targets(ctx context.Context) ([]Target, error) {
+	switch {
+	case cfg.Address != "":
+		return []Target{{Address: cfg.Address, Static: true}}, nil
+	case cfg.Dialer != nil:
+		return []Target{{Address: net.JoinHostPort(cfg.JID.Domain(), ClientService.port())}}, nil
+	}
+	return cfg.Resolver.Targets(ctx, cfg.JID.Domain(), ClientService)
+}
+
+// dial is Dial for one server. others says that there are more to try: then who
+// does not answer is given less time.
+func (cfg *Config) dial(ctx context.Context, t Target, settings settings, clients []sasl.Client, others bool) (*Session, *NegotiationError) {
 	ctx, cancel := context.WithTimeout(ctx, settings.negotiation)
 	defer cancel()
-	nc, err := cfg.connect(ctx, &settings.trace)
+	nc, err := cfg.connect(ctx, t, &settings, others)
 	if err != nil {
 		return nil, settings.failed(&NegotiationError{Step: StepConnect, Err: err, Hint: "check the server's host and port, and that it is running"})
 	}
@@ -45,10 +88,11 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	m.clients = clients
 	m.newID = rand.Text
 	s := &shell{Conn: c, m: m}
-	s.secure = func() (sasl.Channel, error) { return s.secureClient(&cfg) }
+	s.secure = func() (sasl.Channel, error) { return s.secureClient(cfg) }
 	c.trace.Connected(nc.LocalAddr(), nc.RemoteAddr())
 	if err := s.negotiate(ctx); err != nil {
-		return nil, c.failed(err)
+		ne, _ := errors.AsType[*NegotiationError](err)
+		return nil, c.failed(ne)
 	}
 	c.trace.Bound(c.JID())
 	session := newSession(c, cfg.Handler)
@@ -56,22 +100,19 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	go session.read()
 	if err := session.getRoster(ctx); err != nil {
 		session.Close()
-		return nil, c.failed(&NegotiationError{Step: StepRoster, Err: err})
+		return nil, c.failed(&NegotiationError{Step: StepRoster, Err: err, proven: true})
 	}
 	return session, nil
 }
 
 // failed tells the trace of err, which it returns.
-func (s *settings) failed(err error) error {
-	var ne *NegotiationError
-	if errors.As(err, &ne) {
-		s.trace.Failed(ne)
-	}
+func (s *settings) failed(err *NegotiationError) *NegotiationError {
+	s.trace.Failed(err)
 	return err
 }
 
 // mechanisms returns what the account can log in with.
-func (cfg *Config) mechanisms() ([]sasl.Client, error) {
+func (cfg *Config) mechanisms() ([]sasl.Client, *NegotiationError) {
 	account := cfg.JID.Bare()
 	if cfg.JID.Local() == "" || cfg.Identity == nil && cfg.Password == nil {
 		return nil, &NegotiationError{Step: StepConnect, Err: errors.New("the Config lacks an account's JID, or both an Identity and a Password")}
@@ -95,21 +136,23 @@ func (cfg *Config) mechanisms() ([]sasl.Client, error) {
 	return append([]sasl.Client{sasl.External(account)}, scram...), nil
 }
 
-func (cfg *Config) connect(ctx context.Context, trace *Trace) (nc net.Conn, err error) {
-	address := cfg.Address
-	if address == "" {
-		address = net.JoinHostPort(cfg.JID.Domain(), "5222")
+// connect opens the TCP connection to t.
+func (cfg *Config) connect(ctx context.Context, t Target, settings *settings, others bool) (nc net.Conn, err error) {
+	if others {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, settings.negotiation/2)
+		defer cancel()
 	}
-	trace.Connecting(address)
+	settings.trace.Connecting(t.Address)
 	if cfg.Dialer != nil {
 		nc, err = cfg.Dialer(ctx)
 	} else {
-		nc, err = new(net.Dialer).DialContext(ctx, "tcp", address)
+		nc, err = cfg.Resolver.connect(ctx, t)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return trace.counted(nc), nil
+	return settings.trace.counted(nc), nil
 }
 
 // secureClient does the client's side of the TLS handshake.

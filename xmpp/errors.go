@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"busbar.example/internal/xmltok"
@@ -52,6 +53,7 @@ type StreamError struct {
 	Condition StreamCondition
 	Text      string // for people; sent, so it says nothing that the peer may not know
 	Remote    bool   // the peer ended the stream
+	Host      string // of see-other-host: where the peer says to go, host or host:port
 }
 
 // Error says who ended the stream, and why.
@@ -101,6 +103,9 @@ func parseStreamError(el *element) *StreamError {
 			e.Text = c.text
 		} else {
 			e.Condition = StreamCondition(c.name.Local)
+			if e.Condition == SeeOtherHost {
+				e.Host = c.text
+			}
 		}
 	}
 	return e
@@ -158,6 +163,10 @@ type NegotiationError struct {
 	Hint string
 	// Event is the security event that was recorded for it, or empty.
 	Event audit.ID
+	// Target is the server, of a client's.
+	Target Target
+
+	proven bool // of a client: TLS had proved that it was the server
 }
 
 // Error says what failed.
@@ -167,6 +176,42 @@ func (e *NegotiationError) Error() string {
 
 // Unwrap returns the cause.
 func (e *NegotiationError) Unwrap() error { return e.Err }
+
+// DialError says how each of several servers has failed a client.
+type DialError struct {
+	Tried []*NegotiationError // in order
+}
+
+// Error names each server and what was wrong with it.
+func (e *DialError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "xmpp: none of %d servers takes us", len(e.Tried))
+	for i, ne := range e.Tried {
+		sep := ": "
+		if i > 0 {
+			sep = "; "
+		}
+		fmt.Fprintf(&b, "%s%s (%s): %s", sep, ne.Target, ne.Step, strings.TrimPrefix(ne.Err.Error(), "xmpp: "))
+	}
+	return b.String()
+}
+
+// Unwrap returns the errors, the last first: that is the one which ended the search.
+func (e *DialError) Unwrap() []error {
+	var errs []error
+	for _, ne := range slices.Backward(e.Tried) {
+		errs = append(errs, ne)
+	}
+	return errs
+}
+
+// whole is e, or the one error that there is.
+func (e *DialError) whole() error {
+	if len(e.Tried) == 1 {
+		return e.Tried[0]
+	}
+	return e
+}
 
 var (
 	// ErrQueueFull says that the peer takes stanzas more slowly than they are

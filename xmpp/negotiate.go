@@ -34,8 +34,8 @@ type shell struct {
 	bind   func(ctx context.Context, resource string) error // asks the application, which must answer by setJID; nil at the initiator
 }
 
-// negotiate sets the stream up, or fails: then the peer was told, the event
-// recorded and the connection closed.
+// negotiate sets the stream up, or fails with a *NegotiationError: then the peer
+// was told, the event recorded and the connection closed.
 func (s *shell) negotiate(ctx context.Context) error {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, s.negotiation)
@@ -241,6 +241,7 @@ func (s *shell) explain(err error) *NegotiationError {
 	if errors.As(err, &given) {
 		e = *given
 	}
+	e.proven = s.m.initiator && s.info.Peer != nil
 	if e.Step == "" {
 		e.Step = s.m.during()
 	}

@@ -88,7 +88,8 @@ type Resolver struct {
 	Static map[string][]Target
 	DNS    *net.Resolver // default: net.DefaultResolver
 
-	timeout time.Duration // of tests; 0: srvTimeout
+	timeout time.Duration                                         // of tests; 0: srvTimeout
+	dial    func(ctx context.Context, t Target) (net.Conn, error) // of tests
 }
 
 const (
@@ -268,6 +269,9 @@ func choose(records []record, random func(n uint32) uint32) int {
 // connect opens a TCP connection to t, whose host's addresses the same DNS has.
 func (r *Resolver) connect(ctx context.Context, t Target) (net.Conn, error) {
 	d := net.Dialer{}
+	if r != nil && r.dial != nil {
+		return r.dial(ctx, t)
+	}
 	if r != nil {
 		d.Resolver = r.DNS
 	}

@@ -208,11 +208,15 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-func TestNotOfferedIsAnErrorOfItsOwn(t *testing.T) {
-	dns := &stubDNS{answer: func(dnsmessage.Question) (dnsmessage.RCode, []dnsmessage.Resource, bool) {
+// notOffered is a DNS in which no domain has any service.
+func notOffered() *stubDNS {
+	return &stubDNS{answer: func(dnsmessage.Question) (dnsmessage.RCode, []dnsmessage.Resource, bool) {
 		return dnsmessage.RCodeSuccess, []dnsmessage.Resource{srv(0, 0, ".", 0)}, true
 	}}
-	if _, err := (&Resolver{DNS: dns.resolver()}).Targets(t.Context(), "dso.test", ClientService); !errors.Is(err, ErrNotOffered) {
+}
+
+func TestNotOfferedIsAnErrorOfItsOwn(t *testing.T) {
+	if _, err := (&Resolver{DNS: notOffered().resolver()}).Targets(t.Context(), "dso.test", ClientService); !errors.Is(err, ErrNotOffered) {
 		t.Errorf("Targets: %v; want ErrNotOffered", err)
 	}
 }
