@@ -77,6 +77,12 @@ func (c *Conn) setJID(id jid.JID) {
 // Info describes the stream.
 func (c *Conn) Info() Info { return c.info }
 
+// RemoteAddr returns where the peer has connected from.
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// Queued returns how many octets wait to be sent.
+func (c *Conn) Queued() int { return c.w.queued() }
+
 // Login returns how a client has logged in. It is for [sasl.Passwords.Stands].
 func (c *Conn) Login() sasl.Login { return c.login }
 

@@ -143,6 +143,16 @@ func (w *writer) append(parts ...[]byte) {
 	signal(w.wake)
 }
 
+// queued returns the number of octets that wait.
+func (w *writer) queued() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.queue == nil {
+		return 0
+	}
+	return len(w.queue.octets)
+}
+
 // send queues the concatenation of parts, and waits for room until ctx ends.
 // Those who wait are served in the order in which they came.
 func (w *writer) send(ctx context.Context, parts [][]byte) error {

@@ -9,11 +9,13 @@ import (
 
 // gate counts connections, so that one address cannot take all of them.
 type gate struct {
-	limits Limits
-	mu     sync.Mutex
-	total  int
-	full   bool // it was reported that there are all that may be; until half of them have gone
-	from   map[string]*source
+	limits         Limits
+	mu             sync.Mutex
+	total, pending int
+	taken          uint64 // connections so far
+	turned         uint64 // those that were not
+	full           bool   // it was reported that there are all that may be; until half of them have gone
+	from           map[string]*source
 }
 
 // source is what connects from one IPv4 address or IPv6 /64.
@@ -38,12 +40,29 @@ func (g *gate) setLimits(l Limits) {
 	g.limits = l
 }
 
+// stats fills in what a gate knows.
+func (g *gate) stats(st *Stats) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	st.Connections, st.Negotiating, st.Connected, st.TurnedAway = g.total, g.pending, g.taken, g.turned
+}
+
 // admit counts a new connection. If a limit is reached it returns nil, and why; the reason is empty where it has been
 // given before and not much has changed since: a flood must not flood the audit log too.
 func (g *gate) admit(addr net.Addr) (*seat, string) {
-	key := sourceOf(addr)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	t, why := g.seat(sourceOf(addr))
+	if t == nil {
+		g.turned++
+	} else {
+		g.taken++
+	}
+	return t, why
+}
+
+// seat is admit for who holds g.mu.
+func (g *gate) seat(key string) (*seat, string) {
 	if g.total >= g.limits.Connections {
 		if g.full {
 			return nil, ""
@@ -71,6 +90,7 @@ func (g *gate) admit(addr net.Addr) (*seat, string) {
 		return nil, why
 	}
 	g.total++
+	g.pending++
 	src.total++
 	src.pending++
 	return &seat{gate: g, key: key, pending: true}, ""
@@ -81,6 +101,7 @@ func (t *seat) authenticated() {
 	t.gate.mu.Lock()
 	defer t.gate.mu.Unlock()
 	t.pending = false
+	t.gate.pending--
 	t.gate.from[t.key].pending--
 }
 
@@ -96,6 +117,7 @@ func (t *seat) leave() {
 	}
 	src.total--
 	if t.pending {
+		g.pending--
 		src.pending--
 	}
 	if src.total == 0 {

@@ -102,6 +102,7 @@ func (b *bucket) pay(n, rate int, now time.Time) time.Duration {
 
 // pace holds this session up after it has sent that many octets, if its account sends more than it may.
 func (ses *session) pace(octets int) {
+	ses.account.tally.octetsIn.Add(uint64(octets))
 	may := ses.account.may.Load()
 	if may.rate <= 0 {
 		return
@@ -128,6 +129,7 @@ func (ses *session) hold(wait time.Duration) {
 	if wait <= 0 {
 		return
 	}
+	ses.account.tally.held.Add(int64(wait))
 	held := time.NewTimer(wait)
 	defer held.Stop()
 	select {

@@ -160,6 +160,7 @@ func TestReloadEndsWhoIsNoLongerAllowed(t *testing.T) {
 		r := newReload(t, xmppd.Live{})
 		defer r.close()
 		hmi, ems := r.connect("hmi@dso.example", "1"), r.connect("ems@dso.example", "1")
+		synctest.Wait()
 		r.change(func(l *xmppd.Live) { l.Allowed = func(j jid.JID) bool { return j.Local() != "hmi" } })
 		<-hmi.done
 		if got := strings.Join(hmi.take(), ""); !strings.HasPrefix(got, "<stream:error><not-authorized ") {
@@ -311,7 +312,7 @@ func TestDropForSlowReaders(t *testing.T) {
 		s := newSite(t, func(c *xmppd.Config) {
 			c.QueueSize, c.SlowReaders = 16<<10, xmppd.DropForSlowReaders
 			c.WriteTimeout, c.KeepAlive.Idle, c.KeepAlive.Loss = time.Hour, -1, -1
-			c.Limits.QueueShare = 16 << 10
+			c.Limits.QueueShare = 1 << 20
 		})
 		defer s.close()
 		hmi := s.connect("hmi@dso.example", "1")
@@ -325,6 +326,7 @@ func TestDropForSlowReaders(t *testing.T) {
 		ems := s.connect("ems@dso.example", "1")
 		for range 20 {
 			ems.send("<presence><status>" + body + "</status></presence><message type='error' to='pv1@dso.example/IEC'>" + body + "</message>")
+			synctest.Wait()
 		}
 		synctest.Wait()
 		if got := len(s.server.Sessions()); got != 3 {

@@ -57,6 +57,7 @@ func (s *Server) maySend(from sender, st *stanza.Stanza) bool {
 
 // deny refuses what the rules do not let pass. Presence is dropped: its sender learns nothing of whom it may not reach.
 func (s *Server) deny(from sender, st stanza.Stanza) {
+	from.way().account.tally.denied.Add(1)
 	if e, due := from.way().account.denied.deny(st.From, st.To, time.Now()); due {
 		s.cfg.Audit.Record(e)
 	}
@@ -145,6 +146,7 @@ func full(err error) bool {
 // refuse answers a stanza with an error, where errors may be answered.
 func refuse(from sender, st stanza.Stanza, e *stanza.Error) {
 	if answerable(st) {
+		from.way().account.tally.refuse(e.Condition)
 		from.reply(st.ErrorReply(e))
 	}
 }
@@ -180,15 +182,24 @@ func (ses *session) push(buf []byte, share *xmpp.Share, limit int, st *stanza.St
 	} else {
 		buf = st.AppendEnd(buf)
 	}
+	var err error
 	if share == nil {
-		return buf, ses.conn.Push(buf[:n], st.Payload, buf[n:])
+		err = ses.conn.Push(buf[:n], st.Payload, buf[n:])
+	} else {
+		err = ses.conn.PushShare(share, limit, buf[:n], st.Payload, buf[n:])
 	}
-	return buf, ses.conn.PushShare(share, limit, buf[:n], st.Payload, buf[n:])
+	if err == nil {
+		t := &ses.account.tally
+		t.delivered[st.Kind].Add(1)
+		t.octetsOut.Add(uint64(len(buf) + len(st.Payload)))
+	}
+	return buf, err
 }
 
 // slow ends the stream of a client that does not read what it should not miss, and passes the event to record.
 func (ses *session) slow(record func(audit.Event)) {
 	if ses.ended.CompareAndSwap(false, true) {
+		ses.account.tally.cut.Add(1)
 		record(ses.event(audit.StreamSlow, "reads too slowly: its queue is full"))
 		ses.conn.End(&xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "you read too slowly"})
 	}
@@ -198,7 +209,10 @@ func (ses *session) slow(record func(audit.Event)) {
 func (ses *session) overrun(record func(audit.Event)) {
 	if ses.server.set.Load().SlowReaders == CutSlowReaders {
 		ses.slow(record)
-	} else if !ses.ended.Load() && ses.lossy.CompareAndSwap(false, true) {
+		return
+	}
+	ses.account.tally.dropped.Add(1)
+	if !ses.ended.Load() && ses.lossy.CompareAndSwap(false, true) {
 		record(ses.event(audit.StreamSlow, "reads too slowly: what others send it is thrown away while its queue is full"))
 	}
 }

@@ -134,6 +134,7 @@ func (s *Server) handle(nc net.Conn, seat *seat) {
 		Logger:             s.cfg.Logger,
 		Audit:              s.cfg.Audit,
 	})
+	s.negotiated(err)
 	if err == nil {
 		seat.authenticated()
 		s.recheck(ses) // for what was withdrawn after it has proved itself and before it was in the table

@@ -159,6 +159,7 @@ func (ses *session) run() error {
 		} else if headErr != nil {
 			return &xmpp.StreamError{Condition: xmpp.UnsupportedStanzaType}
 		}
+		ses.account.tally.received[head.Kind].Add(1)
 		head.Payload = payload
 		ses.route(head)
 		if cap(ses.rewritten) > keptBuffer {

@@ -105,6 +105,7 @@ func (l *lane) pushTo(to *session, share *xmpp.Share, st *stanza.Stanza) (err er
 // flooded notes that something a sender sent was thrown away, because its account's share of a queue was full and it
 // could not be refused. It is recorded once for each stream.
 func flooded(from sender, to *session, record func(audit.Event)) {
+	from.way().account.tally.dropped.Add(1)
 	if from.way().reported.CompareAndSwap(false, true) {
 		record(from.event(audit.StreamFlood, "more for "+to.jid.String()+" than its share of that queue: thrown away"))
 	}

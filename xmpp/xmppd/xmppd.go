@@ -14,8 +14,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,6 +65,10 @@ type Server struct {
 	gate   gate
 	set    atomic.Pointer[settings] // replaced by Reload, under mu
 
+	began    time.Time
+	bound    atomic.Uint64             // streams that were set up
+	notBound [len(steps)]atomic.Uint64 // those that were not
+
 	open     context.Context // until Shutdown or Close: something new may begin
 	shut     context.CancelFunc
 	live     context.Context // until Close, or until Shutdown has waited enough: connections may go on
@@ -93,6 +95,7 @@ type account struct {
 	sessions      []*session // in the order in which they bound
 	sent, stanzas bucket     // by all of them
 	denied        denials
+	tally         tally
 }
 
 // New returns a server that does not listen yet.
@@ -120,7 +123,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Audit = audit.Discard
 	}
 	s := &Server{
-		cfg: cfg, domain: domain, gate: newGate(set.Limits),
+		cfg: cfg, domain: domain, began: time.Now(), gate: newGate(set.Limits),
 		accounts: map[jid.JID]*account{}, listeners: map[net.Listener]struct{}{},
 	}
 	s.set.Store(set)
@@ -128,27 +131,6 @@ func New(cfg Config) (*Server, error) {
 	s.live, s.cut = context.WithCancel(context.Background())
 	s.open, s.shut = context.WithCancel(s.live)
 	return s, nil
-}
-
-// SessionInfo describes one session.
-type SessionInfo struct {
-	JID       jid.JID
-	Available bool // it has sent presence and not taken it back
-	Stream    xmpp.Info
-}
-
-// Sessions returns the sessions of this moment, ordered by address.
-func (s *Server) Sessions() []SessionInfo {
-	s.mu.RLock()
-	var all []SessionInfo
-	for _, a := range s.accounts {
-		for _, ses := range a.sessions {
-			all = append(all, SessionInfo{ses.jid, ses.available, ses.conn.Info()})
-		}
-	}
-	s.mu.RUnlock()
-	slices.SortFunc(all, func(a, b SessionInfo) int { return strings.Compare(a.JID.String(), b.JID.String()) })
-	return all
 }
 
 // unlock releases s.mu, and then records what has happened under it: a sink may write to a file.
