@@ -100,41 +100,41 @@ func (b *bucket) pay(n, rate int, now time.Time) time.Duration {
 	return b.paid.Sub(now)
 }
 
-// pace holds this session up after it has sent that many octets, if its account sends more than it may.
-func (ses *session) pace(octets int) {
-	ses.account.tally.octetsIn.Add(uint64(octets))
-	may := ses.account.may.Load()
+// pace holds this stream up after that many octets have come, if its account sends more than it may.
+func (l *lane) pace(octets int) {
+	l.account.tally.octetsIn.Add(uint64(octets))
+	may := l.account.may.Load()
 	if may.rate <= 0 {
 		return
 	}
-	ses.credit -= octets
-	if ses.credit >= 0 {
+	l.credit -= octets
+	if l.credit >= 0 {
 		return
 	}
-	n := max(min(instal, may.rate/8), -ses.credit)
-	ses.credit += n
-	ses.hold(ses.account.sent.pay(n, may.rate, time.Now()))
+	n := max(min(instal, may.rate/8), -l.credit)
+	l.credit += n
+	l.hold(l.account.sent.pay(n, may.rate, time.Now()))
 }
 
-// count counts one more stanza of this session, and holds it up if its account sends more of them than it may.
-func (ses *session) count() {
-	ses.credit -= overhead
-	if may := ses.account.may.Load(); may.stanzas > 0 {
-		ses.hold(ses.account.stanzas.pay(1, may.stanzas, time.Now()))
+// count counts one more stanza of this stream, and holds it up if its account sends more of them than it may.
+func (l *lane) count() {
+	l.credit -= overhead
+	if may := l.account.may.Load(); may.stanzas > 0 {
+		l.hold(l.account.stanzas.pay(1, may.stanzas, time.Now()))
 	}
 }
 
 // hold waits, at most until the stream or the server ends.
-func (ses *session) hold(wait time.Duration) {
+func (l *lane) hold(wait time.Duration) {
 	if wait <= 0 {
 		return
 	}
-	ses.account.tally.held.Add(int64(wait))
+	l.account.tally.held.Add(int64(wait))
 	held := time.NewTimer(wait)
 	defer held.Stop()
 	select {
 	case <-held.C:
-	case <-ses.conn.Ending():
-	case <-ses.server.live.Done():
+	case <-l.conn.Ending():
+	case <-l.server.live.Done():
 	}
 }

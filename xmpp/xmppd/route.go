@@ -18,8 +18,6 @@ type sender interface {
 	correspondent(a *account) *correspondent
 	// reply queues a stanza of the server's own that answers one of this sender's.
 	reply(st stanza.Stanza)
-	// event makes a security event about the sender, now.
-	event(id audit.ID, text string) audit.Event
 }
 
 // route does with a stanza of a session what its address and kind ask for. Its payload is valid for this call only.
@@ -118,7 +116,7 @@ func (s *Server) routeMessage(from sender, st stanza.Stanza) {
 
 // forward sends an iq or a message to the full JID that it is for.
 func (s *Server) forward(from sender, st stanza.Stanza) {
-	to := from.way().last.to
+	to, _ := from.way().last.to.(*session)
 	if to == nil || to.jid != st.To || to.gone.Load() {
 		if to = s.session(st.To); to == nil {
 			refuse(from, st, errUnavailable)
@@ -170,10 +168,13 @@ func (ses *session) reply(st stanza.Stanza) {
 	}
 }
 
-// push queues a stanza, with buf for its tags; it returns buf for the next one. With a share it counts as that
-// sender's, who may have so many octets of the queue.
-// The error is xmpp.ErrQueueFull, xmpp.ErrShareFull, or says that the stream has ended.
+// push queues a stanza: see receiver.
 func (ses *session) push(buf []byte, share *xmpp.Share, limit int, st *stanza.Stanza) ([]byte, error) {
+	return pushOn(ses.conn, &ses.account.tally, buf, share, limit, st)
+}
+
+// pushOn queues a stanza on a stream, and counts it: see receiver.push.
+func pushOn(c *xmpp.Conn, t *tally, buf []byte, share *xmpp.Share, limit int, st *stanza.Stanza) ([]byte, error) {
 	buf = st.AppendStart(buf)
 	n := len(buf)
 	if len(st.Payload) == 0 {
@@ -184,12 +185,11 @@ func (ses *session) push(buf []byte, share *xmpp.Share, limit int, st *stanza.St
 	}
 	var err error
 	if share == nil {
-		err = ses.conn.Push(buf[:n], st.Payload, buf[n:])
+		err = c.Push(buf[:n], st.Payload, buf[n:])
 	} else {
-		err = ses.conn.PushShare(share, limit, buf[:n], st.Payload, buf[n:])
+		err = c.PushShare(share, limit, buf[:n], st.Payload, buf[n:])
 	}
 	if err == nil {
-		t := &ses.account.tally
 		t.delivered[st.Kind].Add(1)
 		t.octetsOut.Add(uint64(len(buf) + len(st.Payload)))
 	}

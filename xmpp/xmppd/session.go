@@ -30,11 +30,8 @@ var errTooManyResources = stanza.NewError(stanza.ResourceConstraint, "this accou
 // session is one bound stream.
 type session struct {
 	lane
-	server *Server
-	conn   *xmpp.Conn
-	jid    jid.JID // full
-	since  time.Time
-	early  float64 // by which part of the longest age it ends before that, 0 to 0.1
+	since time.Time
+	early float64 // by which part of the longest age it ends before that, 0 to 0.1
 
 	gone  atomic.Bool // no longer in the table; set under server.mu
 	ended atomic.Bool // we have ended it for reading too slowly
@@ -42,10 +39,6 @@ type session struct {
 
 	mu    sync.Mutex
 	known map[*account]*correspondent // that have sent something to it, or been asked something
-
-	// Used by the reading goroutine only.
-	credit    int    // octets that it has paid for and not sent yet
-	rewritten []byte // buffer for payloads that had to be rewritten
 
 	// Guarded by server.mu.
 	available  bool
@@ -77,7 +70,7 @@ func (s *Server) bind(c *xmpp.Conn, resource string) (*session, error) {
 	if acc == nil {
 		acc = s.newAccount(bare)
 	}
-	ses := &session{lane: lane{account: acc}, server: s, conn: c, jid: full, since: time.Now(), early: mathrand.Float64() / 10}
+	ses := &session{lane: lane{server: s, conn: c, content: stanza.Namespace, jid: full, account: acc}, since: time.Now(), early: mathrand.Float64() / 10}
 	old := acc.session(full)
 	if old == nil && len(acc.sessions) >= acc.may.Load().resources {
 		s.events = append(s.events, ses.event(audit.StreamFlood, errTooManyResources.Text))
@@ -162,30 +155,8 @@ func (ses *session) run() error {
 		ses.account.tally.received[head.Kind].Add(1)
 		head.Payload = payload
 		ses.route(head)
-		if cap(ses.rewritten) > keptBuffer {
-			ses.rewritten = nil
-		}
+		ses.trim()
 	}
-}
-
-// inner returns the payload of the stanza whose start tag was just read: the octets that arrived if they mean the same
-// on any client's stream, else a copy that does. It is valid until the next read.
-func (ses *session) inner(start []byte) ([]byte, error) {
-	raw, err := ses.conn.Inner()
-	if err != nil {
-		return nil, err
-	}
-	if tap := ses.server.cfg.Tap; tap != nil {
-		tap(ses.jid, start, raw.Octets)
-	}
-	if raw.SelfContained && raw.Default == stanza.Namespace {
-		return raw.Octets, nil
-	}
-	if ses.rewritten, err = raw.AppendSelfContained(ses.rewritten[:0], stanza.Namespace); err != nil {
-		ses.audit(audit.StreamLimit, err.Error())
-		return nil, err
-	}
-	return ses.rewritten, nil
 }
 
 // checkFrom ends the stream of a client that speaks in another's name.
@@ -202,14 +173,4 @@ func (ses *session) checkFrom(head stanza.Stanza, headErr error) error {
 	}
 	ses.audit(audit.SenderSpoofed, "sent a stanza from "+claimed)
 	return &xmpp.StreamError{Condition: xmpp.InvalidFrom}
-}
-
-// audit records an event about the session's client. server.mu is not held.
-func (ses *session) audit(id audit.ID, text string) {
-	ses.server.cfg.Audit.Record(ses.event(id, text))
-}
-
-// event makes an event about the session's client, now.
-func (ses *session) event(id audit.ID, text string) audit.Event {
-	return audit.Event{ID: id, Time: time.Now(), Peer: ses.jid.String(), Subject: ses.account.jid.String(), Text: text}
 }

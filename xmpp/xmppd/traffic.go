@@ -2,9 +2,11 @@ package xmppd
 
 import (
 	"sync/atomic"
+	"time"
 
 	"busbar.example/secure/audit"
 	"busbar.example/xmpp"
+	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
 )
 
@@ -29,31 +31,92 @@ func (ses *session) correspondent(a *account) *correspondent {
 	return c
 }
 
-// A lane is what the goroutine that routes for a sender keeps from one stanza to the next.
+// A lane is the way of one stream into the router.
 type lane struct {
-	account  *account    // whom what it sends counts for
-	last     pair        // whom it sent something to last
-	verdicts verdicts    // whom it may send to
-	tags     []byte      // buffer for start and end tags
+	server  *Server
+	conn    *xmpp.Conn
+	content string   // namespace of the stream's stanzas
+	jid     jid.JID  // whose stream it is: a full JID, or the other domain
+	account *account // whom what comes counts for: that JID's, or what stands for all of the other domain
+
 	reported atomic.Bool // that something it sent was thrown away
+
+	// Used by the reading goroutine only.
+	last      pair     // whom it sent something to last
+	verdicts  verdicts // whom it may send to
+	credit    int      // octets that it has paid for and not sent yet
+	tags      []byte   // buffer for start and end tags
+	rewritten []byte   // buffer for payloads that had to be rewritten
 }
 
 func (l *lane) way() *lane { return l }
 
-// pair is a session that a sender sends to, and how they see each other's account.
-type pair struct {
-	to        *session
-	here, far *correspondent // the session's account as the sender sees it, the sender's as the session does
+// A receiver is where a stanza goes next: a session, or the server of another domain.
+type receiver interface {
+	// owner returns the account that it belongs to, or what stands for all of the other domain.
+	owner() *account
+	// correspondent returns an account as this receiver sees it.
+	correspondent(a *account) *correspondent
+	// push queues a stanza, with buf for its tags; it returns buf for the next one. With a share it counts as that
+	// sender's, who may have so many octets of the queue. The error is xmpp.ErrQueueFull, xmpp.ErrShareFull,
+	// xmpp.ErrTooLarge, or says that the stream has ended.
+	push(buf []byte, share *xmpp.Share, limit int, st *stanza.Stanza) ([]byte, error)
+	// slow is told that there was no room for what the receiver has asked for, and passes the event to record.
+	slow(record func(audit.Event))
 }
 
-// between returns what there is between a sender and a session. The last one is remembered: whoever sends much sends much
+// owner is account's, for a receiver.
+func (l *lane) owner() *account { return l.account }
+
+// pair is a receiver that a sender sends to, and how they see each other's account.
+type pair struct {
+	to        receiver
+	here, far *correspondent // the receiver's account as the sender sees it, the sender's as the receiver does
+}
+
+// between returns what there is between a sender and a receiver. The last one is remembered: whoever sends much sends much
 // to the same. Only the sender's goroutine calls it.
-func between(from sender, to *session) pair {
+func between(from sender, to receiver) pair {
 	l := from.way()
 	if l.last.to != to {
-		l.last = pair{to, from.correspondent(to.account), to.correspondent(l.account)}
+		l.last = pair{to, from.correspondent(to.owner()), to.correspondent(l.account)}
 	}
 	return l.last
+}
+
+// inner returns the payload of the stanza whose start tag was just read: the octets that arrived if they mean the same
+// on any stream, in its content namespace, else a copy that does. It is valid until the next read.
+func (l *lane) inner(start []byte) ([]byte, error) {
+	raw, err := l.conn.Inner()
+	if err != nil {
+		return nil, err
+	}
+	if tap := l.server.cfg.Tap; tap != nil {
+		tap(l.jid, start, raw.Octets)
+	}
+	if raw.SelfContained && raw.Default == l.content {
+		return raw.Octets, nil
+	}
+	if l.rewritten, err = raw.AppendSelfContained(l.rewritten[:0], l.content); err != nil {
+		l.audit(audit.StreamLimit, err.Error())
+		return nil, err
+	}
+	return l.rewritten, nil
+}
+
+// trim gives back what a large stanza has taken.
+func (l *lane) trim() {
+	if cap(l.rewritten) > keptBuffer {
+		l.rewritten = nil
+	}
+}
+
+// audit records an event about whose stream it is. Server.mu is not held.
+func (l *lane) audit(id audit.ID, text string) { l.server.cfg.Audit.Record(l.event(id, text)) }
+
+// event makes an event about whose stream it is, now.
+func (l *lane) event(id audit.ID, text string) audit.Event {
+	return audit.Event{ID: id, Time: time.Now(), Peer: l.jid.String(), Subject: l.account.jid.String(), Text: text}
 }
 
 // take reports whether one of the requests that may still be answered is answered now.
@@ -69,10 +132,9 @@ func (c *correspondent) take() bool {
 	}
 }
 
-// deliver queues a sender's stanza for a session. What that one has asked for needs room in its queue, everything else room
-// in the share that the sender's account has of it. The error is xmpp.ErrQueueFull, xmpp.ErrShareFull, or says that the
-// stream has ended. Only the sender's goroutine calls it.
-func (s *Server) deliver(from sender, to *session, st *stanza.Stanza) error {
+// deliver queues a sender's stanza for a receiver. What that one has asked for needs room in its queue, everything else room
+// in the share that the sender's account has of it. The error is that of receiver.push. Only the sender's goroutine calls it.
+func (s *Server) deliver(from sender, to receiver, st *stanza.Stanza) error {
 	l, p := from.way(), between(from, to)
 	if st.Kind == stanza.IQ {
 		switch st.Type {
@@ -97,16 +159,16 @@ func (s *Server) deliver(from sender, to *session, st *stanza.Stanza) error {
 }
 
 // pushTo is push with this lane's buffer.
-func (l *lane) pushTo(to *session, share *xmpp.Share, st *stanza.Stanza) (err error) {
+func (l *lane) pushTo(to receiver, share *xmpp.Share, st *stanza.Stanza) (err error) {
 	l.tags, err = to.push(l.tags[:0], share, l.account.may.Load().share, st)
 	return err
 }
 
 // flooded notes that something a sender sent was thrown away, because its account's share of a queue was full and it
 // could not be refused. It is recorded once for each stream.
-func flooded(from sender, to *session, record func(audit.Event)) {
+func flooded(from sender, to receiver, record func(audit.Event)) {
 	from.way().account.tally.dropped.Add(1)
 	if from.way().reported.CompareAndSwap(false, true) {
-		record(from.event(audit.StreamFlood, "more for "+to.jid.String()+" than its share of that queue: thrown away"))
+		record(from.way().event(audit.StreamFlood, "more for "+to.owner().jid.String()+" than its share of that queue: thrown away"))
 	}
 }
