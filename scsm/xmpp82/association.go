@@ -47,6 +47,7 @@ type Association struct {
 	request   []byte               // our initiate request, until it is answered
 	initiate  *mms.InitiateRequest // the same
 	retries   int                  // of the request, with other halves of an id
+	waits     int                  // before the request was sent again, since the peer was not there
 	limit     atomic.Int64         // octets of a PDU that the peer takes
 	takes     int                  // octets of a PDU that we take
 	confirmed chan struct{}        // closed once a peer that asked has sent data

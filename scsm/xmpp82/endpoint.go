@@ -51,7 +51,9 @@ const (
 	maxProtected        = 512 << 10       // octets of a PDU that a channel seals
 	halfOpenPerPeer     = 4               // associations that an account has not confirmed
 	maxRetries          = 3               // of a handshake whose id the peer has seen
-	stanzaOverhead      = 2 << 10         // stanza head, association element, token, tag and tags around them
+	maxWaits            = 5               // of a handshake whose peer is not there, each twice as long as the one before
+	firstWait           = 50 * time.Millisecond
+	stanzaOverhead      = 2 << 10 // stanza head, association element, token, tag and tags around them
 )
 
 // Endpoint is one XMPP session with its associations. It is safe for concurrent use.

@@ -136,6 +136,12 @@ func (a *Association) misplaced(in inbound, what string) error {
 	return fmt.Errorf("%v sends a %s, where it has no place", a.peer, text)
 }
 
+// isAway reports whether a stanza error says that its server knows no session of the peer: it may not yet, where the
+// nodes of a cluster tell each other who is there after the peer has heard that it is.
+func isAway(err error) bool {
+	return errors.Is(err, &stanza.Error{Condition: stanza.ServiceUnavailable}) || errors.Is(err, &stanza.Error{Condition: stanza.RecipientUnavailable})
+}
+
 // takeError deals with a stanza error in reply to an iq. Nobody has signed it: it ends the
 // association, unless a rejectPDU, which is protected, has said why before.
 func (a *Association) takeError(in inbound) error {
@@ -145,7 +151,9 @@ func (a *Association) takeError(in inbound) error {
 	case a.security() != nil:
 		return &endedError{fmt.Sprintf("a request to %v came back", a.peer), err}
 	case errors.Is(err, &stanza.Error{Condition: stanza.Conflict}) && a.retries < maxRetries:
-		return a.retry()
+		return a.retryAnew()
+	case isAway(err) && a.waits < maxWaits:
+		return a.retryLater(in, err)
 	default:
 		return a.endpoint.modeError(a.peer, handshakeError(a.peer, err))
 	}

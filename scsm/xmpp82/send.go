@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"busbar.example/mms"
 	"busbar.example/mms/assoc"
@@ -181,20 +182,42 @@ func (a *Association) sendRequest(ctx context.Context) error {
 	return a.askPeer(ctx, iqSet, a.half, octets, &expected{what: a.initiate})
 }
 
-// retry sends our handshake with another half of an id, in place of one that the peer remembers: this end may
+// retryAnew sends our handshake with another half of an id, in place of one that the peer remembers: this end may
 // have used it before it started anew.
+func (a *Association) retryAnew() error {
+	a.retries++
+	if err := a.endpoint.reenter(a); err != nil {
+		return err
+	}
+	return a.retry()
+}
+
+// retryLater sends our handshake again, when the peer's server has had time to learn that the peer is there. It did not get
+// there, so the half of the id is good still.
+func (a *Association) retryLater(in inbound, cause error) error {
+	wait := firstWait << a.waits
+	a.waits++
+	a.endpoint.traceReceived(in, nil, nil, fmt.Errorf("%w: asking again in %v", cause, wait))
+	a.endpoint.log.Debug("peer not reached", "peer", a.peer.String(), "err", cause, "again", wait)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return a.retry()
+	case <-a.ctx.Done():
+		return context.Cause(a.ctx)
+	}
+}
+
+// retry sends our handshake again, made anew.
 func (a *Association) retry() error {
 	initiator, err := a.endpoint.ask(a.peer)
-	if err == nil {
-		err = a.endpoint.reenter(a)
-	}
 	if err != nil {
 		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.initiator = initiator
-	a.retries++
 	return a.sendRequest(a.ctx)
 }
 
