@@ -13,8 +13,11 @@ import (
 	"strconv"
 	"strings"
 
+	"go.yaml.in/yaml/v4"
+
 	"busbar.example/scsm/xmpp82"
 	"busbar.example/secure/audit"
+	"busbar.example/secure/e2e"
 	"busbar.example/secure/pki"
 	"busbar.example/xmpp"
 	"busbar.example/xmpp/jid"
@@ -22,16 +25,21 @@ import (
 
 // Party says how one account of the site goes on line.
 type Party struct {
-	JID     jid.JID // full; to Dial, the zero JID is the client of the site, and one without a resource gets one
-	Connect string  // HOST:PORT of the broker; default: where the site says
-	E2E     E2E     // how its associations are protected; default: as the site says
+	JID jid.JID // full; to Dial, the zero JID is the client of the site, and one without a resource gets one
+	// Connect is where the broker listens, HOST:PORT, or tls://HOST:PORT for TLS from the first octet on; or several such, separated by
+	// commas, in the order in which to try. Default: where the site says.
+	Connect string
+	E2E     E2E // how its associations are protected; default: as the site says
 	// PasswordFile holds the password to log in with, in place of the TLS certificate. Default: pki/JID/password, where
 	// that is there and the certificate is not.
 	PasswordFile string
 	Logger       *slog.Logger // nil is silent
 	Audit        audit.Sink
-	Stream       *xmpp.Trace   // optional hooks
-	Carried      *xmpp82.Trace // optional hooks
+	Stream       *xmpp.Trace    // optional hooks
+	Carried      *xmpp82.Trace  // optional hooks
+	KeepAlive    xmpp.KeepAlive // when a silent broker is asked for a sign of life, and given up
+
+	replay *e2e.ReplayCache // what it has been asked for, over all its sessions
 }
 
 // silent is the logger where none is given.
@@ -45,7 +53,7 @@ func (s *Site) endpoint(ctx context.Context, p Party, trust *endTrust, serve int
 	}
 	cfg := xmpp82.Config{
 		XMPP: xmpp.Config{JID: p.JID, Trust: wireTrust, AllowUnbound: s.Config.AllowUnbound,
-			Logger: p.Logger, Audit: p.Audit, Trace: cmp.Or(p.Stream, steps(p.Logger))},
+			KeepAlive: p.KeepAlive, Logger: p.Logger, Audit: p.Audit, Trace: cmp.Or(p.Stream, steps(p.Logger))},
 		Serve: serve > 0, MaxAssociations: serve,
 		Trace: p.Carried,
 	}
@@ -67,14 +75,31 @@ func (s *Site) endpoint(ctx context.Context, p Party, trust *endTrust, serve int
 	if err := s.protection(&cfg, p, trust); err != nil {
 		return nil, err
 	}
-	if cfg.XMPP.Address, err = s.address(ctx, p.Connect, net.DefaultResolver.LookupSRV); err != nil {
+	if cfg.XMPP.Resolver, err = s.resolver(p.Connect); err != nil {
 		return nil, err
 	}
 	e, err := xmpp82.Dial(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("%v: broker at %s: %w", p.JID.Bare(), cfg.XMPP.Address, err)
+		return nil, s.brokerError(p, cfg.XMPP.Resolver, err)
 	}
 	return e, nil
+}
+
+// brokerError says which broker has not taken p.
+func (s *Site) brokerError(p Party, r *xmpp.Resolver, err error) error {
+	who := p.JID.Bare()
+	ne, of := errors.AsType[*xmpp.NegotiationError](err)
+	_, several := errors.AsType[*xmpp.DialError](err)
+	switch {
+	case !of:
+		return fmt.Errorf("%v: %w", who, err)
+	case r.Static == nil && ne.Step == xmpp.StepConnect:
+		return Hint(fmt.Errorf("%v: no broker runs in %s, and none is found by the SRV records of %s: %w", who, s.Dir, s.Domain, err),
+			"start one with `busbar broker`, or say where it is with --connect HOST:PORT")
+	case several:
+		return fmt.Errorf("%v: brokers of %s: %w", who, s.Domain, err)
+	}
+	return fmt.Errorf("%v: broker at %s: %w", who, ne.Target, err)
 }
 
 // steps tells the steps of a stream to a log.
@@ -101,36 +126,59 @@ func steps(log *slog.Logger) *xmpp.Trace {
 	}
 }
 
-// lookupSRV is net.Resolver.LookupSRV.
-type lookupSRV func(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
-
-// address is where the broker listens: as given, else where a broker of this folder has noted, else as
-// busbar.yaml says, else as the domain's SRV record does.
+// resolver knows where the domain's brokers listen: as given, else where a broker of this folder has noted, else as busbar.yaml says.
+// Where none of them does it asks the DNS.
 //
 // RFC 6120, Section 3.2.1
-func (s *Site) address(ctx context.Context, given string, lookup lookupSRV) (string, error) {
-	if given != "" {
-		return given, CheckAddress("--connect", given)
+func (s *Site) resolver(given string) (*xmpp.Resolver, error) {
+	where, places := "--connect", Addresses(strings.Split(given, ","))
+	if given == "" {
+		noted, err := os.ReadFile(s.brokerFile())
+		switch {
+		case err == nil:
+			where, places = s.brokerFile(), Addresses{strings.TrimSpace(string(noted))}
+		case errors.Is(err, fs.ErrNotExist):
+			where, places = FileName+": connect", s.Config.Connect
+		default:
+			return nil, err
+		}
 	}
-	noted, err := os.ReadFile(s.brokerFile())
-	if err == nil {
-		address := strings.TrimSpace(string(noted))
-		return address, CheckAddress(s.brokerFile(), address)
+	targets, err := places.targets(where)
+	if err != nil || len(targets) == 0 {
+		return new(xmpp.Resolver), err
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+	return &xmpp.Resolver{Static: map[string][]xmpp.Target{s.Domain: targets}}, nil
+}
+
+// Addresses are places of a server, in the order in which to try: HOST:PORT, or tls://HOST:PORT for TLS from the first octet on. In
+// YAML they are a list, or one of them.
+type Addresses []string
+
+// UnmarshalYAML reads one or several.
+func (a *Addresses) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.ScalarNode {
+		return n.Decode((*[]string)(a))
 	}
-	if s.Config.Connect != "" {
-		return s.Config.Connect, CheckAddress(FileName+": connect", s.Config.Connect)
+	*a = Addresses{""}
+	return n.Decode(&(*a)[0])
+}
+
+// targets makes sense of a; where says what holds it.
+func (a Addresses) targets(where string) ([]xmpp.Target, error) {
+	targets := make([]xmpp.Target, len(a))
+	for i, text := range a {
+		var err error
+		if targets[i], err = xmpp.ParseTarget(strings.TrimSpace(text)); err != nil {
+			return nil, Hint(fmt.Errorf("%s: %q is neither HOST:PORT nor tls://HOST:PORT", where, text), "write for example 127.0.0.1:5222")
+		}
 	}
-	domain := s.jid.ASCIIDomain()
-	_, records, err := lookup(ctx, "xmpp-client", "tcp", domain)
-	// A target of "." says that the service is not there.
-	if err != nil || len(records) == 0 || records[0].Target == "." {
-		return "", Hint(fmt.Errorf("no broker runs in %s, and no SRV record names one for %s", s.Dir, domain),
-			"start one with `busbar broker`, or say where it is with --connect HOST:PORT")
-	}
-	return net.JoinHostPort(strings.TrimSuffix(records[0].Target, "."), strconv.Itoa(int(records[0].Port))), nil
+	return targets, nil
+}
+
+// CheckConnect refuses what is no Party.Connect; where says what holds it.
+func CheckConnect(where, text string) error {
+	_, err := Addresses(strings.Split(text, ",")).targets(where)
+	return err
 }
 
 // CheckAddress refuses what is not HOST:PORT; where says what holds the address.

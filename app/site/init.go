@@ -130,6 +130,7 @@ domain: %s
 
 # Where the broker is, if it does not run in this folder; default: as the SRV record of the domain says.
 # connect: 127.0.0.1:5222
+# connect: [node1.example:5222, "tls://node2.example:5223"]
 
 # Log in by password even where that broker cannot tie the login to the TLS connection (Prosody 0.12, ejabberd 23.01).
 # allow_unbound: true

@@ -111,7 +111,7 @@ func (s *Site) protection(cfg *xmpp82.Config, p Party, trust *endTrust) error {
 	if err := checkOwn(p, "E2E", end, trust.own.VerifyE2E); err != nil {
 		return err
 	}
-	cfg.E2E = e2e.Config{Identity: end, Trust: trust.own, Domains: trust.domains, Audit: p.Audit, Mode: algorithmMode(how.Mode), Algorithms: how.Algorithms}
+	cfg.E2E = e2e.Config{Identity: end, Trust: trust.own, Domains: trust.domains, Audit: p.Audit, Mode: algorithmMode(how.Mode), Algorithms: how.Algorithms, Replay: p.replay}
 	return nil
 }
 

@@ -38,9 +38,9 @@ type Site struct {
 
 // Config is the content of busbar.yaml. Unknown fields are refused.
 type Config struct {
-	Domain  string `yaml:"domain"`
-	Client  string `yaml:"client,omitempty"`  // the JID that client commands use, where --jid is not given
-	Connect string `yaml:"connect,omitempty"` // HOST:PORT of the broker, where it does not run in this folder
+	Domain  string    `yaml:"domain"`
+	Client  string    `yaml:"client,omitempty"`  // the JID that client commands use, where --jid is not given
+	Connect Addresses `yaml:"connect,omitempty"` // of the domain's brokers, where none runs in this folder; default: as its SRV records say
 	// AllowUnbound lets parties log in by password at a broker that offers no channel binding that they know.
 	AllowUnbound bool `yaml:"allow_unbound,omitempty"`
 	MaxPDU       int  `yaml:"max_pdu,omitempty"` // octets of the largest PDU that is taken; default 65000
@@ -140,7 +140,10 @@ func (s *Site) parse() error {
 	if c.MaxPDU != 0 && (c.MaxPDU < minPDU || c.MaxPDU > maxPDU) {
 		return Hint(fmt.Errorf("max_pdu: %d octets are not %d to %d", c.MaxPDU, minPDU, maxPDU), "leave it out for 65000, or choose another number")
 	}
-	var err error
+	_, err := c.Connect.targets("connect")
+	if err != nil {
+		return err
+	}
 	if s.e2e, err = ParseE2E(c.E2E.Mode, c.E2E.Algorithms); err != nil {
 		return fmt.Errorf("e2e: %w", err)
 	}

@@ -220,7 +220,7 @@ func TestConfigIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{Domain: "Plant.Example", Client: "ems", Connect: "10.0.0.1:5222",
+	want := Config{Domain: "Plant.Example", Client: "ems", Connect: Addresses{"10.0.0.1:5222"},
 		Broker: Broker{Listen: ":5222", Groups: []Group{{Name: "g", Members: []string{"pv1", "ems"}}}}}
 	if diff := cmp.Diff(want, s.Config); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
@@ -249,65 +249,110 @@ func TestFindLooksUpwards(t *testing.T) {
 	wantError(t, err, "is not a site folder", "busbar init")
 }
 
-func TestAddressIsTheFirstThatIsKnown(t *testing.T) {
+func TestBrokerIsTheFirstThatIsKnown(t *testing.T) {
 	s := newSite(t)
-	records := []*net.SRV{{Target: "xmpp.plant.example.", Port: 5333}, {Target: "other.plant.example.", Port: 1}}
-	var asked string
-	found := func(_ context.Context, service, proto, name string) (string, []*net.SRV, error) {
-		asked = fmt.Sprintf("_%s._%s.%s", service, proto, name)
-		return "", records, nil
-	}
-	check := func(what, given, want string) {
+	check := func(what, given string, want ...string) {
 		t.Helper()
-		if got, err := s.address(t.Context(), given, found); err != nil || got != want {
-			t.Errorf("%s: %q, %v; want %q", what, got, err, want)
+		r, err := s.resolver(given)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			return
+		}
+		var got []string
+		for _, target := range r.Static[domain] {
+			got = append(got, target.String())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
 		}
 	}
-	check("SRV", "", "xmpp.plant.example:5333")
-	if want := "_xmpp-client._tcp." + domain; asked != want {
-		t.Errorf("asked for %s, want %s", asked, want)
-	}
-	s.Config.Connect = "10.0.0.1:5222"
+	check("the DNS is asked", "")
+	s.Config.Connect = Addresses{"10.0.0.1:5222"}
 	check("busbar.yaml before SRV", "", "10.0.0.1:5222")
+	s.Config.Connect = Addresses{"10.0.0.1:5222", "tls://[2001:db8::1]:443"}
+	check("several in busbar.yaml", "", "10.0.0.1:5222", "tls://[2001:db8::1]:443")
 	address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4711}
 	if err := s.noteBroker(address); err != nil {
 		t.Fatal(err)
 	}
 	check("a broker that runs here before busbar.yaml", "", "127.0.0.1:4711")
 	check("--connect before all", "[::1]:1", "[::1]:1")
+	check("several with --connect", "[::1]:1, tls://host:2", "[::1]:1", "tls://host:2")
 	s.forgetBroker(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
 	check("the note of another broker stays", "", "127.0.0.1:4711")
 	s.forgetBroker(address)
-	check("one's own is removed", "", "10.0.0.1:5222")
+	check("one's own is removed", "", "10.0.0.1:5222", "tls://[2001:db8::1]:443")
 }
 
-func TestAddressThatIsNotKnown(t *testing.T) {
-	s := newSite(t)
-	for name, answer := range map[string]struct {
-		records []*net.SRV
-		err     error
-	}{
-		"no such name":            {err: &net.DNSError{Err: "no such host", IsNotFound: true}},
-		"no record":               {},
-		"the service is not here": {records: []*net.SRV{{Target: "."}}},
+func TestConnectIsOneOrSeveral(t *testing.T) {
+	for text, want := range map[string]Addresses{
+		"connect: 127.0.0.1:5222":           {"127.0.0.1:5222"},
+		"connect: [a:1, 'tls://b:2']":       {"a:1", "tls://b:2"},
+		"connect:\n- a:1\n- '[::1]:5222'\n": {"a:1", "[::1]:5222"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := s.address(t.Context(), "", func(context.Context, string, string, string) (string, []*net.SRV, error) {
-				return "", answer.records, answer.err
-			})
-			wantError(t, err, "no SRV record names one for "+domain, "--connect HOST:PORT")
-		})
+		if got, err := parseConfig([]byte("domain: plant.example\n" + text)); err != nil || !slices.Equal(got.Connect, want) {
+			t.Errorf("%s: %q, %v; want %q", text, got.Connect, err, want)
+		}
 	}
-	_, err := s.address(t.Context(), "nonsense", nil)
+	for text, want := range map[string]string{
+		"connect: {a: 1}":      "line 2",
+		"connect: [[a]]":       "line 2",
+		"connect: host":        `connect: "host"`,
+		"connect: [a:1, b:x]":  `connect: "b:x"`,
+		"connect: ['ssl://a']": `connect: "ssl://a"`,
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, FileName), []byte("domain: plant.example\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), want) || HintFor(err) == "" {
+			t.Errorf("%s: %v (hint %q); want %q and a hint", text, err, HintFor(err), want)
+		}
+	}
+}
+
+func TestBrokerThatIsNotKnown(t *testing.T) {
+	s := newSite(t)
+	_, err := s.resolver("nonsense")
 	wantError(t, err, `--connect: "nonsense"`, "127.0.0.1:5222")
-	s.Config.Connect = "host"
-	_, err = s.address(t.Context(), "", nil)
-	wantError(t, err, `busbar.yaml: connect: "host"`, "127.0.0.1:5222")
+	_, err = s.resolver("host:1,")
+	wantError(t, err, `--connect: ""`, "127.0.0.1:5222")
 	if err := os.WriteFile(s.brokerFile(), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.address(t.Context(), "", nil)
+	_, err = s.resolver("")
 	wantError(t, err, s.brokerFile(), "127.0.0.1:5222")
+}
+
+// What is said names each broker that was tried, and where none is known how to say where it is.
+func TestBrokerErrors(t *testing.T) {
+	s := newSite(t)
+	p := Party{JID: jid.MustParse("pv1@" + domain + "/IEC")}
+	refused := &xmpp.NegotiationError{Step: xmpp.StepConnect, Err: syscall.ECONNREFUSED, Target: xmpp.Target{Address: "a:1"}}
+	foreign := &xmpp.NegotiationError{Step: xmpp.StepTLS, Err: errors.New("of another domain"), Hint: "look", Target: xmpp.Target{Address: "b:2", Direct: true}}
+	static := &xmpp.Resolver{Static: map[string][]xmpp.Target{domain: {refused.Target}}}
+	for _, tc := range []struct {
+		r    *xmpp.Resolver
+		err  error
+		text []string
+		hint string
+	}{
+		{static, refused, []string{"pv1@plant.example: broker at a:1: ", "connection refused"}, "nothing listens there"},
+		{static, &xmpp.DialError{Tried: []*xmpp.NegotiationError{foreign, foreign}}, []string{"brokers of plant.example: ", "tls://b:2 (tls): of another domain"}, "look"},
+		{new(xmpp.Resolver), refused, []string{"no broker runs in ", "none is found by the SRV records of plant.example", "connection refused"}, "--connect HOST:PORT"},
+		{new(xmpp.Resolver), &xmpp.NegotiationError{Step: xmpp.StepConnect, Err: xmpp.ErrNotOffered}, []string{"does not offer"}, "--connect HOST:PORT"},
+		{new(xmpp.Resolver), foreign, []string{"broker at tls://b:2: "}, "look"},
+	} {
+		err := s.brokerError(p, tc.r, tc.err)
+		for _, text := range tc.text {
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%v\nwant it to have %q", err, text)
+			}
+		}
+		if got := HintFor(err); !strings.Contains(got, tc.hint) {
+			t.Errorf("%v: hint %q, want one with %q", err, got, tc.hint)
+		}
+	}
 }
 
 func TestAccountsAreOfTheSitesDomain(t *testing.T) {

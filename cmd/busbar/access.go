@@ -36,7 +36,7 @@ type session struct {
 }
 
 // connectUsage is what --connect is for.
-const connectUsage = "`HOST:PORT` of the broker (default: where the broker of this folder listens, else connect in busbar.yaml, else SRV)"
+const connectUsage = "`HOST:PORT` of the broker, or tls://HOST:PORT; or several, separated by commas (default: where the broker of this folder listens, else connect in busbar.yaml, else SRV)"
 
 // passwordUsage is what --password-file is for.
 const passwordUsage = "`file` with the password to log in to the broker with, in place of the TLS certificate (default: pki/JID/password, where there is no certificate)"
@@ -75,7 +75,7 @@ func (a *access) with(ctx context.Context, do func(context.Context, *session) er
 	case site.IsMMS(a.to):
 		return a.withMMS(ctx, do)
 	}
-	if err := checkAddress("--connect", a.connect); err != nil {
+	if err := checkConnect(a.connect); err != nil {
 		return err
 	}
 	s, err := a.g.site()

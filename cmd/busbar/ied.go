@@ -45,7 +45,7 @@ that mms in busbar.yaml gives roles to. Without --jid only they are.`,
 			if err := listenMMSAt(&o, listenMMS, account != ""); err != nil {
 				return err
 			}
-			if err := checkAddress("--connect", o.Connect); err != nil {
+			if err := checkConnect(o.Connect); err != nil {
 				return err
 			}
 			s, err := g.site()

@@ -215,6 +215,17 @@ func atLeastOne(what string) cobra.PositionalArgs {
 	}
 }
 
+// checkConnect refuses a --connect that names no places, if it is given.
+func checkConnect(places string) error {
+	if places == "" {
+		return nil
+	}
+	if err := site.CheckConnect("--connect", places); err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
 // checkAddress refuses a flag's address that is not HOST:PORT, if it is given.
 func checkAddress(flag, address string) error {
 	if address == "" {
