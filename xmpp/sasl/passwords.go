@@ -119,3 +119,11 @@ func (p *Passwords) refused(source string) {
 	}
 	p.strikes[source] = until.Add(forgiveness)
 }
+
+// Has reports whether an account may log in by password.
+func (p *Passwords) Has(account jid.JID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, known := p.accounts[account]
+	return known
+}

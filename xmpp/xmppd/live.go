@@ -1,6 +1,7 @@
 package xmppd
 
 import (
+	"crypto/rand"
 	"errors"
 	"reflect"
 	"slices"
@@ -100,7 +101,7 @@ func (s *Server) Reload(l Live) error {
 	last := s.set.Load()
 	before := s.rosters()
 	s.set.Store(next)
-	s.groups = next.groups
+	s.groups, s.era = next.groups, rand.Text()
 	s.gate.setLimits(next.Limits)
 	for _, acc := range s.order {
 		acc.may.Store(next.Limits.allowance(acc.jid))
@@ -127,7 +128,7 @@ func (s *Server) rosters() []heldRoster {
 	var all []heldRoster
 	for _, acc := range s.order {
 		if slices.ContainsFunc(acc.sessions, func(ses *session) bool { return ses.interested }) {
-			all = append(all, heldRoster{acc, s.items(acc)})
+			all = append(all, heldRoster{acc, s.items(acc.jid)})
 		}
 	}
 	return all
@@ -138,20 +139,20 @@ func (s *Server) rosters() []heldRoster {
 //
 // RFC 6121, Sections 2.1.6 and 2.5.
 func (s *Server) pushChanges(a *account, before []contact) {
-	had := map[jid.JID][]string{}
+	had := map[jid.JID]contact{}
 	for _, c := range before {
-		had[c.jid] = c.groups
+		had[c.jid] = c
 	}
 	has := map[jid.JID]bool{}
-	for _, c := range s.items(a) {
+	for _, c := range s.items(a.jid) {
 		has[c.jid] = true
-		if groups, known := had[c.jid]; !known || !slices.Equal(groups, c.groups) {
+		if was, known := had[c.jid]; !known || !slices.Equal(was.groups, c.groups) || was.name != c.name || was.sub != c.sub {
 			s.pushItem(a, c)
 		}
 	}
 	for _, c := range before {
 		if !has[c.jid] {
-			s.pushRemoval(a, c.jid)
+			s.pushRemoval(a.jid, c.jid)
 		}
 	}
 }
@@ -160,7 +161,7 @@ func (s *Server) pushChanges(a *account, before []contact) {
 // s.mu is held.
 func (s *Server) regroup(last, next *settings) {
 	shows := func(by *settings, of, to *account) bool {
-		return s.seenIn(by.groups, of.jid, to.jid) && decide(by.Rules, of.jid, to.jid)
+		return (s.seenIn(by.groups, of.jid, to.jid) || s.entry(of.jid, to.jid).sub.has(shownTo)) && decide(by.Rules, of.jid, to.jid)
 	}
 	for _, of := range s.order {
 		if !of.available() {

@@ -11,11 +11,14 @@ import (
 	"busbar.example/xmpp/stanza"
 )
 
-var errPresenceSize = stanza.NewError(stanza.PolicyViolation, "this presence is too large")
+var (
+	errPresenceSize = stanza.NewError(stanza.PolicyViolation, "this presence is too large")
+	errRosterFull   = stanza.NewError(stanza.ResourceConstraint, "this roster has as many contacts as it may have")
+)
 
-// routePresence broadcasts a session's presence or sends it to whom it is directed. Subscriptions are configuration:
-// a request for one is answered by what is configured, who cancels one is told that it stands, and subscribed, which
-// nobody can be waiting for, is passed over.
+// routePresence broadcasts a session's presence or sends it to whom it is directed, and settles who sees whom. Where
+// accounts keep no rosters, and between those of a group, that is configuration: a request is answered by it, who cancels
+// a subscription is told that it stands, and subscribed, which nobody can be waiting for, is passed over.
 //
 // RFC 6121, Sections 3 and 4.
 func (s *Server) routePresence(ses *session, st stanza.Stanza) {
@@ -40,14 +43,34 @@ func (s *Server) routePresence(ses *session, st stanza.Stanza) {
 		}
 	case stanza.Probe:
 		s.answerProbe(ses, st)
-	case stanza.Subscribe:
-		s.answerSubscribe(ses, st)
-	case stanza.Unsubscribe, stanza.Unsubscribed:
-		s.restate(ses.account, st.To.Bare())
+	case stanza.Subscribe, stanza.Subscribed, stanza.Unsubscribe, stanza.Unsubscribed:
+		s.subscribe(ses, st)
 	case stanza.TypeError:
 		if to := s.lookup(st.To); to != nil {
 			s.pass(ses, to, st)
 		}
+	}
+}
+
+// subscribe does what a session's presence of a subscription type asks for. s.mu is held.
+//
+// RFC 6121, Section 3.
+func (s *Server) subscribe(ses *session, st stanza.Stanza) {
+	me, to := ses.account.jid, st.To.Bare()
+	if to == me || to.Local() == "" && to.Domain() == s.cfg.Domain {
+		return
+	}
+	st.From, st.To = me, to
+	if s.cfg.Rosters != nil && !s.grouped(me, to) {
+		if !s.sendSubscription(st) {
+			s.inform(ses, stanza.Stanza{Kind: stanza.Presence, Type: st.Type, ID: st.ID, From: ses.jid, To: to}.ErrorReply(errRosterFull))
+		}
+		return
+	}
+	if answer, ok := s.configured(st); ok {
+		s.inform(ses, answer)
+	} else if st.Type == stanza.Unsubscribe || st.Type == stanza.Unsubscribed {
+		s.restate(me, to)
 	}
 }
 
@@ -63,9 +86,12 @@ func (s *Server) show(ses *session, st stanza.Stanza) {
 	if !first {
 		return
 	}
-	for acc := range s.contacts(ses.account) {
-		s.tellPresence(ses, acc)
+	for j := range s.watched(ses.account.jid) {
+		if acc := s.accounts[j]; acc != nil {
+			s.tellPresence(ses, acc)
+		}
 	}
+	s.tellRequests(ses)
 	for _, own := range ses.account.sessions {
 		if own != ses && own.available {
 			s.informOf(ses, own)
@@ -90,18 +116,12 @@ func (s *Server) withdraw(ses *session, st stanza.Stanza) {
 // broadcast sends a session's presence to the available sessions of its contacts and of its own account, itself among
 // them if it is still there. s.mu is held.
 func (s *Server) broadcast(ses *session, st stanza.Stanza) {
-	tell := func(acc *account) {
-		st.To = acc.jid
-		for _, other := range acc.sessions {
-			if other.available {
-				s.pass(ses, other, st)
-			}
-		}
+	for j := range s.watchers(ses.account.jid) {
+		st.To = j
+		s.sendTo(ses, st)
 	}
-	for acc := range s.contacts(ses.account) {
-		tell(acc)
-	}
-	tell(ses.account)
+	st.To = ses.account.jid
+	s.sendTo(ses, st)
 }
 
 // direct sends presence to one address, and remembers whom to tell of the end. s.mu is held.
@@ -110,7 +130,7 @@ func (s *Server) broadcast(ses *session, st stanza.Stanza) {
 func (s *Server) direct(ses *session, st stanza.Stanza) {
 	if st.Type == stanza.Unavailable {
 		delete(ses.directed, st.To)
-	} else if _, known := ses.directed[st.To]; !known && !(ses.available && s.seen(ses.account.jid, st.To.Bare())) {
+	} else if _, known := ses.directed[st.To]; !known && !(ses.available && s.seen(st.To.Bare(), ses.account.jid)) {
 		if len(ses.directed) >= maxDirected {
 			s.inform(ses, st.ErrorReply(errQueueFull))
 			return
@@ -169,19 +189,16 @@ func (s *Server) answerProbe(ses *session, st stanza.Stanza) {
 	}
 }
 
-// answerSubscribe answers a request for a subscription by what is configured. One to nobody is passed over. s.mu is held.
+// configured returns the answer to a request for a subscription where configuration alone decides. One to nobody gets
+// none. s.mu is held.
 //
 // RFC 6121, Sections 3.1.3 and 8.5.1.
-func (s *Server) answerSubscribe(ses *session, st stanza.Stanza) {
-	to := st.To.Bare()
-	if to == ses.account.jid || !s.exists(to) {
-		return
+func (s *Server) configured(st stanza.Stanza) (answer stanza.Stanza, ok bool) {
+	answer = stanza.Stanza{Kind: stanza.Presence, Type: stanza.Unsubscribed, ID: st.ID, From: st.To, To: st.From}
+	if s.seen(st.From, st.To) {
+		answer.Type = stanza.Subscribed
 	}
-	answer := stanza.Unsubscribed
-	if s.seen(ses.account.jid, to) {
-		answer = stanza.Subscribed
-	}
-	s.inform(ses, stanza.Stanza{Kind: stanza.Presence, Type: answer, ID: st.ID, From: to, To: ses.account.jid})
+	return answer, st.Type == stanza.Subscribe && s.exists(st.To)
 }
 
 // tellPresence tells a session of all available sessions of an account. s.mu is held.

@@ -14,10 +14,12 @@ import (
 
 const nsRoster = "jabber:iq:roster"
 
-// contact is an account in the roster of another.
+// contact is an item of a roster.
 type contact struct {
 	jid    jid.JID
-	groups []string // that have both, in the order of the configuration
+	name   string
+	groups []string // those that have both, in the order of the configuration, and then the account's own
+	sub    subscription
 }
 
 // roster makes each account's contacts of the configured groups, ordered by address; nil of nil.
@@ -51,7 +53,7 @@ func addContact(contacts []contact, j jid.JID, group string) []contact {
 	i := slices.IndexFunc(contacts, func(c contact) bool { return c.jid == j })
 	if i < 0 {
 		i = len(contacts)
-		contacts = append(contacts, contact{jid: j})
+		contacts = append(contacts, contact{jid: j, sub: sees | shownTo})
 	}
 	c := &contacts[i]
 	if group != "" && !slices.Contains(c.groups, group) {
@@ -60,15 +62,12 @@ func addContact(contacts []contact, j jid.JID, group string) []contact {
 	return contacts
 }
 
-// exists reports whether there is such an account: it is in a group or has logged in. s.mu is held.
+// exists reports whether there is such an account: it is in a group, has a password or has logged in. s.mu is held.
 func (s *Server) exists(bare jid.JID) bool {
-	return s.accounts[bare] != nil || s.groups[bare] != nil
+	return s.accounts[bare] != nil || s.groups[bare] != nil || s.cfg.Passwords != nil && s.cfg.Passwords.Has(bare)
 }
 
-// seen reports whether two accounts see each other's presence. s.mu is held.
-func (s *Server) seen(who, other jid.JID) bool { return s.seenIn(s.groups, who, other) }
-
-// seenIn is seen by certain groups. s.mu is held.
+// seenIn reports whether two accounts see each other's presence by certain groups. s.mu is held.
 func (s *Server) seenIn(groups map[jid.JID][]contact, who, other jid.JID) bool {
 	if groups == nil {
 		return who != other && s.accounts[who] != nil && s.accounts[other] != nil
@@ -76,47 +75,58 @@ func (s *Server) seenIn(groups map[jid.JID][]contact, who, other jid.JID) bool {
 	return slices.ContainsFunc(groups[who], func(c contact) bool { return c.jid == other })
 }
 
-// contacts yields the accounts with a session, now or earlier, that see a. s.mu is held.
-func (s *Server) contacts(a *account) iter.Seq[*account] {
-	return func(yield func(*account) bool) {
+// groupmates yields who sees an account, and is seen by it, by configuration. s.mu is held.
+func (s *Server) groupmates(of jid.JID) iter.Seq[jid.JID] {
+	return func(yield func(jid.JID) bool) {
 		if s.groups == nil {
 			for _, other := range s.order {
-				if other != a && !yield(other) {
+				if other.jid != of && !yield(other.jid) {
 					return
 				}
 			}
 			return
 		}
-		for _, c := range s.groups[a.jid] {
-			if other := s.accounts[c.jid]; other != nil && !yield(other) {
+		for _, c := range s.groups[of] {
+			if !yield(c.jid) {
 				return
 			}
 		}
 	}
 }
 
-// items returns the roster of an account. s.mu is held.
-func (s *Server) items(a *account) []contact {
-	if s.groups != nil {
-		return s.groups[a.jid]
-	}
-	var items []contact
-	for other := range s.contacts(a) {
-		items = append(items, contact{jid: other.jid})
-	}
-	slices.SortFunc(items, func(a, b contact) int { return strings.Compare(a.jid.String(), b.jid.String()) })
-	return items
-}
-
-// sendRoster answers a request for the roster. From then on the session hears of changes.
+// sendRoster answers a request for the roster. From then on the session hears of changes. Where the client says which
+// version it has, and has the last, it hears of changes only.
 //
-// RFC 6121, Section 2.2.
-func (s *Server) sendRoster(ses *session, request stanza.Stanza) {
+// RFC 6121, Sections 2.2 and 2.6.
+func (s *Server) sendRoster(ses *session, request stanza.Stanza, ver string, versioned bool) {
 	s.mu.Lock()
 	defer s.unlock()
 	ses.interested = true
-	s.inform(ses, request.Reply(rosterQuery(s.items(ses.account))))
+	now := s.rosterVersion(ses.account.jid)
+	if versioned && now != "" && ver == now {
+		s.inform(ses, request.Reply(nil))
+		return
+	}
+	s.inform(ses, request.Reply(rosterQuery(s.items(ses.account.jid), now)))
 }
+
+// rosterVersion says which version of its roster an account has: "" where that is not kept. s.mu is held.
+//
+// RFC 6121, Section 2.6.
+func (s *Server) rosterVersion(of jid.JID) string {
+	if !s.keepsVersions() {
+		return ""
+	}
+	n := uint64(0)
+	if b := s.books[of]; b != nil {
+		n = b.version
+	}
+	return s.era + "." + strconv.FormatUint(n, 10)
+}
+
+// keepsVersions reports whether rosters have versions: they do where accounts keep them, and others' logging in
+// for the first time does not change them. s.mu is held.
+func (s *Server) keepsVersions() bool { return s.cfg.Rosters != nil && s.groups != nil }
 
 // announceAccount pushes an account that logged in for the first time to the rosters of all others, where the accounts
 // that have logged in are the roster. s.mu is held.
@@ -126,17 +136,20 @@ func (s *Server) announceAccount(a *account) {
 	if s.groups != nil {
 		return
 	}
-	for other := range s.contacts(a) {
-		s.pushItem(other, contact{jid: a.jid})
+	for other := range s.groupmates(a.jid) {
+		s.restate(other, a.jid)
 	}
 }
 
-// restate pushes a contact to the roster of an account that has cancelled its subscription, or the contact's: it has not
-// changed. s.mu is held.
+// restate pushes a contact to the roster of an account as it stands there. s.mu is held.
 //
-// RFC 6121, Sections 3.2 and 3.3.
-func (s *Server) restate(a *account, bare jid.JID) {
-	for _, c := range s.items(a) {
+// RFC 6121, Sections 2.1.6, 3.2 and 3.3.
+func (s *Server) restate(of, bare jid.JID) {
+	a := s.accounts[of]
+	if a == nil || !slices.ContainsFunc(a.sessions, func(ses *session) bool { return ses.interested }) {
+		return
+	}
+	for _, c := range s.items(of) {
 		if c.jid == bare {
 			s.pushItem(a, c)
 		}
@@ -144,14 +157,17 @@ func (s *Server) restate(a *account, bare jid.JID) {
 }
 
 // pushItem pushes an item to those sessions of an account that have asked for the roster. s.mu is held.
-func (s *Server) pushItem(a *account, c contact) { s.pushRoster(a, rosterQuery([]contact{c})) }
+func (s *Server) pushItem(a *account, c contact) {
+	s.pushRoster(a, rosterQuery([]contact{c}, s.rosterVersion(a.jid)))
+}
 
-// pushRemoval pushes that a contact is gone. s.mu is held.
+// pushRemoval pushes that a contact has left an account's roster. s.mu is held.
 //
 // RFC 6121, Section 2.5.
-func (s *Server) pushRemoval(a *account, gone jid.JID) {
-	b := xmltok.AppendEscaped([]byte("<query xmlns='"+nsRoster+"'><item jid='"), gone.String())
-	s.pushRoster(a, append(b, "' subscription='remove'/></query>"...))
+func (s *Server) pushRemoval(of, left jid.JID) {
+	if a := s.accounts[of]; a != nil {
+		s.pushItem(a, contact{jid: left, sub: gone})
+	}
 }
 
 // pushRoster pushes a change to those sessions of an account that have asked for the roster. s.mu is held.
@@ -165,21 +181,46 @@ func (s *Server) pushRoster(a *account, payload []byte) {
 	}
 }
 
-func rosterQuery(items []contact) []byte {
-	if len(items) == 0 {
-		return []byte("<query xmlns='" + nsRoster + "'/>")
+// rosterQuery returns the payload of an answer or a push. ver is "" where rosters have no versions.
+func rosterQuery(items []contact, ver string) []byte {
+	b := []byte("<query xmlns='" + nsRoster + "'")
+	if ver != "" {
+		b = append(xmltok.AppendEscaped(append(b, " ver='"...), ver), '\'')
 	}
-	b := []byte("<query xmlns='" + nsRoster + "'>")
+	if len(items) == 0 {
+		return append(b, "/>"...)
+	}
+	b = append(b, '>')
 	for _, c := range items {
 		b = appendItem(b, c)
 	}
 	return append(b, "</query>"...)
 }
 
+// appendItem appends an item; one that is no longer there has the subscription gone.
+//
+// RFC 6121, Section 2.1.2.
 func appendItem(dst []byte, c contact) []byte {
-	dst = append(dst, "<item jid='"...)
-	dst = xmltok.AppendEscaped(dst, c.jid.String())
-	dst = append(dst, "' subscription='both'"...)
+	attr := func(name, value string) {
+		dst = append(append(append(dst, ' '), name...), "='"...)
+		dst = append(xmltok.AppendEscaped(dst, value), '\'')
+	}
+	dst = append(dst, "<item"...)
+	attr("jid", c.jid.String())
+	if c.name != "" {
+		attr("name", c.name)
+	}
+	if c.sub == gone {
+		attr("subscription", "remove")
+		return append(dst, "/>"...)
+	}
+	attr("subscription", c.sub.String())
+	if c.sub.has(asked) {
+		attr("ask", "subscribe")
+	}
+	if c.sub.has(approved) {
+		attr("approved", "true")
+	}
 	if len(c.groups) == 0 {
 		return append(dst, "/>"...)
 	}

@@ -79,7 +79,7 @@ func (s *Server) routeIQ(from sender, st stanza.Stanza) {
 	case s.sees(st.From.Bare(), st.To):
 		s.serve(from, st, contactSeen)
 	default:
-		refuse(from, st, errUnavailable)
+		s.serve(from, st, stranger)
 	}
 }
 

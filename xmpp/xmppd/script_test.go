@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "rewrite the traces in testdata")
 //	# prose
 //	groups [NAME:] LOCAL LOCAL…; …        before all others: the roster, by localparts
 //	resources N                           before all others: resources an account may have
+//	rosters N                             before all others: contacts an account may note in a roster of its own
 //	CLIENT connect LOCAL [RESOURCE]       logs in
 //	CLIENT send XML                       sends these octets
 //	CLIENT cut                            breaks the connection
@@ -102,10 +103,15 @@ func (p *player) run(line string) []string {
 	case "resources":
 		fmt.Sscan(words[1], &p.cfg.Limits.ResourcesPerAccount)
 		return nil
+	case "rosters":
+		p.cfg.Rosters = new(xmppd.Rosters)
+		fmt.Sscan(words[1], &p.cfg.Rosters.Items)
+		return nil
 	}
 	if p.site == nil {
 		p.site = newSite(p.t, func(c *xmppd.Config) {
 			c.Groups, c.Limits.ResourcesPerAccount = p.cfg.Groups, p.cfg.Limits.ResourcesPerAccount
+			c.Rosters = p.cfg.Rosters
 		})
 	}
 	var out []string
@@ -164,6 +170,7 @@ func (p *player) connect(name, local, resource string) []string {
 var (
 	randomID = regexp.MustCompile(`id='[^']*[A-Z2-7]{26}'`)
 	builtAs  = regexp.MustCompile(`<version>[^<]+</version>`)
+	version  = regexp.MustCompile(`ver='[A-Z2-7]{26}\.`)
 )
 
 // trace returns what has arrived at the clients since the last call, and which events were recorded.
@@ -172,6 +179,7 @@ func (p *player) trace() []string {
 	for _, name := range p.names {
 		for _, el := range p.clients[name].take() {
 			el = randomID.ReplaceAllString(el, "id='RANDOM'")
+			el = version.ReplaceAllString(el, "ver='ERA.")
 			out = append(out, name+" "+builtAs.ReplaceAllString(el, "<version>VERSION</version>"))
 		}
 	}

@@ -3,14 +3,18 @@ package xmppd
 import (
 	"io"
 	"runtime/debug"
+	"strconv"
+	"time"
 
 	"busbar.example/internal/xmltok"
 	"busbar.example/xmpp/stanza"
 )
 
-// What a server answers itself, besides the roster.
+// What a server answers itself.
 const (
 	nsPing       = "urn:xmpp:ping"
+	nsTime       = "urn:xmpp:time"
+	nsLast       = "jabber:iq:last"
 	nsVersion    = "jabber:iq:version"
 	nsDiscoInfo  = "http://jabber.org/protocol/disco#info"
 	nsDiscoItems = "http://jabber.org/protocol/disco#items"
@@ -20,14 +24,47 @@ const (
 type subject uint8
 
 const (
-	theServer   subject = iota
+	theServer   subject = 1 << iota
 	ownAccount          // of the one who asks
 	contactSeen         // an account whose presence the one who asks may see
+	stranger            // another account, or none
 )
+
+// request is an iq that the server answers.
+type request struct {
+	stanza.Stanza
+	of   subject
+	node string // attribute of the child element
+}
+
+// service is what the server answers one kind of request with.
+type service struct {
+	name xmltok.Name // of the request's child element
+	of   subject     // all that may be asked
+	get  func(*Server, sender, request)
+	set  func(*Server, sender, request)
+}
+
+// newServices returns what a server of that configuration answers.
+func newServices(cfg *Config) []service {
+	roster := service{name: xmltok.Name{Space: nsRoster, Local: "query"}, of: ownAccount, get: getRoster}
+	if cfg.Rosters != nil {
+		roster.set = setRoster
+	}
+	return []service{
+		{xmltok.Name{Space: nsDiscoInfo, Local: "query"}, theServer | ownAccount | contactSeen, getDiscoInfo, nil},
+		{xmltok.Name{Space: nsDiscoItems, Local: "query"}, theServer | ownAccount | contactSeen, getDiscoItems, nil},
+		{xmltok.Name{Space: nsVersion, Local: "query"}, theServer, getVersion, nil},
+		{xmltok.Name{Space: nsTime, Local: "time"}, theServer, getTime, nil},
+		{xmltok.Name{Space: nsLast, Local: "query"}, theServer, getLast, nil},
+		{xmltok.Name{Space: nsPing, Local: "ping"}, theServer | ownAccount, getPing, nil},
+		roster,
+	}
+}
 
 // serve answers an iq in the name of the server or of an account.
 //
-// RFC 6120, Section 8.2.3; RFC 6121, Section 8.5.2.1.3; XEP-0030; XEP-0092; XEP-0199.
+// RFC 6120, Section 8.2.3; RFC 6121, Section 8.5.2.1.3.
 func (s *Server) serve(from sender, st stanza.Stanza, of subject) {
 	if st.Type != stanza.Get && st.Type != stanza.Set {
 		return
@@ -37,44 +74,100 @@ func (s *Server) serve(from sender, st stanza.Stanza, of subject) {
 		refuse(from, st, stanza.NewError(stanza.BadRequest, "a request has one child element"))
 		return
 	}
-	get := st.Type == stanza.Get
-	switch {
-	case name == xmltok.Name{Space: nsRoster, Local: "query"} && of == ownAccount:
-		if get {
-			s.sendRoster(from.(*session), st) // nobody else has an account
-		} else {
-			refuse(from, st, stanza.NewError(stanza.NotAllowed, "the roster is configured at the server"))
+	for _, v := range s.answers {
+		if v.name != name || v.of&of == 0 {
+			continue
 		}
-	case name == xmltok.Name{Space: nsPing, Local: "ping"} && get && of != contactSeen:
-		from.reply(st.Reply(nil))
-	case name == xmltok.Name{Space: nsVersion, Local: "query"} && get && of == theServer:
-		from.reply(st.Reply([]byte("<query xmlns='" + nsVersion + "'><name>Busbar</name><version>" + version() + "</version></query>")))
-	case name == xmltok.Name{Space: nsDiscoInfo, Local: "query"} && get && node == "":
-		from.reply(st.Reply(discoInfo(of)))
-	case name == xmltok.Name{Space: nsDiscoItems, Local: "query"} && get && node == "":
-		from.reply(st.Reply([]byte("<query xmlns='" + nsDiscoItems + "'/>")))
-	case name.Space == nsDiscoInfo, name.Space == nsDiscoItems:
-		refuse(from, st, stanza.NewError(stanza.ItemNotFound, ""))
-	default:
-		refuse(from, st, errUnavailable)
+		answer := v.get
+		if st.Type == stanza.Set {
+			answer = v.set
+		}
+		if answer != nil {
+			answer(s, from, request{st, of, node})
+			return
+		}
 	}
+	refusal := errUnavailable
+	if st.Type == stanza.Set && name.Space == nsRoster {
+		switch {
+		case s.cfg.Rosters == nil && of == ownAccount:
+			refusal = stanza.NewError(stanza.NotAllowed, "the roster is configured at the server")
+		case s.cfg.Rosters != nil && of&(contactSeen|stranger) != 0: // RFC 6121, Section 2.3.3
+			refusal = stanza.NewError(stanza.Forbidden, "this roster is another account's")
+		}
+	}
+	refuse(from, st, refusal)
 }
 
-// discoInfo says what the server, or an account on it, is and does.
-func discoInfo(of subject) []byte {
-	identity, features := "<identity category='account' type='registered'/>", []string{nsDiscoInfo, nsDiscoItems}
-	switch of {
-	case theServer:
-		identity, features = "<identity category='server' type='im' name='Busbar'/>", append(features, nsVersion, nsRoster, nsPing)
-	case ownAccount:
-		features = append(features, nsRoster, nsPing)
-	}
-	b := []byte("<query xmlns='" + nsDiscoInfo + "'>" + identity)
-	for _, f := range features {
-		b = append(b, "<feature var='"+f+"'/>"...)
-	}
-	return append(b, "</query>"...)
+// getPing answers a sign of life.
+//
+// XEP-0199, Section 4.2.
+func getPing(_ *Server, from sender, r request) { from.reply(r.Reply(nil)) }
+
+// getVersion names the program.
+//
+// XEP-0092.
+func getVersion(_ *Server, from sender, r request) {
+	from.reply(r.Reply([]byte("<query xmlns='" + nsVersion + "'><name>Busbar</name><version>" + version() + "</version></query>")))
 }
+
+// getTime tells the server's clock.
+//
+// XEP-0202; XEP-0082, Section 3.2.
+func getTime(_ *Server, from sender, r request) {
+	now := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+	from.reply(r.Reply([]byte("<time xmlns='" + nsTime + "'><tzo>+00:00</tzo><utc>" + now + "</utc></time>")))
+}
+
+// getLast tells for how many seconds the server has been running.
+//
+// XEP-0012, Section 5.
+func getLast(s *Server, from sender, r request) {
+	up := strconv.FormatInt(int64(time.Since(s.began).Seconds()), 10)
+	from.reply(r.Reply([]byte("<query xmlns='" + nsLast + "' seconds='" + up + "'/>")))
+}
+
+// getRoster answers with the roster of the one who asks.
+func getRoster(s *Server, from sender, r request) {
+	ver, versioned := rosterVersionOf(r.Payload)
+	s.sendRoster(from.(*session), r.Stanza, ver, versioned) // nobody else has an account here
+}
+
+// getDiscoInfo says what the server, or an account on it, is and answers.
+//
+// XEP-0030, Section 3.
+func getDiscoInfo(s *Server, from sender, r request) {
+	if r.node != "" {
+		refuse(from, r.Stanza, errNoNode)
+		return
+	}
+	b := []byte("<query xmlns='" + nsDiscoInfo + "'>")
+	if r.of == theServer {
+		b = append(b, "<identity category='server' type='im' name='Busbar'/>"...)
+	} else {
+		b = append(b, "<identity category='account' type='registered'/>"...)
+	}
+	for _, v := range s.answers {
+		// That the server keeps rosters is told of the server too, where it is looked for.
+		if v.of&r.of != 0 || v.name.Space == nsRoster && r.of == theServer {
+			b = append(b, "<feature var='"+v.name.Space+"'/>"...)
+		}
+	}
+	from.reply(r.Reply(append(b, "</query>"...)))
+}
+
+// getDiscoItems says that there are none.
+//
+// XEP-0030, Section 4.
+func getDiscoItems(_ *Server, from sender, r request) {
+	if r.node != "" {
+		refuse(from, r.Stanza, errNoNode)
+		return
+	}
+	from.reply(r.Reply([]byte("<query xmlns='" + nsDiscoItems + "'/>")))
+}
+
+var errNoNode = stanza.NewError(stanza.ItemNotFound, "")
 
 // version is that of the program which the server is part of.
 func version() string {

@@ -10,6 +10,7 @@ package xmppd
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,10 @@ type Config struct {
 	Passwords *sasl.Passwords
 	Live      // what Reload may change
 
+	// Rosters, if set, lets accounts keep rosters of their own and agree with others to see each other, besides those of
+	// their groups. Nil: Groups alone say who sees whom.
+	Rosters *Rosters
+
 	NegotiationTimeout time.Duration // from connection to bound resource; default 10 s
 	WriteTimeout       time.Duration // for one write to make its way; default 10 s
 	KeepAlive          xmpp.KeepAlive
@@ -60,10 +65,11 @@ var ErrServerClosed = fmt.Errorf("xmppd: the server is closed: %w", net.ErrClose
 
 // Server is an XMPP server for one domain. Its methods may be called by several goroutines.
 type Server struct {
-	cfg    Config
-	domain jid.JID
-	gate   gate
-	set    atomic.Pointer[settings] // replaced by Reload, under mu
+	cfg     Config
+	domain  jid.JID
+	gate    gate
+	set     atomic.Pointer[settings] // replaced by Reload, under mu
+	answers []service                // to requests
 
 	began    time.Time
 	bound    atomic.Uint64             // streams that were set up
@@ -81,6 +87,8 @@ type Server struct {
 	mu        sync.RWMutex
 	accounts  map[jid.JID]*account
 	groups    map[jid.JID][]contact // by account; nil: everybody sees everybody
+	books     map[jid.JID]*book     // rosters that accounts keep, by account
+	era       string                // of the versions of rosters
 	order     []*account            // as they first logged in
 	listeners map[net.Listener]struct{}
 	tags      []byte        // buffer for start and end tags
@@ -122,10 +130,19 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Audit == nil {
 		cfg.Audit = audit.Discard
 	}
+	if cfg.Rosters != nil {
+		r := *cfg.Rosters
+		if r.Items <= 0 {
+			r.Items = 1024
+		}
+		cfg.Rosters = &r
+	}
 	s := &Server{
+		books: map[jid.JID]*book{}, era: rand.Text(),
 		cfg: cfg, domain: domain, began: time.Now(), gate: newGate(set.Limits),
 		accounts: map[jid.JID]*account{}, listeners: map[net.Listener]struct{}{},
 	}
+	s.answers = newServices(&s.cfg)
 	s.set.Store(set)
 	s.groups = set.groups
 	s.live, s.cut = context.WithCancel(context.Background())
