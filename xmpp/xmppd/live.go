@@ -106,6 +106,9 @@ func (s *Server) Reload(l Live) error {
 	for _, acc := range s.order {
 		acc.may.Store(next.Limits.allowance(acc.jid))
 	}
+	for _, p := range s.fed.all() {
+		p.account.may.Store(next.Limits.allowance(p.jid))
+	}
 	for _, r := range before {
 		s.pushChanges(r.account, r.items)
 	}

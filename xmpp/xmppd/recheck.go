@@ -9,9 +9,9 @@ import (
 	"busbar.example/xmpp"
 )
 
-// Recheck judges the clients of all streams again, and ends the streams of those that could not log in any more: with
-// reset if the certificate has expired or is revoked by now or the stream is older than Live.MaxAge, with not-authorized if the password has changed or the
-// account is no longer allowed. The server does so by itself every Config.Recheck; who reads new revocation lists, or
+// Recheck judges the clients of all streams again, and the servers of other domains, and ends the streams of those that
+// could not log in any more: with reset if the certificate has expired or is revoked by now or the stream is older than
+// Live.MaxAge, with not-authorized if the password has changed or the account, or domain, is no longer allowed. The server does so by itself every Config.Recheck; who reads new revocation lists, or
 // sets other Passwords, calls it then.
 //
 // RFC 6120, Section 4.9.3.16.
@@ -19,6 +19,7 @@ func (s *Server) Recheck() {
 	for _, ses := range s.sessions() {
 		s.recheck(ses)
 	}
+	s.recheckPeers()
 }
 
 func (s *Server) recheck(ses *session) {
@@ -82,6 +83,7 @@ func (s *Server) watch() {
 			for _, ses := range s.sessions() {
 				s.retire(ses, now)
 			}
+			s.retireIncoming(now)
 		case <-s.open.Done():
 			return
 		}

@@ -17,6 +17,11 @@ import (
 // Serve accepts connections on l until ctx ends, the server is shut down or closed, or l fails; then it closes l. The end
 // of ctx closes the server. The error is never nil; after Shutdown and Close it is ErrServerClosed.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	return s.serveOn(ctx, l, s.handle)
+}
+
+// serveOn is Serve for connections that handle serves.
+func (s *Server) serveOn(ctx context.Context, l net.Listener, handle func(net.Conn, *seat)) error {
 	defer l.Close()
 	s.mu.Lock()
 	if s.open.Err() != nil {
@@ -31,7 +36,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.mu.Unlock()
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 
-	err := s.accept(ctx, l)
+	err := s.accept(ctx, l, handle)
 	s.mu.Lock()
 	delete(s.listeners, l)
 	s.mu.Unlock()
@@ -46,7 +51,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // accept takes connections until l fails.
-func (s *Server) accept(ctx context.Context, l net.Listener) error {
+func (s *Server) accept(ctx context.Context, l net.Listener, handle func(net.Conn, *seat)) error {
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	pause := shortest
 	for {
@@ -65,7 +70,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		pause = shortest
-		s.start(nc)
+		s.start(nc, handle)
 	}
 }
 
@@ -80,7 +85,7 @@ func outOfResources(err error) bool {
 }
 
 // start gives nc a goroutine of its own, or closes it where a limit is reached.
-func (s *Server) start(nc net.Conn) {
+func (s *Server) start(nc net.Conn, handle func(net.Conn, *seat)) {
 	addr := nc.RemoteAddr()
 	seat, why := s.gate.admit(addr)
 	if seat == nil {
@@ -102,7 +107,7 @@ func (s *Server) start(nc net.Conn) {
 	go func() {
 		defer s.work.Done()
 		defer seat.leave()
-		s.handle(nc, seat)
+		handle(nc, seat)
 	}()
 }
 
@@ -177,10 +182,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	s.unlock()
+	s.fed.close()
 
 	gone := make(chan struct{})
 	go func() {
 		s.work.Wait()
+		s.fed.wait()
 		close(gone)
 	}()
 	select {
@@ -200,7 +207,9 @@ func (s *Server) Close() error {
 	s.refuseNew()
 	s.mu.Unlock()
 	s.cut()
+	s.fed.close()
 	s.work.Wait()
+	s.fed.wait()
 	return nil
 }
 

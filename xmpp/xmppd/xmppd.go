@@ -40,6 +40,8 @@ type Config struct {
 	// Rosters, if set, lets accounts keep rosters of their own and agree with others to see each other, besides those of
 	// their groups. Nil: Groups alone say who sees whom.
 	Rosters *Rosters
+	// Federation lets stanzas go to other domains and come from there, as far as the Rules allow. Nil: they do not.
+	Federation *Federation
 
 	NegotiationTimeout time.Duration // from connection to bound resource; default 10 s
 	WriteTimeout       time.Duration // for one write to make its way; default 10 s
@@ -70,6 +72,7 @@ type Server struct {
 	gate    gate
 	set     atomic.Pointer[settings] // replaced by Reload, under mu
 	answers []service                // to requests
+	fed     *federation              // nil: there are no other domains
 
 	began    time.Time
 	bound    atomic.Uint64             // streams that were set up
@@ -147,6 +150,9 @@ func New(cfg Config) (*Server, error) {
 	s.groups = set.groups
 	s.live, s.cut = context.WithCancel(context.Background())
 	s.open, s.shut = context.WithCancel(s.live)
+	if s.fed, err = newFederation(cfg.Federation, s.live); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
