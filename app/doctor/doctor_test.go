@@ -118,7 +118,7 @@ func (p *plant) foreign(id *pki.Identity) string {
 	p.t.Helper()
 	trust, err := pki.LoadTrust([]string{p.Path("pki", "e2m", "root.crt")}, nil)
 	p.must(err)
-	server, err := xmppd.New(xmppd.Config{Domain: domain, Identity: id, Trust: trust, Audit: audit.Discard})
+	server, err := xmppd.New(xmppd.Config{Domain: domain, Trust: trust, Audit: audit.Discard, Live: xmppd.Live{Identity: id}})
 	p.must(err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	p.must(err)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +21,9 @@ import (
 
 // BrokerOptions says how to run the site's broker.
 type BrokerOptions struct {
-	Listen string         // HOST:PORT; port 0 takes a free one; default: as busbar.yaml says
-	Ready  func(net.Addr) // called once it listens
+	Listen string           // HOST:PORT; port 0 takes a free one; default: as busbar.yaml says
+	Ready  func(net.Addr)   // called once it listens, with the first address
+	Reload <-chan os.Signal // asks to read all files again; may be nil
 	Logger *slog.Logger
 	Audit  audit.Sink
 	Tap    func(from jid.JID, start, payload []byte) // shown every stanza that is routed
@@ -29,83 +31,192 @@ type BrokerOptions struct {
 	Refresh time.Duration // how often revocation lists are read again; default 1 minute
 }
 
-// drainTime is how long a broker that ends waits for its clients to take what is queued.
-const drainTime = 5 * time.Second
-
-// RunBroker serves the site's domain until ctx ends, then takes leave of its clients.
+// RunBroker serves the site's domain until ctx ends, then takes leave of its clients. It acts on what changes in busbar.yaml
+// and in the files of keys, certificates, revocation lists and passwords while it runs.
 func (s *Site) RunBroker(ctx context.Context, o BrokerOptions) error {
-	id, err := pki.LoadIdentity(s.Path("pki", "broker", "tls.crt"), s.Path("pki", "broker", "tls.key"))
-	if err != nil {
-		return Hint(fmt.Errorf("broker: %w", err), "`busbar init` makes the broker's key and certificate: they must be there, the key readable to this user only")
+	o.Logger, o.Refresh = cmp.Or(o.Logger, silent), cmp.Or(o.Refresh, defaultRefresh)
+	if o.Audit == nil {
+		o.Audit = audit.Discard
 	}
-	trust, err := s.trust(pki.E2M)
-	if err != nil {
-		return err
-	}
-	if _, err := trust.VerifyServer(id.Chain, s.jid.ASCIIDomain(), time.Now()); err != nil {
-		return fmt.Errorf("broker: own TLS %w", err)
-	}
-	groups, err := s.groups()
+	b, err := s.newBroker(o)
 	if err != nil {
 		return err
 	}
-	passwords := &livePasswords{site: s}
-	if err := passwords.Refresh(); err != nil {
-		return fmt.Errorf("broker: %w", err)
+	defer b.server.Close()
+	listeners, err := s.listenAll(ctx, o.Listen)
+	if err != nil {
+		return err
 	}
-	server, err := xmppd.New(xmppd.Config{Domain: s.Domain, Trust: trust, Passwords: &passwords.Passwords,
-		Live:   xmppd.Live{Identity: id, Groups: groups},
+	address := listeners[0].Addr()
+	if err := s.noteBroker(address); err != nil {
+		closeAll(listeners)
+		return err
+	}
+	defer s.forgetBroker(address)
+	return b.run(ctx, listeners)
+}
+
+// CheckBroker reads everything that a broker of the site would, and says what it would listen on.
+func (s *Site) CheckBroker() (listen []string, err error) {
+	if _, err := s.newBroker(BrokerOptions{Logger: silent, Audit: audit.Discard}); err != nil {
+		return nil, err
+	}
+	return s.broker.listen, nil
+}
+
+// runningBroker is a broker and what it was made of.
+type runningBroker struct {
+	o         BrokerOptions
+	server    *xmppd.Server
+	trust     *pki.Trust
+	passwords *livePasswords
+	files     fileWatch
+
+	mu      sync.Mutex
+	site    *Site // as it was read last, without a fault
+	reloads reloads
+}
+
+// newBroker reads what the broker needs and makes it. It does not listen yet.
+func (s *Site) newBroker(o BrokerOptions) (*runningBroker, error) {
+	b := &runningBroker{o: o, site: s, passwords: &livePasswords{site: s}}
+	b.files.follow(s.brokerFiles(), time.Now())
+	var err error
+	if b.trust, err = s.trust(pki.E2M); err != nil {
+		return nil, err
+	}
+	live, err := s.brokerLive(b.trust)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.passwords.Refresh(); err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	b.server, err = xmppd.New(xmppd.Config{Domain: s.Domain, Trust: b.trust, Passwords: &b.passwords.Passwords, Live: live,
 		Logger: o.Logger, Audit: o.Audit, Tap: o.Tap})
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("%s: broker: %w", FileName, err)
 	}
-	defer server.Close()
-	l, err := s.listen(ctx, o.Listen)
+	return b, nil
+}
+
+// brokerLive is what busbar.yaml, and the broker's key and certificate, say.
+func (s *Site) brokerLive(trust *pki.Trust) (xmppd.Live, error) {
+	live := s.broker.live
+	id, err := pki.LoadIdentity(s.Path("pki", "broker", "tls.crt"), s.Path("pki", "broker", "tls.key"))
 	if err != nil {
-		return err
+		return live, Hint(fmt.Errorf("broker: %w", err), "`busbar init` makes the broker's key and certificate: they must be there, the key readable to this user only")
 	}
-	if err := s.noteBroker(l.Addr()); err != nil {
-		l.Close()
-		return err
+	if _, err := trust.VerifyServer(id.Chain, s.jid.ASCIIDomain(), time.Now()); err != nil {
+		return live, fmt.Errorf("broker: own TLS %w", err)
 	}
-	defer s.forgetBroker(l.Addr())
-	if o.Ready != nil {
-		o.Ready(l.Addr())
+	live.Identity = id
+	return live, nil
+}
+
+// brokerFiles are the files that a broker lives by.
+func (s *Site) brokerFiles() []string {
+	files := []string{s.Path(FileName), s.Path("pki", "broker", "tls.crt"), s.Path("pki", "broker", "tls.key"), s.passwordFile(),
+		s.Path("pki", folderOf(pki.E2M), "root.crt"), s.crlFile(pki.E2M, "root"), s.crlFile(pki.E2M, "issuing")}
+	for _, d := range s.domains {
+		files = append(append(files, s.files(d.E2M.Roots)...), s.files(d.E2M.CRLs)...)
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
+// run serves until ctx ends, and then takes leave.
+func (b *runningBroker) run(ctx context.Context, listeners []net.Listener) error {
+	served := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { served <- b.server.Serve(context.WithoutCancel(ctx), l) }()
 	}
 	watch, stop := context.WithCancel(ctx)
 	var watching sync.WaitGroup
-	watching.Go(func() { watchRevocation(watch, o.Refresh, cmp.Or(o.Logger, silent), server.Recheck, trust, passwords) })
 	defer watching.Wait()
 	defer stop()
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(context.WithoutCancel(ctx), l) }()
+	watching.Go(func() { watchRevocation(watch, b.o.Refresh, b.o.Logger, b.server.Recheck, b.trust, b.passwords) })
+	watching.Go(func() { b.watch(watch) })
+	b.record(audit.BrokerStarted, "listens on "+addresses(listeners))
+	if b.o.Ready != nil {
+		b.o.Ready(listeners[0].Addr())
+	}
+	notify("READY=1\nSTATUS=serves %s on %s", b.current().Domain, addresses(listeners))
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	notify("STOPPING=1")
+	stop()
+	watching.Wait()
+	return b.drain(context.WithoutCancel(ctx), served, len(listeners))
+}
+
+// drain takes leave of the clients, who have a while to take what is queued for them.
+func (b *runningBroker) drain(ctx context.Context, served <-chan error, listeners int) error {
+	limit, sessions := b.current().broker.drain, len(b.server.Sessions())
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	err = server.Shutdown(drain)
-	if served := <-served; !errors.Is(served, xmppd.ErrServerClosed) {
-		return served
+	err := b.server.Shutdown(ctx)
+	for range listeners {
+		if e := <-served; !errors.Is(e, xmppd.ErrServerClosed) {
+			return e
+		}
 	}
+	text := fmt.Sprintf("%d clients were told, and have gone", sessions)
+	if err != nil {
+		text = fmt.Sprintf("%d clients were told, not all of them took what was queued within %v", sessions, limit)
+	}
+	b.record(audit.BrokerDrained, text)
 	return err
 }
 
-func (s *Site) listen(ctx context.Context, address string) (net.Listener, error) {
-	where := "--listen"
-	if address == "" {
-		where, address = FileName+": broker.listen", cmp.Or(s.Config.Broker.Listen, "127.0.0.1:5222")
+// current is the site as it was read last.
+func (b *runningBroker) current() *Site {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.site
+}
+
+func (b *runningBroker) record(id audit.ID, text string) {
+	b.o.Audit.Record(audit.Event{ID: id, Time: time.Now(), Subject: b.current().Domain, Text: text})
+}
+
+// listenAll listens where given says, else where busbar.yaml does.
+func (s *Site) listenAll(ctx context.Context, given string) ([]net.Listener, error) {
+	where, all := FileName+": broker: listen", s.broker.listen
+	if given != "" {
+		where, all = "--listen", []string{given}
 	}
-	if err := CheckAddress(where, address); err != nil {
-		return nil, err
+	var listeners []net.Listener
+	for _, address := range all {
+		if err := CheckAddress(where, address); err != nil {
+			closeAll(listeners)
+			return nil, err
+		}
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		if err != nil {
+			closeAll(listeners)
+			return nil, Hint(fmt.Errorf("broker: %w", err), "another program may use that port: choose one with --listen HOST:PORT, where port 0 takes a free one")
+		}
+		listeners = append(listeners, l)
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, Hint(fmt.Errorf("broker: %w", err), "another program may use that port: choose one with --listen HOST:PORT, where port 0 takes a free one")
+	return listeners, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
 	}
-	return l, nil
+}
+
+func addresses(listeners []net.Listener) string {
+	var all []string
+	for _, l := range listeners {
+		all = append(all, l.Addr().String())
+	}
+	return strings.Join(all, ", ")
 }
 
 // noteBroker writes where the broker listens, for the commands that run in the same folder. Who finds the file
@@ -122,21 +233,4 @@ func (s *Site) forgetBroker(a net.Addr) {
 	if noted, err := os.ReadFile(s.brokerFile()); err == nil && strings.TrimSpace(string(noted)) == a.String() {
 		os.Remove(s.brokerFile())
 	}
-}
-
-// groups is the roster that busbar.yaml describes.
-func (s *Site) groups() ([]xmppd.Group, error) {
-	var groups []xmppd.Group
-	for _, g := range s.Config.Broker.Groups {
-		group := xmppd.Group{Name: g.Name}
-		for _, m := range g.Members {
-			j, err := s.Account(m)
-			if err != nil {
-				return nil, fmt.Errorf("%s: broker.groups: %s: %w", FileName, g.Name, err)
-			}
-			group.Members = append(group.Members, j.Bare())
-		}
-		groups = append(groups, group)
-	}
-	return groups, nil
 }

@@ -174,11 +174,32 @@ domain: %s
 #     e2m: {roots: [pki/utility.example/e2m.crt], crls: [pki/utility.example/e2m.crl]}
 #     e2e: {roots: [pki/utility.example/e2e.crt], crls: [pki/utility.example/e2e.crl], roles: [OPERATOR]}
 
+# How the broker serves the domain. It acts on changes while it runs, but for those of listen and metrics; see docs/operating.md.
 # broker:
-#   listen: 127.0.0.1:5222
+#   listen: 127.0.0.1:5222  # or a list
+#   accounts: [ems, "pv*"]  # who may log in, of those whose certificate or password is valid; default: all of them
 #   groups:                 # who sees whose presence; default: all accounts each other's
 #     - name: plant
 #       members: [pv1, ems]
+#   rules:                  # who may send to whom: the first that fits; default: all within the domain, nobody across domains
+#     - deny: {from: guest, to: "*"}
+#     - allow: {between: [ems, "*@*.plant.example"]}
+#   limits:                 # sizes are in octets, rates in a second, and these are the defaults; -1: no bound
+#     connections: 4096
+#     connections_per_address: 1024
+#     unauthenticated_per_address: 128
+#     stanza_size: 262144
+#     queue: 1048576        # what may wait for a client that reads slowly
+#     queue_share: 524288   # of it, for one account
+#     resources: 16         # of one account
+#     rate: 33554432        # octets of one account, a stanza counting for 256 more
+#     stanzas: -1           # of one account
+#     accounts:             # others for certain accounts: the first that fits
+#       - {for: "pv*", resources: 1, stanzas: 200}
+#   slow_readers: cut       # or drop: throw away what others send them unasked
+#   max_age: 12h            # of a stream, which then has to show its certificate again
+#   drain: 5s               # how long clients have to take what is queued when the broker ends
+#   metrics: {listen: "127.0.0.1:9464"}  # /metrics for Prometheus, /healthz, /readyz, /status; default: nowhere
 `
 
 func (s *Site) newHierarchy(h pki.Hierarchy) error {

@@ -32,6 +32,7 @@ type Site struct {
 	jid         jid.JID // of the domain
 	e2e         E2E
 	mms         mmsPeers
+	broker      broker
 	domains     map[string]neighbour
 	unprotected map[jid.JID][]rbac.Grant // by bare JID: the roles where end-to-end security is off
 }
@@ -63,18 +64,6 @@ type Protection struct {
 // Unprotected says who may do what where end-to-end security is off.
 type Unprotected struct {
 	Roles map[string][]string `yaml:"roles,omitempty"` // by account
-}
-
-// Broker says how `busbar broker` serves the domain.
-type Broker struct {
-	Listen string  `yaml:"listen,omitempty"` // HOST:PORT; default 127.0.0.1:5222
-	Groups []Group `yaml:"groups,omitempty"` // who sees whose presence; default: all accounts each other's
-}
-
-// Group is a set of accounts that see each other.
-type Group struct {
-	Name    string   `yaml:"name"`
-	Members []string `yaml:"members"`
 }
 
 // maxConfigSize bounds busbar.yaml, in octets.
@@ -118,7 +107,7 @@ func Open(dir string) (*Site, error) {
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {
-		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, broker with listen and groups, domains with connect, e2m and e2e, mms with anonymous, peers and roots, and ied with associations, report_buffer, log_size and state_size; the comments that `busbar init` writes into it show them")
+		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, broker with listen, accounts, groups, rules, limits, slow_readers, max_age, drain and metrics, domains with connect, e2m and e2e, mms with anonymous, peers and roots, and ied with associations, report_buffer, log_size and state_size; the comments that `busbar init` writes into it show them")
 	}
 	domain, err := jid.New("", cfg.Domain, "")
 	if err != nil {
@@ -126,7 +115,7 @@ func Open(dir string) (*Site, error) {
 	}
 	opened := &Site{Dir: dir, Domain: domain.Domain(), Config: cfg, jid: domain}
 	if err := opened.parse(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, located(err, text))
 	}
 	return opened, nil
 }
@@ -155,6 +144,9 @@ func (s *Site) parse() error {
 	}
 	if s.domains, err = s.parseDomains(c.Domains); err != nil {
 		return fmt.Errorf("domains: %w", err)
+	}
+	if s.broker, err = s.parseBroker(c.Broker); err != nil {
+		return at(err, "broker")
 	}
 	if err := c.IED.check(); err != nil {
 		return fmt.Errorf("ied: %w", err)

@@ -3,6 +3,10 @@ package main
 import (
 	"fmt"
 	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -10,16 +14,25 @@ import (
 )
 
 func (g *global) brokerCommand() *cobra.Command {
-	var listen string
+	var (
+		listen string
+		check  bool
+	)
 	c := &cobra.Command{
 		Use:   "broker",
 		Short: "run the XMPP server of the site",
 		Long: `broker serves the site's domain until it is interrupted, and then takes leave of
 its clients. They show certificates of the E2M authority, or give passwords that
 busbar account has set. It uses no key of the E2E authority, and cannot read
-what it routes unless clients and IEDs agree on --e2e clear or off.`,
+what it routes unless clients and IEDs agree on --e2e clear or off.
+
+It reads busbar.yaml, its key and certificate, the revocation lists and the
+passwords again when they change, or when it gets SIGHUP: all of it counts, or,
+where something is wrong, none of it. With --check it only says whether
+something is.`,
 		Example: `  busbar broker
-  busbar broker --listen 0.0.0.0:5222`,
+  busbar broker --listen 0.0.0.0:5222
+  busbar broker --check && kill -HUP $(pidof busbar)`,
 		Args: exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkAddress("--listen", listen); err != nil {
@@ -29,13 +42,28 @@ what it routes unless clients and IEDs agree on --e2e clear or off.`,
 			if err != nil {
 				return err
 			}
+			if check {
+				addresses, err := s.CheckBroker()
+				if err != nil {
+					return err
+				}
+				if listen != "" {
+					addresses = []string{listen}
+				}
+				fmt.Fprintf(g.stdout, "%s: nothing is wrong; the broker of %s would listen on %s\n", s.Path(site.FileName), s.Domain, strings.Join(addresses, ", "))
+				return nil
+			}
 			events, err := s.Audit("broker", g.auditFailed)
 			if err != nil {
 				return err
 			}
 			defer events.Close()
+			reload := make(chan os.Signal, 1)
+			signal.Notify(reload, syscall.SIGHUP)
+			defer signal.Stop(reload)
 			return s.RunBroker(c.Context(), site.BrokerOptions{
 				Listen: listen,
+				Reload: reload,
 				Logger: g.logger(),
 				Audit:  events,
 				Ready: func(a net.Addr) {
@@ -45,6 +73,7 @@ what it routes unless clients and IEDs agree on --e2e clear or off.`,
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", "", "`HOST:PORT`, where port 0 takes a free one (default: as busbar.yaml says, else 127.0.0.1:5222)")
+	c.Flags().BoolVar(&check, "check", false, "read everything, say what is wrong with it, and end")
 	return c
 }
 

@@ -131,29 +131,33 @@ const (
 
 // Events that the catalogue has no row for.
 const (
-	E2EEstablished  ID = "x-busbar:e2e-established"
-	E2EEnded        ID = "x-busbar:e2e-ended"
-	E2ERejected     ID = "x-busbar:e2e-rejected"
-	PasswordRefused ID = "x-busbar:password-refused"
-	PeerTaken       ID = "x-busbar:mms-peer-taken"
-	PeerRefused     ID = "x-busbar:mms-peer-refused"
-	StreamOpened    ID = "x-busbar:stream-opened"
-	StreamReplaced  ID = "x-busbar:stream-replaced"
-	StreamSlow      ID = "x-busbar:stream-slow"
-	StreamRetired   ID = "x-busbar:stream-retired"
-	SenderSpoofed   ID = "x-busbar:sender-spoofed"
-	RuleDenied      ID = "x-busbar:rule-denied"
-	ValueWritten    ID = "x-busbar:value-written"
-	CommandAccepted ID = "x-busbar:command-accepted"
-	CommandRefused  ID = "x-busbar:command-refused"
-	ClockSynced     ID = "x-busbar:clock-synchronized"
-	ClockLost       ID = "x-busbar:clock-lost"
-	ClockStepped    ID = "x-busbar:clock-stepped"
-	FileRead        ID = "x-busbar:file-read"
-	FileWritten     ID = "x-busbar:file-written"
-	FileDeleted     ID = "x-busbar:file-deleted"
-	StateLost       ID = "x-busbar:state-lost"
-	StateRestored   ID = "x-busbar:state-restored"
+	E2EEstablished      ID = "x-busbar:e2e-established"
+	E2EEnded            ID = "x-busbar:e2e-ended"
+	E2ERejected         ID = "x-busbar:e2e-rejected"
+	PasswordRefused     ID = "x-busbar:password-refused"
+	PeerTaken           ID = "x-busbar:mms-peer-taken"
+	PeerRefused         ID = "x-busbar:mms-peer-refused"
+	StreamOpened        ID = "x-busbar:stream-opened"
+	StreamReplaced      ID = "x-busbar:stream-replaced"
+	StreamSlow          ID = "x-busbar:stream-slow"
+	StreamRetired       ID = "x-busbar:stream-retired"
+	BrokerStarted       ID = "x-busbar:broker-started"
+	BrokerReloaded      ID = "x-busbar:broker-reloaded"
+	BrokerDrained       ID = "x-busbar:broker-drained"
+	BrokerReloadRefused ID = "x-busbar:broker-reload-refused"
+	SenderSpoofed       ID = "x-busbar:sender-spoofed"
+	RuleDenied          ID = "x-busbar:rule-denied"
+	ValueWritten        ID = "x-busbar:value-written"
+	CommandAccepted     ID = "x-busbar:command-accepted"
+	CommandRefused      ID = "x-busbar:command-refused"
+	ClockSynced         ID = "x-busbar:clock-synchronized"
+	ClockLost           ID = "x-busbar:clock-lost"
+	ClockStepped        ID = "x-busbar:clock-stepped"
+	FileRead            ID = "x-busbar:file-read"
+	FileWritten         ID = "x-busbar:file-written"
+	FileDeleted         ID = "x-busbar:file-deleted"
+	StateLost           ID = "x-busbar:state-lost"
+	StateRestored       ID = "x-busbar:state-restored"
 )
 
 type entry struct {
@@ -228,29 +232,33 @@ var table = map[ID]entry{
 	AccessDenied:  {"access denied", Warning},
 	RoleWithdrawn: {"role withdrawn", Warning},
 
-	E2EEstablished:  {"association established", Notice},
-	E2EEnded:        {"association ended", Notice},
-	E2ERejected:     {"association rejected by the peer", Warning},
-	PasswordRefused: {"login by password refused", Error},
-	PeerTaken:       {"MMS peer associated", Notice},
-	PeerRefused:     {"MMS peer refused", Error},
-	StreamOpened:    {"stream opened", Notice},
-	StreamReplaced:  {"stream replaced by a newer one", Warning},
-	StreamRetired:   {"stream ended for its age", Notice},
-	StreamSlow:      {"stream ended because its peer reads too slowly", Warning},
-	RuleDenied:      {"stanza refused by a rule", Warning},
-	SenderSpoofed:   {"stanza stamped with another's address", Alarm},
-	ValueWritten:    {"value written", Notice},
-	CommandAccepted: {"command accepted", Notice},
-	CommandRefused:  {"command refused", Warning},
-	ClockSynced:     {"time synchronised", Notice},
-	ClockLost:       {"time no longer synchronised", Warning},
-	ClockStepped:    {"time stepped", Warning},
-	FileRead:        {"file read", Notice},
-	FileWritten:     {"file written", Notice},
-	FileDeleted:     {"file deleted", Notice},
-	StateLost:       {"state no longer durable", Alarm},
-	StateRestored:   {"state durable again", Notice},
+	E2EEstablished:      {"association established", Notice},
+	E2EEnded:            {"association ended", Notice},
+	E2ERejected:         {"association rejected by the peer", Warning},
+	PasswordRefused:     {"login by password refused", Error},
+	PeerTaken:           {"MMS peer associated", Notice},
+	PeerRefused:         {"MMS peer refused", Error},
+	StreamOpened:        {"stream opened", Notice},
+	StreamReplaced:      {"stream replaced by a newer one", Warning},
+	StreamRetired:       {"stream ended for its age", Notice},
+	BrokerStarted:       {"broker started", Notice},
+	BrokerReloaded:      {"broker has new settings", Notice},
+	BrokerReloadRefused: {"new settings refused, the old ones stay", Error},
+	BrokerDrained:       {"broker ended", Notice},
+	StreamSlow:          {"stream ended because its peer reads too slowly", Warning},
+	RuleDenied:          {"stanza refused by a rule", Warning},
+	SenderSpoofed:       {"stanza stamped with another's address", Alarm},
+	ValueWritten:        {"value written", Notice},
+	CommandAccepted:     {"command accepted", Notice},
+	CommandRefused:      {"command refused", Warning},
+	ClockSynced:         {"time synchronised", Notice},
+	ClockLost:           {"time no longer synchronised", Warning},
+	ClockStepped:        {"time stepped", Warning},
+	FileRead:            {"file read", Notice},
+	FileWritten:         {"file written", Notice},
+	FileDeleted:         {"file deleted", Notice},
+	StateLost:           {"state no longer durable", Alarm},
+	StateRestored:       {"state durable again", Notice},
 }
 
 // Mnemonic returns what the ID stands for in a few words, or the ID itself
