@@ -5,6 +5,7 @@ package interop_test
 import (
 	"bufio"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"busbar.example/internal/foreign"
 	"busbar.example/xmpp"
 	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
@@ -53,8 +55,9 @@ func BenchmarkBrokerCPU(b *testing.B) {
 			})
 			b.Run("ejabberd", func(b *testing.B) {
 				a := newAuthority(b, openDir(b))
-				address, pid := startEjabberd(b, a)
-				theirs := l.measure(b, a, address, pid)
+				s, err := foreign.StartEjabberd(foreign.Options{Domain: domain, Identity: a.server(), Roots: []*x509.Certificate{a.root}})
+				s = started(b, s, err)
+				theirs := l.measure(b, a, s.Clients, s.PID)
 				if ours > 0 {
 					b.ReportMetric(ours/theirs, "busbar/ejabberd")
 				}
@@ -217,4 +220,27 @@ func (c asker) exchange(ctx context.Context) bool {
 	case <-c.session.Done():
 	}
 	return false
+}
+
+// openDir returns a folder that other users may pass through, which that of testing.TB.TempDir is not.
+func openDir(b testing.TB) string {
+	b.Helper()
+	dir, err := os.MkdirTemp("", "busbar-interop-")
+	if err == nil {
+		b.Cleanup(func() { os.RemoveAll(dir) })
+		err = os.Chmod(dir, 0o711)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return dir
+}
+
+func read(b testing.TB, file string) string {
+	b.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return string(text)
 }

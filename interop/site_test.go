@@ -29,6 +29,7 @@ type authority struct {
 	t       testing.TB
 	dir     string
 	anchors string // file of the root certificate
+	root    *x509.Certificate
 	ca      *pki.CA
 	trust   *pki.Trust
 }
@@ -40,7 +41,7 @@ func newAuthority(t testing.TB, dir string) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &authority{t: t, dir: dir, anchors: filepath.Join(dir, "root.crt")}
+	a := &authority{t: t, dir: dir, root: root.Certificate(), anchors: filepath.Join(dir, "root.crt")}
 	if a.ca, err = root.NewIssuing(); err != nil {
 		t.Fatal(err)
 	}
