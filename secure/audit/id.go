@@ -141,6 +141,7 @@ const (
 	StreamReplaced      ID = "x-busbar:stream-replaced"
 	StreamSlow          ID = "x-busbar:stream-slow"
 	StreamRetired       ID = "x-busbar:stream-retired"
+	DomainLost          ID = "x-busbar:domain-lost"
 	BrokerStarted       ID = "x-busbar:broker-started"
 	BrokerReloaded      ID = "x-busbar:broker-reloaded"
 	BrokerDrained       ID = "x-busbar:broker-drained"
@@ -241,6 +242,7 @@ var table = map[ID]entry{
 	StreamOpened:        {"stream opened", Notice},
 	StreamReplaced:      {"stream replaced by a newer one", Warning},
 	StreamRetired:       {"stream ended for its age", Notice},
+	DomainLost:          {"stream between domains lost", Warning},
 	BrokerStarted:       {"broker started", Notice},
 	BrokerReloaded:      {"broker has new settings", Notice},
 	BrokerReloadRefused: {"new settings refused, the old ones stay", Error},

@@ -148,6 +148,23 @@ func (f *federation) wait() {
 	}
 }
 
+// leave lets a session's stanza go to another domain.
+func (s *Server) leave(ses *session, st stanza.Stanza) {
+	if st.Kind != stanza.Presence {
+		s.sendRemote(ses, st)
+		return
+	}
+	if _, refusal := s.peer(st.To.Domain()); refusal != nil {
+		refuse(ses, st, refusal)
+		return
+	}
+	if !s.maySend(ses, &st) {
+		s.deny(ses, st)
+		return
+	}
+	s.routePresence(ses, st)
+}
+
 // sendRemote sends an iq or a message to another domain.
 //
 // RFC 6120, Section 10.4.

@@ -48,6 +48,9 @@ func (s *Server) handlePeer(nc net.Conn, seat *seat) {
 			s.cfg.Logger.Info("xmppd: a stream from another domain", "domain", in.jid, "address", nc.RemoteAddr())
 			err = in.run()
 			in.peer.leave(in)
+			if !regular(err) && s.open.Err() == nil {
+				s.lose(in.peer, err)
+			}
 		}
 		conn.End(err)
 		conn.Close()
@@ -195,6 +198,8 @@ func (in *incoming) route(st stanza.Stanza) {
 		s.routeIQ(in, st)
 	case st.Kind == stanza.Message:
 		s.routeMessage(in, st)
+	default:
+		in.presence(st)
 	}
 }
 

@@ -114,6 +114,7 @@ func (s *Server) Reload(l Live) error {
 	}
 	if !slices.Equal(last.Rules, next.Rules) || !reflect.DeepEqual(last.Groups, next.Groups) {
 		s.regroup(last, next)
+		s.regroupRemote(last, next)
 	}
 	s.unlock()
 	s.Recheck()

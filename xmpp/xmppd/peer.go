@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -37,6 +38,12 @@ type peer struct {
 	pings    uint64
 	cut      bool // what could not be refused was thrown away, on this stream
 	incoming []*incoming
+	told     map[jid.JID]struct{} // full JIDs here that it knows to be available
+	showing  int                  // length of shown
+	stale    bool                 // presence is to be told and asked for anew
+
+	// shown is to whom here each full JID there has shown itself available. Guarded by server.mu.
+	shown map[jid.JID]map[jid.JID]struct{}
 }
 
 // parked is a stanza that waits for a stream.
@@ -51,6 +58,7 @@ func newPeer(s *Server, domain jid.JID) *peer {
 	p := &peer{
 		server: s, jid: domain, account: s.newAccount(domain),
 		poke: make(chan struct{}, 1), known: map[*account]*correspondent{}, shares: map[*xmpp.Share]int{},
+		told: map[jid.JID]struct{}{}, shown: map[jid.JID]map[jid.JID]struct{}{},
 	}
 	p.link.timing = timing{idle: s.fed.Idle, shortest: min(firstPause, s.fed.Retry), longest: s.fed.Retry, keepAlive: s.cfg.KeepAlive}
 	if k := &p.link.keepAlive; k.Idle == 0 {
@@ -211,14 +219,14 @@ func (p *peer) act(now time.Time, attempts chan<- attempt) (next time.Time, busy
 		late++
 	}
 	returned, why := p.unpark(late), unreachable(p.jid, p.lost)
-	if f.over.Err() == nil && p.link.dial(now, len(p.parked) > 0) {
+	if f.over.Err() == nil && p.link.dial(now, len(p.parked) > 0 || p.stale) {
 		go func() {
 			c, err := p.open()
 			attempts <- attempt{c, err}
 		}()
 	}
 	p.link.age = p.server.retireAfter()
-	kept := false
+	kept := p.showing > 0 || len(p.told) > 0 // then its loss is to be noticed
 	ping, end := p.link.tick(now, kept)
 	if f.over.Err() != nil && end == nil {
 		end = xmpp.ErrClosed
@@ -231,11 +239,16 @@ func (p *peer) act(now time.Time, attempts chan<- attempt) (next time.Time, busy
 	if len(p.parked) > 0 && (next.IsZero() || p.parked[0].until.Before(next)) {
 		next = p.parked[0].until
 	}
+	renew := p.stale && p.conn != nil
+	p.stale = p.stale && !renew
 	busy = p.link.state == linkDialing || p.link.state == linkUp || p.link.state == linkClosing
 	p.mu.Unlock()
 
 	for i := range returned {
 		p.giveBack(returned[i].Stanza, why)
+	}
+	if renew {
+		p.server.renew(p)
 	}
 	switch {
 	case conn != nil && end != nil:
@@ -282,10 +295,15 @@ func (f *federation) dial(ctx context.Context, t xmpp.Target) (net.Conn, error) 
 func (p *peer) opened(a attempt, closures chan<- closure) {
 	now, s := time.Now(), p.server
 	if a.err != nil {
-		s.cfg.Logger.Warn("xmppd: no stream to another domain", "domain", p.jid, "err", a.err)
 		p.mu.Lock()
+		level := slog.LevelWarn
+		if p.link.failures > 0 {
+			level = slog.LevelDebug // it was said
+		}
+		s.cfg.Logger.Log(context.Background(), level, "xmppd: no stream to another domain", "domain", p.jid, "err", a.err)
 		p.link.failed(now, rand.Float64())
 		p.lost = a.err
+		p.stale = p.stale || len(p.told) > 0
 		hopeless := 0 // what would wait in vain for the next attempt
 		for hopeless < len(p.parked) && (p.link.retry.After(p.parked[hopeless].until) || errors.Is(a.err, errNotFederated)) {
 			hopeless++
@@ -342,6 +360,9 @@ func (p *peer) closed(c closure) {
 	}
 	p.mu.Unlock()
 	p.server.cfg.Logger.Info("xmppd: the stream to another domain has ended", "domain", p.jid, "err", c.err)
+	if lost {
+		p.server.lose(p, c.err)
+	}
 }
 
 // regular reports whether a stream has ended with all delivered that was sent over it: one of both ends has closed it.

@@ -46,7 +46,9 @@ func (s *Server) routePresence(ses *session, st stanza.Stanza) {
 	case stanza.Subscribe, stanza.Subscribed, stanza.Unsubscribe, stanza.Unsubscribed:
 		s.subscribe(ses, st)
 	case stanza.TypeError:
-		if to := s.lookup(st.To); to != nil {
+		if s.elsewhere(st.To) {
+			s.tellRemote(ses, st)
+		} else if to := s.lookup(st.To); to != nil {
 			s.pass(ses, to, st)
 		}
 	}
@@ -87,7 +89,9 @@ func (s *Server) show(ses *session, st stanza.Stanza) {
 		return
 	}
 	for j := range s.watched(ses.account.jid) {
-		if acc := s.accounts[j]; acc != nil {
+		if s.elsewhere(j) {
+			s.probe(ses, j)
+		} else if acc := s.accounts[j]; acc != nil {
 			s.tellPresence(ses, acc)
 		}
 	}
@@ -148,6 +152,10 @@ func (s *Server) direct(ses *session, st stanza.Stanza) {
 //
 // RFC 6121, Sections 8.5.2.1.2 and 8.5.3.
 func (s *Server) sendTo(ses *session, st stanza.Stanza) {
+	if s.elsewhere(st.To) {
+		s.tellRemote(ses, st)
+		return
+	}
 	if st.To.IsFull() {
 		if to := s.lookup(st.To); to != nil {
 			s.pass(ses, to, st)
@@ -169,6 +177,10 @@ func (s *Server) sendTo(ses *session, st stanza.Stanza) {
 // RFC 6121, Sections 4.3.2 and 8.5.1.
 func (s *Server) answerProbe(ses *session, st stanza.Stanza) {
 	bare := st.To.Bare()
+	if s.elsewhere(bare) {
+		s.tellRemote(ses, st)
+		return
+	}
 	if bare.Local() == "" {
 		return
 	}

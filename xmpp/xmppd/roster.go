@@ -22,16 +22,20 @@ type contact struct {
 	sub    subscription
 }
 
-// roster makes each account's contacts of the configured groups, ordered by address; nil of nil.
+// roster makes each address's contacts of the configured groups, ordered by address; nil of nil. Others of a group may be of
+// other domains.
 func roster(groups []Group, domain string) (map[jid.JID][]contact, error) {
 	if groups == nil {
 		return nil, nil
 	}
 	all := map[jid.JID][]contact{}
 	for _, g := range groups {
+		if len(g.Members) > 0 && !slices.ContainsFunc(g.Members, func(a jid.JID) bool { return a.Domain() == domain }) {
+			return nil, fmt.Errorf("xmppd: group %q: nobody in it is of %s", g.Name, domain)
+		}
 		for _, a := range g.Members {
-			if !a.IsBare() || a.Local() == "" || a.Domain() != domain {
-				return nil, fmt.Errorf("xmppd: group %q: %q is not an account of %s", g.Name, a, domain)
+			if !a.IsBare() || a.Local() == "" {
+				return nil, fmt.Errorf("xmppd: group %q: %q is not an account", g.Name, a)
 			}
 			if all[a] == nil {
 				all[a] = []contact{}

@@ -258,7 +258,9 @@ func (s *Server) deliverSubscription(st stanza.Stanza) {
 
 // toContact passes what an account says of a subscription to the contact. s.mu is held.
 func (s *Server) toContact(st stanza.Stanza) {
-	if st.To.Domain() == s.cfg.Domain {
+	if s.elsewhere(st.To) {
+		s.tellRemote(nil, st)
+	} else {
 		s.receiveSubscription(st)
 	}
 }
@@ -270,7 +272,9 @@ func (s *Server) shownChanged(of, to jid.JID, before, next subscription) {
 	if (before^next)&shownTo == 0 || s.grouped(of, to) || !s.permits(of, to) {
 		return
 	}
-	if a, b := s.accounts[of], s.accounts[to]; a != nil && b != nil {
+	if a, b := s.accounts[of], s.accounts[to]; a != nil && s.elsewhere(to) {
+		s.tellAway(a, to, next.has(shownTo))
+	} else if a != nil && b != nil {
 		s.reveal(a, b, next.has(shownTo))
 	}
 }

@@ -27,7 +27,7 @@ func (ses *session) route(st stanza.Stanza) {
 	s := ses.server
 	switch {
 	case !st.To.IsZero() && st.To.Domain() != s.cfg.Domain:
-		s.sendRemote(ses, st)
+		s.leave(ses, st)
 	case !s.maySend(ses, &st):
 		s.deny(ses, st)
 	case st.Kind == stanza.IQ:

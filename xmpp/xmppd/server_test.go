@@ -33,6 +33,7 @@ func TestNewRefuses(t *testing.T) {
 		"no trust":               func(c *xmppd.Config) { c.Trust = nil },
 		"group of a full JID":    func(c *xmppd.Config) { c.Groups = groups("hmi pv1/x") },
 		"group of another place": func(c *xmppd.Config) { c.Groups = []xmppd.Group{{Members: []jid.JID{jid.MustParse("a@b")}}} },
+		"federation, no trust":   func(c *xmppd.Config) { c.Federation = new(xmppd.Federation) },
 		"group of no address":    func(c *xmppd.Config) { c.Groups = []xmppd.Group{{Members: make([]jid.JID, 1)}} },
 	} {
 		cfg := good

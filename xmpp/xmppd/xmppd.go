@@ -56,7 +56,8 @@ type Config struct {
 	Tap func(from jid.JID, start, payload []byte)
 }
 
-// A Group is a set of accounts that see each other.
+// A Group is a set of accounts that see each other. Those of other domains see them, and are seen, where the server of their
+// domain has them in a group too.
 type Group struct {
 	Name    string // shown in rosters, "" for none
 	Members []jid.JID
