@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"busbar.example/secure/audit"
@@ -33,6 +34,8 @@ func Accept(ctx context.Context, nc net.Conn, cfg ServerConfig) (*Conn, error) {
 	m := newMachine(domain.Domain())
 	m.limits = c.limits
 	m.newID = rand.Text
+	m.register, m.tells = cfg.Register, cfg.Features
+	m.features = append(m.features, &registration, &announcements)
 	s := &shell{Conn: c, m: m}
 	s.secure = func() (sasl.Channel, error) {
 		ch, err := s.secureServer(&cfg)
@@ -79,17 +82,22 @@ func (cfg *ServerConfig) mechanisms(ch sasl.Channel) []sasl.Server {
 	if !cfg.takesPasswords() {
 		return external
 	}
-	scram := sasl.SCRAMServers(cfg.Passwords, cfg.Allowed)
+	byPassword := sasl.SCRAMServers(cfg.Passwords, cfg.Allowed)
+	if cfg.Legacy {
+		byPassword = append(byPassword, sasl.LegacyServers(cfg.Passwords, cfg.Allowed)...)
+	}
 	if len(ch.Bindings) == 0 {
-		scram = slices.DeleteFunc(scram, func(s sasl.Server) bool { return s.Name == sasl.NameSCRAMPlus })
+		byPassword = slices.DeleteFunc(byPassword, func(s sasl.Server) bool { return strings.HasSuffix(s.Name, "-PLUS") })
 	}
 	if !ch.Certified {
-		return scram
+		return byPassword
 	}
-	return append(external, scram...)
+	return append(external, byPassword...)
 }
 
-func (cfg *ServerConfig) takesPasswords() bool { return cfg.Passwords != nil && cfg.Passwords.Any() }
+func (cfg *ServerConfig) takesPasswords() bool {
+	return cfg.Passwords != nil && (cfg.Passwords.Any() || cfg.Register != nil)
+}
 
 // secureServer does the server's side of the TLS handshake and judges the
 // client's certificate. What it finds wrong is SASL's to say to the client.

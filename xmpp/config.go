@@ -71,6 +71,16 @@ type ServerConfig struct {
 	// Passwords are the accounts that may log in by password, without a client
 	// certificate. Nil or without accounts: certificates are needed.
 	Passwords *sasl.Passwords
+	// Legacy lets clients log in by SCRAM-SHA-1 and PLAIN too. It is for servers that
+	// are made for tests of clients which know nothing better.
+	Legacy bool
+	// Register, if set, lets clients make accounts over TLS before they log in, and puts
+	// them among Passwords. A *stanza.Error is the answer to the client. It is for
+	// servers that are made for tests.
+	Register func(account jid.JID, password string) error
+	// Features are elements for the stream features after authentication, as octets:
+	// of what the application does that needs no negotiation.
+	Features []byte
 	// Source is what refused passwords are counted under. Default: the host of
 	// the connection's remote address.
 	Source string

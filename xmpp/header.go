@@ -18,10 +18,14 @@ const (
 	nsLimits       = "urn:xmpp:stream-limits:0"
 	nsStanzas      = "urn:ietf:params:xml:ns:xmpp-stanzas"
 	nsPing         = "urn:xmpp:ping"
+	nsRegister     = "jabber:iq:register"
 	nsRoster       = "jabber:iq:roster"
 	nsDialback     = "jabber:server:dialback" // refused, and recorded
 	nsManagement   = "urn:xmpp:sm:3"          // likewise
 )
+
+// nsRegisterFeature is that of the feature by which [nsRegister] is announced.
+const nsRegisterFeature = "http://jabber.org/features/iq-register"
 
 // closeTag ends a stream.
 const closeTag = "</stream:stream>"

@@ -38,10 +38,15 @@ type machine struct {
 	between   *domains      // of a stream between servers; nil on a client's
 	direct    bool          // TLS comes first
 
+	register func(account jid.JID, password string) error // receiver: takes new accounts; nil: there are none
+	tells    []byte                                       // receiver: of features that need no negotiation
+
 	state   state
 	current *feature // in negotiating
 	headed  bool     // our header of the current stream was sent
 	tries   int      // refusals so far, of a receiving entity
+
+	registered bool // an account was made
 	learned
 
 	clientStep sasl.ClientStep // of the exchange under way

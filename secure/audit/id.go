@@ -148,6 +148,8 @@ const (
 	BrokerReloadRefused ID = "x-busbar:broker-reload-refused"
 	SenderSpoofed       ID = "x-busbar:sender-spoofed"
 	RuleDenied          ID = "x-busbar:rule-denied"
+	AccountMade         ID = "x-busbar:account-made"
+	AccountRemoved      ID = "x-busbar:account-removed"
 	ValueWritten        ID = "x-busbar:value-written"
 	CommandAccepted     ID = "x-busbar:command-accepted"
 	CommandRefused      ID = "x-busbar:command-refused"
@@ -249,6 +251,8 @@ var table = map[ID]entry{
 	BrokerDrained:       {"broker ended", Notice},
 	StreamSlow:          {"stream ended because its peer reads too slowly", Warning},
 	RuleDenied:          {"stanza refused by a rule", Warning},
+	AccountMade:         {"account made by a client", Warning},
+	AccountRemoved:      {"account removed by its client", Warning},
 	SenderSpoofed:       {"stanza stamped with another's address", Alarm},
 	ValueWritten:        {"value written", Notice},
 	CommandAccepted:     {"command accepted", Notice},

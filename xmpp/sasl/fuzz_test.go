@@ -25,7 +25,7 @@ func FuzzSCRAM(f *testing.F) {
 		}
 		o := offerOf(exporter, endpoint)
 		for _, plus := range []bool{true, false} {
-			step := startSCRAM(p, nil, o, plus, "def")
+			step := startSCRAM(p, withSHA256, nil, o, plus, "def")
 			for _, in := range []string{first, second} {
 				_, who, err := step([]byte(in))
 				if !who.Account.IsZero() {

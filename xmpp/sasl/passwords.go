@@ -18,6 +18,7 @@ type Passwords struct {
 	mu         sync.Mutex
 	secret     []byte
 	accounts   map[jid.JID]Verifier
+	sha1       map[jid.JID]Verifier // of those that were registered, for SCRAM-SHA-1
 	iterations []int                // that there are among the accounts
 	strikes    map[string]time.Time // by source: when its last refusal is forgiven
 }
@@ -40,7 +41,7 @@ func (p *Passwords) Set(secret []byte, accounts map[jid.JID]Verifier) {
 	case p.secret == nil:
 		p.secret = []byte(rand.Text())
 	}
-	p.accounts = maps.Clone(accounts)
+	p.accounts, p.sha1 = maps.Clone(accounts), nil
 	p.iterations = nil
 	for _, v := range accounts {
 		p.iterations = append(p.iterations, v.Iterations)
@@ -49,12 +50,63 @@ func (p *Passwords) Set(secret []byte, accounts map[jid.JID]Verifier) {
 	p.iterations = slices.Compact(p.iterations)
 }
 
-// Any reports whether there are accounts at all.
-func (p *Passwords) Any() bool {
+// Register adds an account, or sets its password anew, for every mechanism that
+// proves passwords: those of [LegacyServers] too. It computes little to make it hard
+// to guess the password from what is kept, as befits accounts of tests.
+func (p *Passwords) Register(account jid.JID, password string) error {
+	salt := make([]byte, saltSize)
+	rand.Read(salt) // never fails: crypto/rand ends the program instead
+	strong, err := withSHA256.verifier(password, salt, minIterations)
+	if err != nil {
+		return err
+	}
+	weak, err := withSHA1.verifier(password, salt, minIterations)
+	if err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.accounts) > 0
+	if p.secret == nil {
+		p.secret = []byte(rand.Text())
+	}
+	if p.accounts == nil {
+		p.accounts = map[jid.JID]Verifier{}
+	}
+	if p.sha1 == nil {
+		p.sha1 = map[jid.JID]Verifier{}
+	}
+	p.accounts[account], p.sha1[account] = strong, weak
+	if !slices.Contains(p.iterations, minIterations) {
+		p.iterations = append(p.iterations, minIterations)
+	}
+	return nil
 }
+
+// Registered reports whether an account is there by [Passwords.Register].
+func (p *Passwords) Registered(account jid.JID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.sha1[account]
+	return ok
+}
+
+// Remove takes an account away.
+func (p *Passwords) Remove(account jid.JID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.accounts, account)
+	delete(p.sha1, account)
+}
+
+// Len returns how many accounts there are.
+func (p *Passwords) Len() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.accounts)
+}
+
+// Any reports whether there are accounts at all.
+func (p *Passwords) Any() bool { return p.Len() > 0 }
 
 // Stands reports whether what the client has logged in with would still do: its
 // account has the same password as then. It says nothing against a login by
@@ -67,22 +119,25 @@ func (p *Passwords) Stands(who Login) bool {
 
 // challenge returns the verifier of an account, or one that looks like it and
 // that no password fits. Both cost the same.
-func (p *Passwords) challenge(account jid.JID, username string) (v Verifier, known bool) {
+func (p *Passwords) challenge(h hashing, account jid.JID, username string) (v Verifier, known bool) {
 	if !account.IsZero() {
 		username = account.String()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	made := p.madeUp(username)
-	if v, known = p.accounts[account]; known {
+	made, accounts := p.madeUp(h, username), p.accounts
+	if h.size == withSHA1.size {
+		accounts = p.sha1
+	}
+	if v, known = accounts[account]; known {
 		return v, true
 	}
 	return made, false
 }
 
-func (p *Passwords) madeUp(name string) Verifier {
-	salt := mac(p.secret, "salt of "+name)
-	v := Verifier{salt[:saltSize], newIterations, mac(p.secret, "stored key of "+name), mac(p.secret, "server key of "+name)}
+func (p *Passwords) madeUp(h hashing, name string) Verifier {
+	salt := withSHA256.mac(p.secret, "salt of "+name)
+	v := Verifier{salt[:saltSize], newIterations, h.mac(p.secret, "stored key of "+name), h.mac(p.secret, "server key of "+name)}
 	if n := len(p.iterations); n > 0 {
 		v.Iterations = p.iterations[int(binary.BigEndian.Uint16(salt[saltSize:]))%n]
 	}

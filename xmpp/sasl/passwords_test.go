@@ -17,7 +17,7 @@ import (
 // form, nor from one try to the next, nor when the server has started again.
 func TestSCRAMUnknownAccountLooksLikeAny(t *testing.T) {
 	ask := func(p *Passwords, name string) (serverFirst, error) {
-		out, _, err := startSCRAM(p, nil, offerOf(exporter), false, nonce())([]byte("n,,n=" + name + ",r=abc"))
+		out, _, err := startSCRAM(p, withSHA256, nil, offerOf(exporter), false, nonce())([]byte("n,,n=" + name + ",r=abc"))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

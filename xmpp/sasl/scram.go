@@ -4,9 +4,11 @@ import (
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"slices"
 	"strings"
 
@@ -23,7 +25,24 @@ const (
 )
 
 // ByPassword reports whether a mechanism of that name proves a password.
-func ByPassword(name string) bool { return name == NameSCRAM || name == NameSCRAMPlus }
+func ByPassword(name string) bool {
+	switch name {
+	case NameSCRAM, NameSCRAMPlus, NameSCRAMSHA1, NameSCRAMSHA1Plus, NamePlain:
+		return true
+	}
+	return false
+}
+
+// hashing is the hash that a variant of SCRAM is built on.
+type hashing struct {
+	new  func() hash.Hash
+	size int // octets
+}
+
+var (
+	withSHA256 = hashing{sha256.New, sha256.Size}
+	withSHA1   = hashing{sha1.New, sha1.Size}
+)
 
 const (
 	// minIterations is what RFC 7677, Section 4 asks for at least. A client that
@@ -59,7 +78,11 @@ func NewVerifier(password string) (Verifier, error) {
 }
 
 func newVerifier(password string, salt []byte, iterations int) (Verifier, error) {
-	k, err := deriveKeys(password, salt, iterations)
+	return withSHA256.verifier(password, salt, iterations)
+}
+
+func (h hashing) verifier(password string, salt []byte, iterations int) (Verifier, error) {
+	k, err := h.deriveKeys(password, salt, iterations)
 	if err != nil {
 		return Verifier{}, err
 	}
@@ -85,18 +108,17 @@ type keys struct{ client, stored, server []byte }
 // deriveKeys computes the keys.
 //
 // RFC 5802, Section 3.
-func deriveKeys(password string, salt []byte, iterations int) (keys, error) {
+func (h hashing) deriveKeys(password string, salt []byte, iterations int) (keys, error) {
 	prepared, err := prepare(password)
 	if err != nil {
 		return keys{}, errors.New("sasl: the password " + err.Error())
 	}
-	salted, err := pbkdf2.Key(sha256.New, prepared, salt, iterations, sha256.Size)
+	salted, err := pbkdf2.Key(h.new, prepared, salt, iterations, h.size)
 	if err != nil {
 		return keys{}, fmt.Errorf("sasl: deriving the keys: %w", err)
 	}
-	client := mac(salted, "Client Key")
-	stored := sha256.Sum256(client)
-	return keys{client, stored[:], mac(salted, "Server Key")}, nil
+	client := h.mac(salted, "Client Key")
+	return keys{client, h.sum(client), h.mac(salted, "Server Key")}, nil
 }
 
 // prepare applies SASLprep. The errors do not quote s, which may be a password.
@@ -113,10 +135,16 @@ func prepare(s string) (string, error) {
 	return prepared, nil
 }
 
-func mac(key []byte, message string) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(message))
-	return h.Sum(nil)
+func (h hashing) mac(key []byte, message string) []byte {
+	m := hmac.New(h.new, key)
+	m.Write([]byte(message))
+	return m.Sum(nil)
+}
+
+func (h hashing) sum(b []byte) []byte {
+	s := h.new()
+	s.Write(b)
+	return s.Sum(nil)
 }
 
 func xor(a, b []byte) []byte {
@@ -131,11 +159,10 @@ func xor(a, b []byte) []byte {
 // learns whether it was offered what the server has offered.
 //
 // XEP-0474, Section 5.1.
-func offerHash(o Offer) []byte {
+func (h hashing) offerHash(o Offer) []byte {
 	s := strings.Join(slices.Sorted(slices.Values(o.Mechanisms)), "\x1e")
 	if len(o.Bindings) > 0 {
 		s += "\x1f" + strings.Join(slices.Sorted(slices.Values(o.Bindings)), "\x1e")
 	}
-	sum := sha256.Sum256([]byte(s))
-	return sum[:]
+	return h.sum([]byte(s))
 }

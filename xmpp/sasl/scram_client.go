@@ -138,21 +138,21 @@ func (c SCRAM) prove(o Offer, b Binding, first clientFirst, in string) (out, sig
 		return nil, nil, downgrade("the server asks for %d iterations: fewer than %d would give the password away", m.iterations, minIterations)
 	case m.iterations > maxIterations:
 		return nil, nil, fmt.Errorf("sasl: the server asks for %d iterations, more than %d", m.iterations, maxIterations)
-	case m.offer != nil && !hmac.Equal(m.offer, offerHash(o)):
+	case m.offer != nil && !hmac.Equal(m.offer, withSHA256.offerHash(o)):
 		return nil, nil, downgrade("the server has offered other mechanisms or channel bindings than have arrived here")
 	}
 	password, err := c.Password()
 	if err != nil {
 		return nil, nil, err
 	}
-	k, err := deriveKeys(password, m.salt, m.iterations)
+	k, err := withSHA256.deriveKeys(password, m.salt, m.iterations)
 	if err != nil {
 		return nil, nil, err
 	}
 	final := "c=" + encodeBase64(append([]byte(first.header), b.Data...)) + ",r=" + m.nonce
 	message := first.bare + "," + in + "," + final
-	proof := xor(k.client, mac(k.stored, message))
-	return []byte(final + ",p=" + encodeBase64(proof)), mac(k.server, message), nil
+	proof := xor(k.client, withSHA256.mac(k.stored, message))
+	return []byte(final + ",p=" + encodeBase64(proof)), withSHA256.mac(k.server, message), nil
 }
 
 // downgrade refuses what somebody in between may have caused.

@@ -121,7 +121,7 @@ func TestSCRAMServerRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := SCRAM{Username: tt.username, Password: func() (string, error) { return tt.password, nil }}
 			p := passwordsOf(t, ied1, jid.MustParse("guest@site.example"))
-			server := startSCRAM(p, func(a jid.JID) bool { return a.Local() != "guest" }, tt.server, true, nonce())
+			server := startSCRAM(p, withSHA256, func(a jid.JID) bool { return a.Local() != "guest" }, tt.server, true, nonce())
 			who, proven, clientErr, err := converse(c.Clients()[0].Start(full), server, tt.edit)
 			var got Condition
 			if f, ok := errors.AsType[*Failure](err); ok {
@@ -191,7 +191,7 @@ func TestSCRAMClientRefuses(t *testing.T) {
 	}
 	step := c.start(offerOf(), Binding{}, "abc")
 	step(nil)
-	if _, _, err := step([]byte("r=abcd" + salt + ",i=4096,x=y,h=" + encodeBase64(offerHash(offerOf())))); err != nil {
+	if _, _, err := step([]byte("r=abcd" + salt + ",i=4096,x=y,h=" + encodeBase64(withSHA256.offerHash(offerOf())))); err != nil {
 		t.Errorf("extensions: %v", err)
 	}
 	if _, done, err := step([]byte("e=other-error")); done || !errors.Is(err, &Failure{Condition: NotAuthorized, Remote: true}) {

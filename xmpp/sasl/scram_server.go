@@ -2,7 +2,6 @@ package sasl
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
 	"slices"
 
 	"busbar.example/xmpp/jid"
@@ -21,16 +20,17 @@ import (
 // RFC 5802; RFC 7677; XEP-0474.
 func SCRAMServers(p *Passwords, allowed func(account jid.JID) bool) []Server {
 	return []Server{
-		{Name: NameSCRAMPlus, Start: func(o Offer) ServerStep { return startSCRAM(p, allowed, o, true, nonce()) }},
-		{Name: NameSCRAM, Start: func(o Offer) ServerStep { return startSCRAM(p, allowed, o, false, nonce()) }},
+		{Name: NameSCRAMPlus, Start: func(o Offer) ServerStep { return startSCRAM(p, withSHA256, allowed, o, true, nonce()) }},
+		{Name: NameSCRAM, Start: func(o Offer) ServerStep { return startSCRAM(p, withSHA256, allowed, o, false, nonce()) }},
 	}
 }
 
 // scramServer is one exchange.
 type scramServer struct {
 	passwords *Passwords
-	offer     Offer
-	plus      bool
+	hashing
+	offer Offer
+	plus  bool
 
 	first    clientFirst
 	answer   serverFirst
@@ -40,8 +40,8 @@ type scramServer struct {
 	known    bool // verifier is that of account
 }
 
-func startSCRAM(p *Passwords, allowed func(jid.JID) bool, o Offer, plus bool, nonce string) ServerStep {
-	x := &scramServer{passwords: p, offer: o, plus: plus}
+func startSCRAM(p *Passwords, h hashing, allowed func(jid.JID) bool, o Offer, plus bool, nonce string) ServerStep {
+	x := &scramServer{passwords: p, hashing: h, offer: o, plus: plus}
 	asked, begun := false, false
 	return func(in []byte) ([]byte, Login, error) {
 		if in == nil && !asked { // no initial response: ask for it
@@ -57,14 +57,22 @@ func startSCRAM(p *Passwords, allowed func(jid.JID) bool, o Offer, plus bool, no
 		if err != nil {
 			return nil, Login{}, err
 		}
-		if ch := o.Channel; ch.Certified && !ch.names(x.account) {
-			return nil, Login{}, refuse(NotAuthorized, "the certificate does not name %s", x.account)
-		}
-		if allowed != nil && !allowed(x.account) {
-			return nil, Login{}, refuse(NotAuthorized, "no account %s", x.account)
+		if err := admit(o.Channel, allowed, x.account); err != nil {
+			return nil, Login{}, err
 		}
 		return out, Login{x.account, x.binding.Type, string(x.verifier.Salt)}, nil
 	}
+}
+
+// admit refuses an account that has proved its password, and may not log in over the channel all the same.
+func admit(ch Channel, allowed func(jid.JID) bool, account jid.JID) error {
+	if ch.Certified && !ch.names(account) {
+		return refuse(NotAuthorized, "the certificate does not name %s", account)
+	}
+	if allowed != nil && !allowed(account) {
+		return refuse(NotAuthorized, "no account %s", account)
+	}
+	return nil
 }
 
 // challenge answers the client's first message.
@@ -90,8 +98,8 @@ func (x *scramServer) challenge(in, nonce string) ([]byte, error) {
 		return nil, refuse(TemporaryAuthFailure, "too many refused passwords from %s", x.offer.Channel.Source)
 	}
 	x.first = m
-	x.verifier, x.known = x.passwords.challenge(x.account, m.username)
-	x.answer = serverFirst{m.nonce + nonce, x.verifier.Salt, x.verifier.Iterations, offerHash(x.offer)}
+	x.verifier, x.known = x.passwords.challenge(x.hashing, x.account, m.username)
+	x.answer = serverFirst{m.nonce + nonce, x.verifier.Salt, x.verifier.Iterations, x.offerHash(x.offer)}
 	return []byte(x.answer.String()), nil
 }
 
@@ -125,11 +133,10 @@ func (x *scramServer) verify(in string) ([]byte, error) {
 		return nil, refuse(MalformedRequest, "%v", err)
 	}
 	message := x.first.bare + "," + x.answer.String() + "," + m.withoutProof
-	signature := mac(x.verifier.StoredKey, message)
+	signature := x.mac(x.verifier.StoredKey, message)
 	proven := len(m.proof) == len(signature)
 	if proven {
-		key := sha256.Sum256(xor(m.proof, signature))
-		proven = hmac.Equal(key[:], x.verifier.StoredKey)
+		proven = hmac.Equal(x.sum(xor(m.proof, signature)), x.verifier.StoredKey)
 	}
 	switch {
 	case m.nonce != x.answer.nonce:
@@ -141,7 +148,7 @@ func (x *scramServer) verify(in string) ([]byte, error) {
 	case !proven:
 		err = refuse(NotAuthorized, "wrong password for %s", x.account)
 	default:
-		return []byte("v=" + encodeBase64(mac(x.verifier.ServerKey, message))), nil
+		return []byte("v=" + encodeBase64(x.mac(x.verifier.ServerKey, message))), nil
 	}
 	x.passwords.refused(x.offer.Channel.Source)
 	return nil, err

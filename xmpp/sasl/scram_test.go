@@ -107,7 +107,7 @@ func TestSCRAMVector(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := scramServer{passwords: new(Passwords), answer: m, verifier: v, known: true}
+		x := scramServer{hashing: withSHA256, passwords: new(Passwords), answer: m, verifier: v, known: true}
 		if x.first, err = parseClientFirst(first); err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +168,7 @@ func TestSCRAMAgainstAnotherImplementation(t *testing.T) {
 			if bindings != nil {
 				conv = client.NewConversationWithChannelBinding(theirs)
 			}
-			step := startSCRAM(p, nil, o, bindings != nil, nonce())
+			step := startSCRAM(p, withSHA256, nil, o, bindings != nil, nonce())
 			var in []byte
 			var who Login
 			for who.Account.IsZero() {
@@ -249,7 +249,7 @@ func TestSCRAMAsOneself(t *testing.T) {
 		t.Fatal(err)
 	}
 	conv := client.NewConversationAdvertisingChannelBinding()
-	step := startSCRAM(passwordsOf(t, ied1), nil, offerOf(), false, nonce())
+	step := startSCRAM(passwordsOf(t, ied1), withSHA256, nil, offerOf(), false, nonce())
 	var who Login
 	for in := ""; who.Account.IsZero(); {
 		out, err := conv.Step(in)

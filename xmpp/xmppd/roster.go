@@ -145,6 +145,22 @@ func (s *Server) announceAccount(a *account) {
 	}
 }
 
+// features says in the stream features what rosters can do.
+//
+// RFC 6121, Sections 2.6.1 and 3.4.1.
+func (s *Server) features() []byte {
+	if s.cfg.Rosters == nil {
+		return nil
+	}
+	b := []byte("<sub xmlns='urn:xmpp:features:pre-approval'/>")
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.keepsVersions() {
+		b = append(b, "<ver xmlns='urn:xmpp:features:rosterver'/>"...)
+	}
+	return b
+}
+
 // restate pushes a contact to the roster of an account as it stands there. s.mu is held.
 //
 // RFC 6121, Sections 2.1.6, 3.2 and 3.3.

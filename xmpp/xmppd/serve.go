@@ -121,6 +121,9 @@ func (s *Server) handle(nc net.Conn, seat *seat) {
 		Identity:  set.Identity,
 		Trust:     s.cfg.Trust,
 		Passwords: s.cfg.Passwords,
+		Legacy:    s.cfg.Legacy,
+		Register:  s.registrar(),
+		Features:  s.features(),
 		Source:    seat.key,
 		Allowed:   set.Allowed,
 		Bind: func(_ context.Context, c *xmpp.Conn, resource string) (jid.JID, error) {

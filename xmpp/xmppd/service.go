@@ -51,7 +51,7 @@ func newServices(cfg *Config) []service {
 	if cfg.Rosters != nil {
 		roster.set = setRoster
 	}
-	return []service{
+	all := []service{
 		{xmltok.Name{Space: nsDiscoInfo, Local: "query"}, theServer | ownAccount | contactSeen, getDiscoInfo, nil},
 		{xmltok.Name{Space: nsDiscoItems, Local: "query"}, theServer | ownAccount | contactSeen, getDiscoItems, nil},
 		{xmltok.Name{Space: nsVersion, Local: "query"}, theServer, getVersion, nil},
@@ -60,6 +60,10 @@ func newServices(cfg *Config) []service {
 		{xmltok.Name{Space: nsPing, Local: "ping"}, theServer | ownAccount, getPing, nil},
 		roster,
 	}
+	if cfg.Registrations > 0 {
+		all = append(all, service{xmltok.Name{Space: nsRegister, Local: "query"}, theServer | ownAccount, getRegistration, setRegistration})
+	}
+	return all
 }
 
 // serve answers an iq in the name of the server or of an account.

@@ -37,6 +37,14 @@ type Config struct {
 	Passwords *sasl.Passwords
 	Live      // what Reload may change
 
+	// Legacy lets clients log in by SCRAM-SHA-1 and PLAIN too, and Registrations is how many accounts there may be for
+	// clients to make another over their streams, 0 for none. Both are for servers that other programs' tests are run
+	// against, and need Passwords.
+	//
+	// XEP-0077.
+	Legacy        bool
+	Registrations int
+
 	// Rosters, if set, lets accounts keep rosters of their own and agree with others to see each other, besides those of
 	// their groups. Nil: Groups alone say who sees whom.
 	Rosters *Rosters
@@ -86,6 +94,8 @@ type Server struct {
 	watching sync.Once      // for the goroutine that rechecks, which the first Serve starts
 	work     sync.WaitGroup // that goroutine, and one for each connection
 
+	registering sync.Mutex // an account is looked for, and made
+
 	// mu guards the table of sessions and their presence. What is pushed into a stream's queue while it is held can
 	// not change its order with another change of presence; nothing that could wait happens under it.
 	mu        sync.RWMutex
@@ -118,6 +128,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.Trust == nil {
 		return nil, errors.New("xmppd: a server needs trust anchors")
+	}
+	if cfg.Passwords == nil && (cfg.Legacy || cfg.Registrations > 0) {
+		return nil, errors.New("xmppd: passwords of clients, or registration, without a place for passwords")
 	}
 	cfg.Domain = domain.Domain()
 	set, err := newSettings(cfg.Live, cfg.Domain)
