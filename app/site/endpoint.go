@@ -42,6 +42,12 @@ type Party struct {
 	replay *e2e.ReplayCache // what it has been asked for, over all its sessions
 }
 
+// Redial goes on line again after a loss, for those who stay on line.
+type Redial = xmpp.Redial
+
+// Outage is a time in which one is not on line.
+type Outage = xmpp.Outage
+
 // silent is the logger where none is given.
 var silent = slog.New(slog.DiscardHandler)
 

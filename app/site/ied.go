@@ -21,6 +21,7 @@ import (
 	"busbar.example/scsm/mmsmap"
 	"busbar.example/scsm/xmpp82"
 	"busbar.example/secure/audit"
+	"busbar.example/secure/e2e"
 	"busbar.example/secure/pki"
 )
 
@@ -40,6 +41,11 @@ type IEDOptions struct {
 	State   string                // file of what outlives it; "": state/JID.db of the site, or state/NAME.db; NoState: nothing
 	Ready   func(*RunningIED)     // called once it is on line
 
+	// Wait has it go on where the broker does not take it the first time. Default: that is an error.
+	Wait bool
+	Down func(Outage)              // optional: told when the session with the broker is lost, and of each try in vain to have another
+	Up   func(after time.Duration) // optional: told when it is on line again
+
 	MMS ListenMMS // serve IEC 61850-8-1 too; without a JID, only that
 
 	Refresh time.Duration // how often revocation lists are read again; default 1 minute
@@ -53,12 +59,11 @@ type RunningIED struct {
 	Model    *acsi.Model
 	Findings []scl.Finding // what in the SCL file is wrong or was left out
 	Engine   *server.Engine
-	Endpoint *xmpp82.Endpoint // nil: only MMS over TCP is served
-	MMS      net.Addr         // where MMS over TCP is served, or nil
+	MMS      net.Addr // where MMS over TCP is served, or nil
 }
 
-// RunIED serves an IED until ctx ends or its XMPP session is lost. What is under way then is completed, and what is to outlive the IED is
-// kept.
+// RunIED serves an IED until ctx ends. What is under way then is completed, and what is to outlive the IED is kept. When its XMPP session
+// is lost it comes back by itself, with the keys and certificates that it then finds; it ends when another process has taken its address.
 func (s *Site) RunIED(ctx context.Context, o IEDOptions) (err error) {
 	model, findings, err := loadModel(o.SCL, o.Name, o.AP)
 	if err != nil {
@@ -167,36 +172,55 @@ func (d *servedIED) ready() {
 
 // close ends what is served, once the context of all has ended.
 func (d *servedIED) close() {
-	if d.Endpoint != nil {
-		d.Endpoint.Close()
-	}
 	if d.tcp != nil {
 		d.tcp.Close()
 	}
 	d.running.Wait()
 }
 
-// overXMPP serves IEC 61850-8-2 until ctx ends or the session is lost.
+// overXMPP serves IEC 61850-8-2 until ctx ends, in one session after the other.
 func (d *servedIED) overXMPP(ctx context.Context) error {
+	d.replay = new(e2e.ReplayCache)
+	been := false
+	again := Redial{Persist: d.Wait, Again: func(error) bool { return been }, Down: d.Down, Up: d.Up}
+	return again.Run(ctx, func(ctx context.Context, up func()) error {
+		return d.session(ctx, func() {
+			if !been {
+				been = true
+				d.ready()
+			}
+			up()
+		})
+	})
+}
+
+// session serves IEC 61850-8-2 until ctx ends or the session does, which is an error. Associations do not outlive it.
+func (d *servedIED) session(ctx context.Context, up func()) error {
 	trust, err := d.site.endTrust()
 	if err != nil {
 		return err
 	}
-	if d.Endpoint, err = d.site.endpoint(ctx, d.Party, trust, d.site.Config.IED.associationsOf(d.Model)); err != nil {
+	endpoint, err := d.site.endpoint(ctx, d.Party, trust, d.site.Config.IED.associationsOf(d.Model))
+	if err != nil {
 		return err
 	}
-	d.running.Go(func() { watchRevocation(ctx, d.Refresh, d.Logger, d.Endpoint.Recheck, trust) })
-	if err := d.Endpoint.Announce(ctx); err != nil {
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		endpoint.Close()
+	}()
+	d.running.Go(func() { watchRevocation(ctx, d.Refresh, d.Logger, endpoint.Recheck, trust) })
+	if err := endpoint.Announce(ctx); err != nil {
 		return err
 	}
-	d.ready()
+	up()
 	for {
-		link, err := d.Endpoint.Accept(ctx)
+		link, err := endpoint.Accept(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%v: the XMPP session has ended: %w", d.JID, cmp.Or(d.Endpoint.Session().Err(), err))
+			return fmt.Errorf("%v: the XMPP session has ended: %w", d.JID, cmp.Or(endpoint.Session().Err(), err))
 		}
 		d.running.Go(func() { d.serve(ctx, link, mmsmap.ServerConfig{Association: d.site.associations()}) })
 	}

@@ -26,6 +26,10 @@ of a plant would; with --process a program has them and decides on commands, and
 speaks JSON lines on its standard input and output, or a SunSpec device does, as
 a mapping file says (see docs/process.md and docs/sunspec.md).
 
+When the session with the broker is lost it comes back by itself, and says so:
+see docs/reconnecting.md. With --wait it also waits for a broker that is not
+there yet.
+
 With --listen-mms clients of IEC 61850-8-1 (MMS over TCP) are served too, those
 that mms in busbar.yaml gives roles to. Without --jid only they are.`,
 		Example: `  busbar ied --jid pv1 --scl pv.cid --sim
@@ -79,6 +83,8 @@ that mms in busbar.yaml gives roles to. Without --jid only they are.`,
 			}
 			o.Logger, o.Audit = g.logger(), events
 			o.Ready = func(running *site.RunningIED) { g.iedReady(&o, running) }
+			link := &outages{g: g, who: o.JID.String()}
+			o.Down, o.Up = link.down, link.up
 			return s.RunIED(c.Context(), o)
 		},
 	}
@@ -94,6 +100,7 @@ that mms in busbar.yaml gives roles to. Without --jid only they are.`,
 	f.StringVar(&o.Files, "files", "", "`DIR` of the files to serve")
 	e2e.flags(c)
 	f.StringVar(&o.Connect, "connect", "", connectUsage)
+	f.BoolVar(&o.Wait, "wait", false, "go on trying where the broker does not take it at first")
 	f.StringVar(&o.PasswordFile, "password-file", "", passwordUsage)
 	f.StringVar(&listenMMS, "listen-mms", "", "`ADDR[,tls]` to serve MMS over TCP at (port 102, or 3782 with TLS, where none is given)")
 	f.BoolVar(&o.MMS.Strict, "strict", false, "with --listen-mms: take nothing from clients that the standards do not allow")
