@@ -119,7 +119,7 @@ func (s *shell) secureServer(cfg *ServerConfig) (sasl.Channel, error) {
 		s.trace.Secured(s.info)
 		return ch, nil
 	}
-	peer, err := cfg.Trust.VerifyClient(shown, time.Now())
+	peer, err := cfg.Trust.VerifyClientTLS(s.info.TLS, time.Now())
 	var refused *pki.VerifyError
 	switch {
 	case errors.As(err, &refused):

@@ -18,7 +18,7 @@ func TestM8NoRevocationList(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		trust.FailClosed = true
+		trust.SetFailClosed(true)
 		return trust
 	}
 	warnings := func(m *audit.Memory) (n int) {

@@ -88,6 +88,7 @@ const (
 	ServerCertificate     ID = "x-busbar:M5"
 	ClientCertificate     ID = "x-busbar:M6"
 	CredentialWithdrawn   ID = "x-busbar:M7"
+	RevocationUnknown     ID = "x-busbar:M8"
 	TLSRefused            ID = "x-busbar:M9"
 	ServerToServerRefused ID = "x-busbar:M10"
 	ResumptionRefused     ID = "x-busbar:M11"
@@ -205,6 +206,7 @@ var table = map[ID]entry{
 	ServerCertificate:     {"server certificate refused", Error},
 	ClientCertificate:     {"client certificate refused", Error},
 	CredentialWithdrawn:   {"credential no longer valid", Error},
+	RevocationUnknown:     {"nobody tells whether a certificate is revoked", Warning},
 	TLSRefused:            {"TLS negotiation refused", Error},
 	ServerToServerRefused: {"server-to-server stream refused", Error},
 	ResumptionRefused:     {"stream resumption refused", Error},

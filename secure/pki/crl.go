@@ -31,55 +31,64 @@ type crl struct {
 // themselves by critical extensions.
 //
 // RFC 5280, Section 5.2
-func newCRLSet(lists []*x509.RevocationList) (*crlSet, error) {
+func newCRLSet(lists []*x509.RevocationList) (crlSet, error) {
 	set := crlSet{}
 	for _, list := range lists {
-		for _, e := range list.Extensions {
-			if e.Critical && !e.Id.Equal(oidCRLNumber) && !e.Id.Equal(oidAuthorityKey) {
-				return nil, fmt.Errorf("revocation list of %s: extension %s is not supported, only whole lists are", printable(list.Issuer.String()), e.Id)
-			}
-		}
-		c := &crl{list: list, revoked: make(map[string]time.Time, len(list.RevokedCertificateEntries))}
-		for _, r := range list.RevokedCertificateEntries {
-			for _, e := range r.Extensions {
-				if e.Critical {
-					return nil, fmt.Errorf("revocation list of %s: entry extension %s is not supported", printable(list.Issuer.String()), e.Id)
-				}
-			}
-			c.revoked[serialKey(r.SerialNumber)] = r.RevocationTime
+		c, err := newCRL(list)
+		if err != nil {
+			return nil, err
 		}
 		key := string(list.RawIssuer)
 		set[key] = append(set[key], c)
 	}
-	return &set, nil
+	return set, nil
+}
+
+func newCRL(list *x509.RevocationList) (*crl, error) {
+	for _, e := range list.Extensions {
+		if e.Critical && !e.Id.Equal(oidCRLNumber) && !e.Id.Equal(oidAuthorityKey) {
+			return nil, fmt.Errorf("revocation list of %s: extension %s is not supported, only whole lists are", printable(list.Issuer.String()), e.Id)
+		}
+	}
+	c := &crl{list: list, revoked: make(map[string]time.Time, len(list.RevokedCertificateEntries))}
+	for _, r := range list.RevokedCertificateEntries {
+		for _, e := range r.Extensions {
+			if e.Critical {
+				return nil, fmt.Errorf("revocation list of %s: entry extension %s is not supported", printable(list.Issuer.String()), e.Id)
+			}
+		}
+		c.revoked[serialKey(r.SerialNumber)] = r.RevocationTime
+	}
+	return c, nil
 }
 
 func serialKey(serial *big.Int) string { return string(serial.Bytes()) }
 
-// check looks up a certificate in the newest list of its issuer. It returns nil
-// if the certificate is not revoked; a fault of RuleCRLMissing or
-// RuleCRLExpired leaves that open. An expired list still revokes.
-func (s crlSet) check(cert, issuer *x509.Certificate, p purpose, now time.Time) *VerifyError {
-	newest := s.newest(issuer)
-	if newest == nil {
+// check looks up a certificate in the newest list of its issuer, which is nil if
+// there is none. It returns nil if the certificate is not revoked; a fault of
+// RuleCRLMissing or RuleCRLExpired leaves that open. An expired list still revokes.
+func (c *crl) check(cert, issuer *x509.Certificate, p purpose, now time.Time) *VerifyError {
+	if c == nil {
 		return p.fault(RuleCRLMissing, cert, "", "there is no revocation list of its CA %s", Name(issuer))
 	}
-	if at, revoked := newest.revoked[serialKey(cert.SerialNumber)]; revoked {
+	if at, revoked := c.revoked[serialKey(cert.SerialNumber)]; revoked {
 		return p.fault(RuleRevoked, cert, "issue a new one: busbar pki issue", "it was revoked on %s", at.UTC().Format(time.DateOnly))
 	}
-	if next := newest.list.NextUpdate; !next.IsZero() && now.After(next) {
-		return p.fault(RuleCRLExpired, cert, "have the CA write it anew", "the revocation list of its CA %s was due for an update on %s",
+	if next := c.list.NextUpdate; !next.IsZero() && now.After(next) {
+		return p.fault(RuleCRLExpired, cert, "have the CA write it anew: busbar pki crl", "the revocation list of its CA %s was due for an update on %s",
 			Name(issuer), next.UTC().Format(time.DateOnly))
 	}
 	return nil
 }
 
-// newest returns the issuer's list of the highest number.
-func (s crlSet) newest(issuer *x509.Certificate) *crl {
+// newest returns the issuer's list of the highest number, of those in s and others.
+func (s crlSet) newest(issuer *x509.Certificate, others ...*crl) *crl {
 	var newest *crl
-	for _, c := range s[string(issuer.RawSubject)] {
-		if c.isOf(issuer) && (newest == nil || c.newerThan(newest)) {
-			newest = c
+	for _, list := range [][]*crl{s[string(issuer.RawSubject)], others} {
+		for _, c := range list {
+			if c.isOf(issuer) && (newest == nil || c.newerThan(newest)) {
+				newest = c
+			}
 		}
 	}
 	return newest
@@ -97,7 +106,7 @@ func (c *crl) isOf(issuer *x509.Certificate) bool {
 	if known := c.issuer.Load(); known != nil && bytes.Equal(known.Raw, issuer.Raw) {
 		return true
 	}
-	if !sameKeyID(c.list.AuthorityKeyId, issuer.SubjectKeyId) || c.list.CheckSignatureFrom(issuer) != nil {
+	if !bytes.Equal(c.list.RawIssuer, issuer.RawSubject) || !sameKeyID(c.list.AuthorityKeyId, issuer.SubjectKeyId) || c.list.CheckSignatureFrom(issuer) != nil {
 		return false
 	}
 	c.issuer.Store(issuer)

@@ -17,7 +17,7 @@ func DomainTLS(id *Identity, trust *Trust, domain string) *tls.Config {
 		if err := checkSuite(cs); err != nil {
 			return err
 		}
-		_, err := trust.VerifyDomain(cs.PeerCertificates, domain, time.Now())
+		_, err := trust.verify(cs.PeerCertificates, forDomain, domain, time.Now(), stapled(cs))
 		return err
 	}
 	return c
@@ -28,7 +28,7 @@ func DomainTLS(id *Identity, trust *Trust, domain string) *tls.Config {
 //
 // RFC 9525; RFC 6120, Section 13.7.1.2
 func (t *Trust) VerifyDomain(chain []*x509.Certificate, domain string, now time.Time) (*Verified, error) {
-	return t.verify(chain, forDomain, domain, now)
+	return t.verify(chain, forDomain, domain, now, inquiry{wait: true})
 }
 
 // VerifyDomainClient is VerifyDomain for a server that connects to one of another
@@ -37,5 +37,5 @@ func (t *Trust) VerifyDomain(chain []*x509.Certificate, domain string, now time.
 //
 // RFC 6120, Section 13.7.2.2; XEP-0178, Section 3
 func (t *Trust) VerifyDomainClient(chain []*x509.Certificate, domain string, now time.Time) (*Verified, error) {
-	return t.verify(chain, forDomainClient, domain, now)
+	return t.verify(chain, forDomainClient, domain, now, inquiry{wait: true})
 }

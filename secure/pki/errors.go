@@ -27,6 +27,8 @@ const (
 	RuleRevoked                       // on no revocation list
 	RuleCRLMissing                    // every CA has a revocation list
 	RuleCRLExpired                    // whose next update has not passed
+	RuleOCSP                          // the responder that is asked answers, and the answer holds
+	RuleStaple                        // a stapled answer can be used, and comes where the certificate demands it
 	RuleRoles                         // the roles extension is well-formed
 	RuleCipher                        // TLS with AES-GCM
 )
@@ -62,6 +64,8 @@ var ids = map[Rule]audit.ID{
 	RuleRevoked:       audit.CertificateRevoked,
 	RuleCRLMissing:    audit.CRLMissing,
 	RuleCRLExpired:    audit.CRLExpired,
+	RuleOCSP:          audit.RevocationUnknown,
+	RuleStaple:        audit.RevocationUnknown,
 	RuleRoles:         audit.RoleRefused,
 	RuleCipher:        audit.TLSCipherDisallowed,
 }

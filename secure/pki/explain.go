@@ -9,13 +9,13 @@ import (
 )
 
 // explain turns an error of crypto/x509 into the rule that was broken.
-func (t *Trust) explain(err error, p purpose, leaf *x509.Certificate, others []*x509.Certificate, now time.Time) *VerifyError {
+func (b *basis) explain(err error, p purpose, leaf *x509.Certificate, others []*x509.Certificate, now time.Time) *VerifyError {
 	var invalid x509.CertificateInvalidError
 	var unhandled x509.UnhandledCriticalExtension
 	var unknown x509.UnknownAuthorityError
 	switch {
 	case errors.As(err, &unknown):
-		return t.explainUnknown(p, leaf, others, now)
+		return b.explainUnknown(p, leaf, others, now)
 	case errors.As(err, &unhandled):
 		return p.fault(RuleExtension, leaf, "", "it has a critical extension that is not known here")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -30,10 +30,10 @@ func (t *Trust) explain(err error, p purpose, leaf *x509.Certificate, others []*
 
 // explainUnknown walks from the leaf up and says where the path breaks off:
 // crypto/x509 knows no more than that none was found.
-func (t *Trust) explainUnknown(p purpose, leaf *x509.Certificate, others []*x509.Certificate, now time.Time) *VerifyError {
+func (b *basis) explainUnknown(p purpose, leaf *x509.Certificate, others []*x509.Certificate, now time.Time) *VerifyError {
 	c := leaf
 	for range maxChain {
-		issuer := issuerOf(c, t.anchors)
+		issuer := issuerOf(c, b.anchors)
 		if issuer == nil {
 			issuer = issuerOf(c, others)
 		}
@@ -49,7 +49,7 @@ func (t *Trust) explainUnknown(p purpose, leaf *x509.Certificate, others []*x509
 		if fault := p.checkTime(issuer, now); fault != nil {
 			return fault
 		}
-		if slices.Contains(t.anchors, issuer) {
+		if slices.Contains(b.anchors, issuer) {
 			return p.fault(RulePath, leaf, "", "its path to %s is longer than a CA in it allows, or a CA in it is not one", Name(issuer))
 		}
 		c = issuer

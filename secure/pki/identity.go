@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"sync/atomic"
 )
 
 // An Identity is a private key and the certificates that vouch for it. It must
@@ -13,6 +14,8 @@ import (
 type Identity struct {
 	Chain []*x509.Certificate // the own certificate first, then its CA's and so on, without the root
 	Key   crypto.Signer       // *ecdsa.PrivateKey or *rsa.PrivateKey, or what keeps one elsewhere
+
+	staple atomic.Pointer[[]byte] // what it shows to TLS peers; see Trust.Staple
 }
 
 // LoadIdentity reads an identity from two PEM files. It refuses a key file that
@@ -65,11 +68,15 @@ func (id *Identity) Save(certFile, keyFile string) error {
 	return nil
 }
 
-// TLSCertificate returns the identity in the form that crypto/tls takes.
+// TLSCertificate returns the identity in the form that crypto/tls takes, with the
+// staple of this moment.
 func (id *Identity) TLSCertificate() tls.Certificate {
 	c := tls.Certificate{PrivateKey: id.Key, Leaf: id.Chain[0]}
 	for _, cert := range id.Chain {
 		c.Certificate = append(c.Certificate, cert.Raw)
+	}
+	if staple := id.staple.Load(); staple != nil {
+		c.OCSPStaple = *staple
 	}
 	return c
 }

@@ -22,7 +22,7 @@ func TestRememberedPathIsCheckedAnew(t *testing.T) {
 	known := func(t *testing.T) {
 		t.Helper()
 		must(verify(chain, time.Now()))(t)
-		if h.trust.paths.get(keyOf(chain, forE2E)) == nil {
+		if h.trust.basis.Load().paths.get(keyOf(chain, forE2E)) == nil {
 			t.Fatal("the path is not remembered")
 		}
 	}
@@ -78,7 +78,7 @@ func TestRememberedPathIsCheckedAnew(t *testing.T) {
 		if len(v.Warnings()) == 0 || len(must(open.VerifyE2E(chain, time.Now()))(t).Warnings()) == 0 {
 			t.Error("a missing revocation list is no warning")
 		}
-		open.FailClosed = true
+		open.SetFailClosed(true)
 		v, err := open.VerifyE2E(chain, time.Now())
 		wantRefusal(t, v, err, RuleCRLMissing, audit.CRLMissing)
 	})
@@ -101,7 +101,7 @@ func TestWhatIsRefusedIsNotRemembered(t *testing.T) {
 	if _, err := h.trust.VerifyE2E(chain, time.Now()); err == nil {
 		t.Fatal("a rogue's certificate is accepted")
 	}
-	if len(h.trust.paths.paths) != 0 {
+	if len(h.trust.basis.Load().paths.paths) != 0 {
 		t.Error("something is remembered")
 	}
 }

@@ -20,7 +20,7 @@ func PeerTLS(id *Identity, trust *Trust, name string) *tls.Config {
 		if err := checkSuite(cs); err != nil {
 			return err
 		}
-		_, err := trust.VerifyPeerServer(cs.PeerCertificates, name, time.Now())
+		_, err := trust.verify(cs.PeerCertificates, forPeerServer, name, time.Now(), stapled(cs))
 		return err
 	}
 	return c
@@ -34,12 +34,12 @@ func PeerTLS(id *Identity, trust *Trust, name string) *tls.Config {
 //
 // IEC 62351-3
 func (t *Trust) VerifyPeerServer(chain []*x509.Certificate, name string, now time.Time) (*Verified, error) {
-	return t.verify(chain, forPeerServer, name, now)
+	return t.verify(chain, forPeerServer, name, now, inquiry{wait: true})
 }
 
 // VerifyPeerClient is VerifyPeerServer for a client, which may have any name.
 func (t *Trust) VerifyPeerClient(chain []*x509.Certificate, now time.Time) (*Verified, error) {
-	return t.verify(chain, forPeerClient, "", now)
+	return t.verify(chain, forPeerClient, "", now, inquiry{wait: true})
 }
 
 // checkPeerName checks that a certificate names an IED.

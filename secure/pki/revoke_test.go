@@ -101,7 +101,7 @@ func TestM8RevocationListMissingOrStale(t *testing.T) {
 				t.Errorf("warnings (-want +got):\n%s", d)
 			}
 			strict := must(NewTrust(root, c.lists))(t)
-			strict.FailClosed = true
+			strict.SetFailClosed(true)
 			switch v, err := strict.VerifyClient(chain, c.now); {
 			case c.want == nil && err != nil:
 				t.Errorf("fail-closed: %v", err)

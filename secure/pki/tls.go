@@ -28,7 +28,10 @@ func tlsProfile() *tls.Config {
 // [Trust.VerifyClient] on the connection's PeerCertificates.
 func ServerTLS(id *Identity) *tls.Config {
 	c := tlsProfile()
-	c.Certificates = []tls.Certificate{id.TLSCertificate()}
+	c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		own := id.TLSCertificate()
+		return &own, nil
+	}
 	c.ClientAuth = tls.RequestClientCert
 	c.VerifyConnection = checkSuite
 	return c
@@ -42,8 +45,8 @@ func ClientTLS(id *Identity, trust *Trust, domain string) *tls.Config {
 	c.ServerName = domain
 	c.InsecureSkipVerify = true // crypto/tls would ask the system's roots; VerifyConnection asks ours
 	if id != nil {
-		own := id.TLSCertificate()
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			own := id.TLSCertificate()
 			return &own, nil // whatever CAs the server lists: its refusal is clearer than our silence
 		}
 	}
@@ -51,7 +54,7 @@ func ClientTLS(id *Identity, trust *Trust, domain string) *tls.Config {
 		if err := checkSuite(cs); err != nil {
 			return err
 		}
-		_, err := trust.VerifyServer(cs.PeerCertificates, domain, time.Now())
+		_, err := trust.verify(cs.PeerCertificates, forServer, domain, time.Now(), stapled(cs))
 		return err
 	}
 	return c

@@ -139,7 +139,7 @@ func TestM5RefusedInTheHandshake(t *testing.T) {
 		{"wrong name", func(h hop) {
 			h.client.VerifyConnection = ClientTLS(h.id, h.trust, "other.example").VerifyConnection
 		}, RuleName, audit.ServerCertificate},
-		{"client's certificate", func(h hop) { h.server.Certificates = []tls.Certificate{h.id.TLSCertificate()} }, RuleUsage, audit.ServerCertificate},
+		{"client's certificate", func(h hop) { h.server.GetCertificate = ServerTLS(h.id).GetCertificate }, RuleUsage, audit.ServerCertificate},
 		{"no trust", func(h hop) { h.client.VerifyConnection = ClientTLS(h.id, nil, "site.example").VerifyConnection }, RuleUnknownCA, audit.CertificateUnknownCA},
 	}
 	for _, c := range cases {

@@ -53,8 +53,9 @@ const (
 	minCurve       = 256  // bits
 )
 
-// verify is the one way to a Verified. Cheap checks come first.
-func (t *Trust) verify(chain []*x509.Certificate, p purpose, domain string, now time.Time) (*Verified, error) {
+// verify is the one way to a Verified. Cheap checks come first; the network is
+// asked last, about a path that is sound otherwise.
+func (t *Trust) verify(chain []*x509.Certificate, p purpose, domain string, now time.Time, how inquiry) (*Verified, error) {
 	leaf, ns, fault := p.checkPresented(chain)
 	if fault != nil {
 		return nil, fault
@@ -62,46 +63,50 @@ func (t *Trust) verify(chain []*x509.Certificate, p purpose, domain string, now 
 	if t == nil {
 		return nil, p.fault(RuleUnknownCA, leaf, "", "no trust anchor is configured")
 	}
-	path, warnings, fault := t.path(leaf, chain, p, now)
-	if fault != nil {
-		return nil, fault
-	}
-	v := &Verified{purpose: p, domain: domain, chain: path, names: ns, warnings: warnings}
+	v := &Verified{purpose: p, domain: domain, names: ns}
 	switch p {
 	case forServer, forDomain, forDomainClient:
 		fault = p.checkDomain(leaf, ns, domain)
 	case forPeerServer:
 		fault = p.checkPeerName(leaf, ns, domain)
 	case forE2E:
-		fault = v.readRoles()
+		fault = v.readRoles(leaf)
 	}
-	if fault != nil {
+	// Who the peer is not is said after why it is not believed.
+	path, warnings, unfit := t.path(leaf, chain, p, now, how, fault == nil)
+	switch {
+	case unfit != nil:
+		return nil, unfit
+	case fault != nil:
 		return nil, fault
 	}
+	v.chain, v.warnings = path, warnings
 	return v, nil
 }
 
 // path returns a path from leaf, whose chain was presented, to an anchor, and what there is to warn
-// of.
-func (t *Trust) path(leaf *x509.Certificate, chain []*x509.Certificate, p purpose, now time.Time) ([]*x509.Certificate, []*VerifyError, *VerifyError) {
+// of. The network is asked only if ask.
+func (t *Trust) path(leaf *x509.Certificate, chain []*x509.Certificate, p purpose, now time.Time, how inquiry, ask bool) ([]*x509.Certificate, []*VerifyError, *VerifyError) {
+	b := t.basis.Load()
+	j := judge{basis: b, online: t.online, purpose: p, now: now}
 	key := keyOf(chain, p)
-	if known := t.paths.get(key); known != nil {
-		if path, warnings, fault := t.choosePath(known, p, now); fault == nil {
+	if known := b.paths.get(key); known != nil {
+		if path, warnings, fault := j.judge(known, how, ask); fault == nil {
 			return path, warnings, nil
 		}
 	}
 	paths, err := leaf.Verify(x509.VerifyOptions{
-		Roots:         t.roots,
+		Roots:         b.roots,
 		Intermediates: poolOf(chain[1:]),
 		CurrentTime:   now,
 		KeyUsages:     p.extKeyUsages(),
 	})
 	if err != nil {
-		return nil, nil, t.explain(err, p, leaf, chain[1:], now)
+		return nil, nil, b.explain(err, p, leaf, chain[1:], now)
 	}
-	path, warnings, fault := t.choosePath(paths, p, now)
+	path, warnings, fault := j.judge(paths, how, ask)
 	if fault == nil {
-		t.paths.put(key, paths)
+		b.paths.put(key, paths)
 	}
 	return path, warnings, fault
 }
@@ -256,55 +261,13 @@ func (p purpose) checkDomain(c *x509.Certificate, ns names, domain string) *Veri
 }
 
 // readRoles fills in the grants.
-func (v *Verified) readRoles() *VerifyError {
-	grants, err := grantsOf(v.chain[0])
+func (v *Verified) readRoles(c *x509.Certificate) *VerifyError {
+	grants, err := grantsOf(c)
 	if err != nil {
-		return v.purpose.fault(RuleRoles, v.chain[0], "", "%v", err)
+		return v.purpose.fault(RuleRoles, c, "", "%v", err)
 	}
 	v.grants = grants
 	return nil
-}
-
-// choosePath returns the first path on which nothing is revoked or weak, and
-// what there is to warn of; or else the fault of the first path.
-func (t *Trust) choosePath(paths [][]*x509.Certificate, p purpose, now time.Time) ([]*x509.Certificate, []*VerifyError, *VerifyError) {
-	var first *VerifyError
-	for _, path := range paths {
-		warnings, fault := t.checkPath(path, p, now)
-		if fault == nil {
-			return path, warnings, nil
-		}
-		if first == nil {
-			first = fault
-		}
-	}
-	return nil, nil, first
-}
-
-func (t *Trust) checkPath(path []*x509.Certificate, p purpose, now time.Time) (warnings []*VerifyError, fault *VerifyError) {
-	set := t.crls.Load()
-	for i, c := range path {
-		if fault := p.checkStrength(c); fault != nil {
-			return nil, fault
-		}
-		if fault := p.checkTime(c, now); fault != nil { // crypto/x509 takes the zero time for its own clock's
-			return nil, fault
-		}
-		if p == forE2E && i > 0 && isTLSUsage(c) {
-			return nil, p.fault(RuleUsage, c, "E2M and E2E need separate roots", "a CA for TLS does not vouch for E2E")
-		}
-		if i == len(path)-1 {
-			break
-		}
-		switch w := set.check(c, path[i+1], p, now); {
-		case w == nil:
-		case w.Rule == RuleRevoked || t.FailClosed:
-			return nil, w
-		default:
-			warnings = append(warnings, w)
-		}
-	}
-	return warnings, nil
 }
 
 func poolOf(certs []*x509.Certificate) *x509.CertPool {
