@@ -21,8 +21,15 @@ import (
 
 // BrokerOptions says how to run the site's broker.
 type BrokerOptions struct {
-	Listen string           // HOST:PORT; port 0 takes a free one; default: as busbar.yaml says
-	Ready  func(net.Addr)   // called once it listens, with the first address
+	Listen string         // HOST:PORT; port 0 takes a free one; default: as busbar.yaml says
+	Ready  func(net.Addr) // called once it listens, with the first address
+	// ListenPeers and ReadyPeers are the same for the brokers of other domains; default: as busbar.yaml says, else it does
+	// not listen for them.
+	ListenPeers string
+	ReadyPeers  func(net.Addr)
+	// Listener and PeersListener, if set, are what it listens on instead. RunBroker closes them.
+	Listener, PeersListener net.Listener
+
 	Reload <-chan os.Signal // asks to read all files again; may be nil
 	Logger *slog.Logger
 	Audit  audit.Sink
@@ -43,17 +50,27 @@ func (s *Site) RunBroker(ctx context.Context, o BrokerOptions) error {
 		return err
 	}
 	defer b.server.Close()
-	listeners, err := s.listenAll(ctx, o.Listen)
+	clients, err := s.listenAll(ctx, o.Listener, "--listen", o.Listen, "listen", s.broker.listen)
 	if err != nil {
 		return err
 	}
-	address := listeners[0].Addr()
-	if err := s.noteBroker(address); err != nil {
-		closeAll(listeners)
+	peers, err := s.listenAll(ctx, o.PeersListener, "--listen-s2s", o.ListenPeers, "s2s: listen", s.broker.s2s.Listen)
+	if err != nil {
+		closeAll(clients)
 		return err
 	}
-	defer s.forgetBroker(address)
-	return b.run(ctx, listeners)
+	for file, listeners := range map[string][]net.Listener{s.brokerFile(): clients, s.brokerPeersFile(): peers} {
+		if len(listeners) == 0 {
+			continue
+		}
+		address := listeners[0].Addr()
+		if err := s.noteBroker(file, address); err != nil {
+			closeAll(append(clients, peers...))
+			return err
+		}
+		defer forgetBroker(file, address)
+	}
+	return b.run(ctx, clients, peers)
 }
 
 // CheckBroker reads everything that a broker of the site would, and says what it would listen on.
@@ -70,6 +87,7 @@ type runningBroker struct {
 	server    *xmppd.Server
 	trust     *pki.Trust
 	passwords *livePasswords
+	domains   peerDomains
 	files     fileWatch
 
 	mu      sync.Mutex
@@ -89,11 +107,14 @@ func (s *Site) newBroker(o BrokerOptions) (*runningBroker, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.domains.replace(s); err != nil {
+		return nil, err
+	}
 	if err := b.passwords.Refresh(); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	b.server, err = xmppd.New(xmppd.Config{Domain: s.Domain, Trust: b.trust, Passwords: &b.passwords.Passwords, Live: live,
-		Logger: o.Logger, Audit: o.Audit, Tap: o.Tap})
+		Federation: b.domains.federation(s), Logger: o.Logger, Audit: o.Audit, Tap: o.Tap})
 	if err != nil {
 		return nil, fmt.Errorf("%s: broker: %w", FileName, err)
 	}
@@ -109,6 +130,11 @@ func (s *Site) brokerLive(trust *pki.Trust) (xmppd.Live, error) {
 	}
 	if _, err := trust.VerifyServer(id.Chain, s.jid.ASCIIDomain(), time.Now()); err != nil {
 		return live, fmt.Errorf("broker: own TLS %w", err)
+	}
+	if s.federates() {
+		if err := standsAmongServers(trust, id, s.jid.ASCIIDomain()); err != nil {
+			return live, err
+		}
 	}
 	live.Identity = id
 	return live, nil
@@ -126,22 +152,35 @@ func (s *Site) brokerFiles() []string {
 }
 
 // run serves until ctx ends, and then takes leave.
-func (b *runningBroker) run(ctx context.Context, listeners []net.Listener) error {
-	served := make(chan error, len(listeners))
-	for _, l := range listeners {
+func (b *runningBroker) run(ctx context.Context, clients, peers []net.Listener) error {
+	listeners := len(clients) + len(peers)
+	served := make(chan error, listeners)
+	for _, l := range clients {
 		go func() { served <- b.server.Serve(context.WithoutCancel(ctx), l) }()
+	}
+	for _, l := range peers {
+		go func() { served <- b.server.ServePeers(context.WithoutCancel(ctx), l) }()
 	}
 	watch, stop := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer stop()
-	watching.Go(func() { watchRevocation(watch, b.o.Refresh, b.o.Logger, b.server.Recheck, b.trust, b.passwords) })
+	watching.Go(func() {
+		watchRevocation(watch, b.o.Refresh, b.o.Logger, b.server.Recheck, b.trust, b.passwords, &b.domains)
+	})
 	watching.Go(func() { b.watch(watch) })
-	b.record(audit.BrokerStarted, "listens on "+addresses(listeners))
-	if b.o.Ready != nil {
-		b.o.Ready(listeners[0].Addr())
+	started := "listens on " + addresses(clients)
+	if len(peers) > 0 {
+		started += ", for brokers of other domains on " + addresses(peers)
 	}
-	notify("READY=1\nSTATUS=serves %s on %s", b.current().Domain, addresses(listeners))
+	b.record(audit.BrokerStarted, started)
+	if b.o.ReadyPeers != nil && len(peers) > 0 {
+		b.o.ReadyPeers(peers[0].Addr())
+	}
+	if b.o.Ready != nil {
+		b.o.Ready(clients[0].Addr())
+	}
+	notify("READY=1\nSTATUS=serves %s, %s", b.current().Domain, started)
 	select {
 	case err := <-served:
 		return err
@@ -150,7 +189,7 @@ func (b *runningBroker) run(ctx context.Context, listeners []net.Listener) error
 	notify("STOPPING=1")
 	stop()
 	watching.Wait()
-	return b.drain(context.WithoutCancel(ctx), served, len(listeners))
+	return b.drain(context.WithoutCancel(ctx), served, listeners)
 }
 
 // drain takes leave of the clients, who have a while to take what is queued for them.
@@ -183,11 +222,14 @@ func (b *runningBroker) record(id audit.ID, text string) {
 	b.o.Audit.Record(audit.Event{ID: id, Time: time.Now(), Subject: b.current().Domain, Text: text})
 }
 
-// listenAll listens where given says, else where busbar.yaml does.
-func (s *Site) listenAll(ctx context.Context, given string) ([]net.Listener, error) {
-	where, all := FileName+": broker: listen", s.broker.listen
+// listenAll listens with what is there, else where given says, else where busbar.yaml does in a field of the broker.
+func (s *Site) listenAll(ctx context.Context, there net.Listener, flag, given, field string, all []string) ([]net.Listener, error) {
+	if there != nil {
+		return []net.Listener{there}, nil
+	}
+	where := FileName + ": broker: " + field
 	if given != "" {
-		where, all = "--listen", []string{given}
+		where, all = flag, []string{given}
 	}
 	var listeners []net.Listener
 	for _, address := range all {
@@ -198,7 +240,7 @@ func (s *Site) listenAll(ctx context.Context, given string) ([]net.Listener, err
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 		if err != nil {
 			closeAll(listeners)
-			return nil, Hint(fmt.Errorf("broker: %w", err), "another program may use that port: choose one with --listen HOST:PORT, where port 0 takes a free one")
+			return nil, Hint(fmt.Errorf("broker: %w", err), "another program may use that port: choose one with "+flag+" HOST:PORT, where port 0 takes a free one")
 		}
 		listeners = append(listeners, l)
 	}
@@ -219,18 +261,18 @@ func addresses(listeners []net.Listener) string {
 	return strings.Join(all, ", ")
 }
 
-// noteBroker writes where the broker listens, for the commands that run in the same folder. Who finds the file
+// noteBroker writes into a file where the broker listens, for the commands that run in the same folder. Who finds the file
 // finds the whole address in it.
-func (s *Site) noteBroker(a net.Addr) error {
+func (s *Site) noteBroker(file string, a net.Addr) error {
 	if err := os.MkdirAll(s.Path("run"), 0o700); err != nil {
 		return err
 	}
-	return replaceFile(s.brokerFile(), []byte(a.String()+"\n"))
+	return replaceFile(file, []byte(a.String()+"\n"))
 }
 
 // forgetBroker removes the note, unless another broker has overwritten it.
-func (s *Site) forgetBroker(a net.Addr) {
-	if noted, err := os.ReadFile(s.brokerFile()); err == nil && strings.TrimSpace(string(noted)) == a.String() {
-		os.Remove(s.brokerFile())
+func forgetBroker(file string, a net.Addr) {
+	if noted, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(noted)) == a.String() {
+		os.Remove(file)
 	}
 }

@@ -25,6 +25,7 @@ type Broker struct {
 	MaxAge      time.Duration `yaml:"max_age,omitempty"`      // of a stream; default 12h, at most 24h
 	Drain       time.Duration `yaml:"drain,omitempty"`        // how long clients have to take what is queued when the broker ends; default 5s
 	Metrics     Metrics       `yaml:"metrics,omitempty"`
+	S2S         S2S           `yaml:"s2s,omitempty"`
 }
 
 // Group is a set of accounts that see each other.
@@ -90,6 +91,7 @@ type broker struct {
 	live     xmppd.Live      // without what lies in files
 	drain    time.Duration
 	metrics  Metrics
+	s2s      S2S
 }
 
 const (
@@ -108,7 +110,7 @@ func (s *Site) parseBroker(b Broker) (broker, error) {
 			return broker{}, at(err, "listen", i)
 		}
 	}
-	for _, step := range []func(*broker, Broker) error{s.parseAccounts, s.parseGroups, s.parseRules, s.parseLimits, s.parseRest} {
+	for _, step := range []func(*broker, Broker) error{s.parseAccounts, s.parseGroups, s.parseRules, s.parseLimits, s.parseS2S, s.parseRest} {
 		if err := step(&p, b); err != nil {
 			return broker{}, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -100,11 +101,14 @@ func (b *runningBroker) read() (next *Site, later []string, err error) {
 	if _, _, err := next.verifiers(); err != nil {
 		return nil, nil, err
 	}
+	if err := new(peerDomains).replace(next); err != nil {
+		return nil, nil, err
+	}
 	if err := b.server.Reload(live); err != nil {
 		return nil, nil, fmt.Errorf("%s: broker: %w", FileName, err)
 	}
 	// These were read a moment ago without a fault.
-	if err := errors.Join(b.trust.Refresh(), b.passwords.Refresh()); err != nil {
+	if err := errors.Join(b.trust.Refresh(), b.passwords.Refresh(), b.domains.replace(next)); err != nil {
 		b.o.Logger.Warn("who may log in, and who no longer, is not read again", "err", err)
 	}
 	b.server.Recheck()
@@ -116,6 +120,9 @@ func (s *Site) changedForStart(next *Site) []string {
 	var later []string
 	if !slices.Equal(s.broker.listen, next.broker.listen) {
 		later = append(later, "listen")
+	}
+	if !reflect.DeepEqual(s.broker.s2s, next.broker.s2s) {
+		later = append(later, "s2s")
 	}
 	if s.broker.metrics != next.broker.metrics {
 		later = append(later, "metrics")

@@ -174,7 +174,7 @@ domain: %s
 #     e2m: {roots: [pki/utility.example/e2m.crt], crls: [pki/utility.example/e2m.crl]}
 #     e2e: {roots: [pki/utility.example/e2e.crt], crls: [pki/utility.example/e2e.crl], roles: [OPERATOR]}
 
-# How the broker serves the domain. It acts on changes while it runs, but for those of listen and metrics; see docs/operating.md.
+# How the broker serves the domain. It acts on changes while it runs, but for those of listen, s2s and metrics; see docs/operating.md.
 # broker:
 #   listen: 127.0.0.1:5222  # or a list
 #   accounts: [ems, "pv*"]  # who may log in, of those whose certificate or password is valid; default: all of them
@@ -199,6 +199,11 @@ domain: %s
 #   slow_readers: cut       # or drop: throw away what others send them unasked
 #   max_age: 12h            # of a stream, which then has to show its certificate again
 #   drain: 5s               # how long clients have to take what is queued when the broker ends
+#   s2s:                    # with the brokers of the domains above that have e2m roots; see docs/federation.md
+#     listen: 0.0.0.0:5269  # or a list; default: nowhere, and then they cannot answer
+#     queue: 4194304        # octets that may wait for one of them
+#     wait: 10s             # how long something waits for one that is away
+#     idle: 10m             # after which a stream that nobody uses is closed
 #   metrics: {listen: "127.0.0.1:9464"}  # /metrics for Prometheus, /healthz, /readyz, /status; default: nowhere
 `
 

@@ -268,15 +268,15 @@ func TestBrokerIsTheFirstThatIsKnown(t *testing.T) {
 	s.Config.Connect = Addresses{"10.0.0.1:5222", "tls://[2001:db8::1]:443"}
 	check("several in busbar.yaml", "", "10.0.0.1:5222", "tls://[2001:db8::1]:443")
 	address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4711}
-	if err := s.noteBroker(address); err != nil {
+	if err := s.noteBroker(s.brokerFile(), address); err != nil {
 		t.Fatal(err)
 	}
 	check("a broker that runs here before busbar.yaml", "", "127.0.0.1:4711")
 	check("--connect before all", "[::1]:1", "[::1]:1")
 	check("several with --connect", "[::1]:1, tls://host:2", "[::1]:1", "tls://host:2")
-	s.forgetBroker(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
+	forgetBroker(s.brokerFile(), &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
 	check("the note of another broker stays", "", "127.0.0.1:4711")
-	s.forgetBroker(address)
+	forgetBroker(s.brokerFile(), address)
 	check("one's own is removed", "", "10.0.0.1:5222", "tls://[2001:db8::1]:443")
 }
 

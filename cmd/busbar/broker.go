@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -15,8 +16,8 @@ import (
 
 func (g *global) brokerCommand() *cobra.Command {
 	var (
-		listen string
-		check  bool
+		listen, listenPeers string
+		check               bool
 	)
 	c := &cobra.Command{
 		Use:   "broker",
@@ -24,7 +25,8 @@ func (g *global) brokerCommand() *cobra.Command {
 		Long: `broker serves the site's domain until it is interrupted, and then takes leave of
 its clients. They show certificates of the E2M authority, or give passwords that
 busbar account has set. It uses no key of the E2E authority, and cannot read
-what it routes unless clients and IEDs agree on --e2e clear or off.
+what it routes unless clients and IEDs agree on --e2e clear or off. With the
+brokers of the domains that busbar.yaml names it exchanges what its rules allow.
 
 It reads busbar.yaml, its key and certificate, the revocation lists and the
 passwords again when they change, or when it gets SIGHUP: all of it counts, or,
@@ -35,7 +37,7 @@ something is.`,
   busbar broker --check && kill -HUP $(pidof busbar)`,
 		Args: exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkAddress("--listen", listen); err != nil {
+			if err := errors.Join(checkAddress("--listen", listen), checkAddress("--listen-s2s", listenPeers)); err != nil {
 				return err
 			}
 			s, err := g.site()
@@ -62,17 +64,21 @@ something is.`,
 			signal.Notify(reload, syscall.SIGHUP)
 			defer signal.Stop(reload)
 			return s.RunBroker(c.Context(), site.BrokerOptions{
-				Listen: listen,
+				Listen: listen, ListenPeers: listenPeers,
 				Reload: reload,
 				Logger: g.logger(),
 				Audit:  events,
 				Ready: func(a net.Addr) {
 					fmt.Fprintf(g.stderr, "broker of %s listens on %s\n", s.Domain, a)
 				},
+				ReadyPeers: func(a net.Addr) {
+					fmt.Fprintf(g.stderr, "broker of %s listens on %s for those of other domains\n", s.Domain, a)
+				},
 			})
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", "", "`HOST:PORT`, where port 0 takes a free one (default: as busbar.yaml says, else 127.0.0.1:5222)")
+	c.Flags().StringVar(&listenPeers, "listen-s2s", "", "`HOST:PORT` for the brokers of other domains (default: as busbar.yaml says, else nowhere)")
 	c.Flags().BoolVar(&check, "check", false, "read everything, say what is wrong with it, and end")
 	return c
 }

@@ -19,8 +19,9 @@ import (
 type Federation struct {
 	// Trust returns the anchors for the certificate of another domain's server, those alone that may vouch for that domain.
 	// Nil: nothing goes to that domain and nothing comes from it. It may be called by several goroutines.
-	Trust    func(domain string) *pki.Trust
-	Resolver *xmpp.Resolver // finds the servers; nil asks the DNS
+	Trust func(domain string) *pki.Trust
+	// Resolver returns what finds the server of a domain, for each attempt. Nil, or a nil result: the DNS is asked.
+	Resolver func(domain string) *xmpp.Resolver
 	// Dialer replaces the TCP connection to a place of a server.
 	Dialer func(ctx context.Context, t xmpp.Target) (net.Conn, error)
 

@@ -97,7 +97,7 @@ func (r *realm) start(configure func(domain string, cfg *xmppd.Config)) {
 				}
 				return nil
 			},
-			Resolver: &xmpp.Resolver{Static: static},
+			Resolver: func(string) *xmpp.Resolver { return &xmpp.Resolver{Static: static} },
 			Dialer:   r.world.dial,
 		},
 	}

@@ -266,11 +266,15 @@ func (p *peer) open() (*xmpp.Conn, error) {
 	if trust == nil {
 		return nil, errNotFederated
 	}
+	var resolver *xmpp.Resolver
+	if s.fed.Resolver != nil {
+		resolver = s.fed.Resolver(p.jid.Domain())
+	}
 	ctx, cancel := context.WithTimeout(s.fed.over, dialTimeout)
 	defer cancel()
 	return xmpp.DialServer(ctx, xmpp.PeerConfig{
 		Local: s.cfg.Domain, Remote: p.jid.Domain(), Identity: set.Identity, Trust: trust,
-		Resolver: s.fed.Resolver, Dialer: s.fed.dial,
+		Resolver: resolver, Dialer: s.fed.Dialer,
 		NegotiationTimeout: s.cfg.NegotiationTimeout, WriteTimeout: s.cfg.WriteTimeout, QueueSize: s.fed.QueueSize,
 		Logger: s.cfg.Logger, Audit: s.cfg.Audit,
 	})
@@ -278,18 +282,6 @@ func (p *peer) open() (*xmpp.Conn, error) {
 
 // dialTimeout bounds one attempt at all the places of a server.
 const dialTimeout = 30 * time.Second
-
-// dial opens a TCP connection that is cut when the server is closed.
-func (f *federation) dial(ctx context.Context, t xmpp.Target) (net.Conn, error) {
-	if f.Dialer != nil {
-		return f.Dialer(ctx, t)
-	}
-	d := net.Dialer{}
-	if f.Resolver != nil {
-		d.Resolver = f.Resolver.DNS
-	}
-	return d.DialContext(ctx, "tcp", t.Address)
-}
 
 // opened takes what an attempt has come to.
 func (p *peer) opened(a attempt, closures chan<- closure) {
