@@ -50,3 +50,4 @@ fuzz: ## each fuzz target for FUZZTIME; PKG chooses
 
 deps: ## the Debian packages that tests use, where they can be installed
 	@.ci/deps
+	@.ci/suites
