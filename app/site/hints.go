@@ -61,6 +61,9 @@ func HintFor(err error) string {
 		return "the peer's audit log says why: its trust roots, the certificate's validity and the clocks of both are what to look at"
 	case errors.As(err, &stream) && stream.Condition == xmpp.Conflict:
 		return "another process has logged in with this JID and resource: end one of the two"
+	case errors.As(err, &stream) && stream.Remote && stream.Condition == xmpp.PolicyViolation:
+		return "a limit of the broker is exceeded, most likely by a stanza larger than it takes: lift that limit there, or give smaller PDUs " +
+			"with max_pdu in " + FileName + "; what was asked last may have been carried out"
 	case errors.Is(err, assoc.ErrNoAnswer):
 		return "whether the peer carried it out is unknown: read the value before trying again"
 	case errors.Is(err, context.DeadlineExceeded):
