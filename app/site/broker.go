@@ -33,7 +33,9 @@ type BrokerOptions struct {
 	Reload <-chan os.Signal // asks to read all files again; may be nil
 	Logger *slog.Logger
 	Audit  audit.Sink
-	Tap    func(from jid.JID, start, payload []byte) // shown every stanza that is routed
+	// AuditLost says how many events could not be recorded; may be nil.
+	AuditLost func() uint64
+	Tap       func(from jid.JID, start, payload []byte) // shown every stanza that is routed
 
 	Refresh time.Duration // how often revocation lists are read again; default 1 minute
 }
@@ -70,6 +72,18 @@ func (s *Site) RunBroker(ctx context.Context, o BrokerOptions) error {
 		}
 		defer forgetBroker(file, address)
 	}
+	for purpose, listeners := range map[string][]net.Listener{"clients": clients, "servers": peers} {
+		for _, l := range listeners {
+			b.listening = append(b.listening, Listening{purpose, l.Addr().String()})
+		}
+	}
+	slices.SortStableFunc(b.listening, func(a, b Listening) int { return strings.Compare(a.Purpose, b.Purpose) })
+	closeWeb, err := b.openWeb(ctx)
+	if err != nil {
+		closeAll(append(clients, peers...))
+		return err
+	}
+	defer closeWeb()
 	return b.run(ctx, clients, peers)
 }
 
@@ -89,15 +103,20 @@ type runningBroker struct {
 	passwords *livePasswords
 	domains   peerDomains
 	files     fileWatch
+	events    countingSink
 
-	mu      sync.Mutex
-	site    *Site // as it was read last, without a fault
-	reloads reloads
+	mu        sync.Mutex
+	site      *Site // as it was read last, without a fault
+	reloads   reloads
+	state     string
+	identity  *pki.Identity // shown to clients
+	listening []Listening   // set before it serves
 }
 
 // newBroker reads what the broker needs and makes it. It does not listen yet.
 func (s *Site) newBroker(o BrokerOptions) (*runningBroker, error) {
-	b := &runningBroker{o: o, site: s, passwords: &livePasswords{site: s}}
+	b := &runningBroker{o: o, site: s, state: stateStarting, passwords: &livePasswords{site: s}}
+	b.events.Sink = o.Audit
 	b.files.follow(s.brokerFiles(), time.Now())
 	var err error
 	if b.trust, err = s.trust(pki.E2M); err != nil {
@@ -110,11 +129,12 @@ func (s *Site) newBroker(o BrokerOptions) (*runningBroker, error) {
 	if err := b.domains.replace(s); err != nil {
 		return nil, err
 	}
+	b.identity = live.Identity
 	if err := b.passwords.Refresh(); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	b.server, err = xmppd.New(xmppd.Config{Domain: s.Domain, Trust: b.trust, Passwords: &b.passwords.Passwords, Live: live,
-		Federation: b.domains.federation(s), Logger: o.Logger, Audit: o.Audit, Tap: o.Tap})
+		Federation: b.domains.federation(s), Logger: o.Logger, Audit: &b.events, Tap: o.Tap})
 	if err != nil {
 		return nil, fmt.Errorf("%s: broker: %w", FileName, err)
 	}
@@ -173,6 +193,7 @@ func (b *runningBroker) run(ctx context.Context, clients, peers []net.Listener) 
 	if len(peers) > 0 {
 		started += ", for brokers of other domains on " + addresses(peers)
 	}
+	b.become(stateServing)
 	b.record(audit.BrokerStarted, started)
 	if b.o.ReadyPeers != nil && len(peers) > 0 {
 		b.o.ReadyPeers(peers[0].Addr())
@@ -186,6 +207,7 @@ func (b *runningBroker) run(ctx context.Context, clients, peers []net.Listener) 
 		return err
 	case <-ctx.Done():
 	}
+	b.become(stateDraining)
 	notify("STOPPING=1")
 	stop()
 	watching.Wait()
@@ -211,6 +233,12 @@ func (b *runningBroker) drain(ctx context.Context, served <-chan error, listener
 	return err
 }
 
+func (b *runningBroker) become(state string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.state = state
+}
+
 // current is the site as it was read last.
 func (b *runningBroker) current() *Site {
 	b.mu.Lock()
@@ -219,7 +247,7 @@ func (b *runningBroker) current() *Site {
 }
 
 func (b *runningBroker) record(id audit.ID, text string) {
-	b.o.Audit.Record(audit.Event{ID: id, Time: time.Now(), Subject: b.current().Domain, Text: text})
+	b.events.Record(audit.Event{ID: id, Time: time.Now(), Subject: b.current().Domain, Text: text})
 }
 
 // listenAll listens with what is there, else where given says, else where busbar.yaml does in a field of the broker.

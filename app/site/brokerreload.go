@@ -54,7 +54,7 @@ func (b *runningBroker) reload(why string) {
 	notify("RELOADING=1\nMONOTONIC_USEC=%d", monotonic())
 	defer notify("READY=1")
 	b.files.mark(time.Now())
-	next, later, err := b.read()
+	next, id, later, err := b.read()
 	b.mu.Lock()
 	b.reloads.last, b.reloads.err = time.Now(), err
 	if err != nil {
@@ -62,7 +62,7 @@ func (b *runningBroker) reload(why string) {
 	} else {
 		b.reloads.applied++
 		b.reloads.atStart = later
-		b.site = next
+		b.site, b.identity = next, id
 	}
 	b.mu.Unlock()
 	if err != nil {
@@ -80,39 +80,39 @@ func (b *runningBroker) reload(why string) {
 }
 
 // read reads the site again and has the server live by it. later are the fields that it cannot change while it runs.
-func (b *runningBroker) read() (next *Site, later []string, err error) {
+func (b *runningBroker) read() (next *Site, id *pki.Identity, later []string, err error) {
 	last := b.current()
 	if next, err = Open(last.Dir); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	b.files.follow(next.brokerFiles(), time.Now())
 	if next.Domain != last.Domain {
-		return nil, nil, Hint(fmt.Errorf("%s: domain: it was %s, and is %s now", FileName, last.Domain, next.Domain),
+		return nil, nil, nil, Hint(fmt.Errorf("%s: domain: it was %s, and is %s now", FileName, last.Domain, next.Domain),
 			"a broker that runs keeps its domain: put it back, or end the broker and start it again")
 	}
 	trust, err := next.trust(pki.E2M)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	live, err := next.brokerLive(trust)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if _, _, err := next.verifiers(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := new(peerDomains).replace(next); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := b.server.Reload(live); err != nil {
-		return nil, nil, fmt.Errorf("%s: broker: %w", FileName, err)
+		return nil, nil, nil, fmt.Errorf("%s: broker: %w", FileName, err)
 	}
 	// These were read a moment ago without a fault.
 	if err := errors.Join(b.trust.Refresh(), b.passwords.Refresh(), b.domains.replace(next)); err != nil {
 		b.o.Logger.Warn("who may log in, and who no longer, is not read again", "err", err)
 	}
 	b.server.Recheck()
-	return next, last.changedForStart(next), nil
+	return next, live.Identity, last.changedForStart(next), nil
 }
 
 // changedForStart names the fields that differ and that a broker cannot change while it runs.

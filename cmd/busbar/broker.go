@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -55,7 +56,11 @@ something is.`,
 				fmt.Fprintf(g.stdout, "%s: nothing is wrong; the broker of %s would listen on %s\n", s.Path(site.FileName), s.Domain, strings.Join(addresses, ", "))
 				return nil
 			}
-			events, err := s.Audit("broker", g.auditFailed)
+			var lost atomic.Uint64
+			events, err := s.Audit("broker", func(err error) {
+				lost.Add(1)
+				g.auditFailed(err)
+			})
 			if err != nil {
 				return err
 			}
@@ -64,10 +69,12 @@ something is.`,
 			signal.Notify(reload, syscall.SIGHUP)
 			defer signal.Stop(reload)
 			return s.RunBroker(c.Context(), site.BrokerOptions{
-				Listen: listen, ListenPeers: listenPeers,
-				Reload: reload,
-				Logger: g.logger(),
-				Audit:  events,
+				Listen:      listen,
+				ListenPeers: listenPeers,
+				Reload:      reload,
+				Logger:      g.logger(),
+				Audit:       events,
+				AuditLost:   lost.Load,
 				Ready: func(a net.Addr) {
 					fmt.Fprintf(g.stderr, "broker of %s listens on %s\n", s.Domain, a)
 				},
@@ -77,6 +84,7 @@ something is.`,
 			})
 		},
 	}
+	c.AddCommand(g.brokerStatus())
 	c.Flags().StringVar(&listen, "listen", "", "`HOST:PORT`, where port 0 takes a free one (default: as busbar.yaml says, else 127.0.0.1:5222)")
 	c.Flags().StringVar(&listenPeers, "listen-s2s", "", "`HOST:PORT` for the brokers of other domains (default: as busbar.yaml says, else nowhere)")
 	c.Flags().BoolVar(&check, "check", false, "read everything, say what is wrong with it, and end")

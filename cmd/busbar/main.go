@@ -170,18 +170,23 @@ func (g *global) clientCommands() []*cobra.Command {
 
 // site opens the site folder that the command is for.
 func (g *global) site() (*site.Site, error) {
-	dir := g.dir
-	if dir == "" {
-		var err error
-		if dir, err = site.Find("."); err != nil {
-			return nil, err
-		}
-	}
-	dir, err := filepath.Abs(dir)
+	dir, err := g.folder()
 	if err != nil {
 		return nil, err
 	}
 	return site.Open(dir)
+}
+
+// folder is the site folder that the command is for.
+func (g *global) folder() (string, error) {
+	dir := g.dir
+	if dir == "" {
+		var err error
+		if dir, err = site.Find("."); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Abs(dir)
 }
 
 // logger tells warnings and errors, and with --verbose every step, on standard error.

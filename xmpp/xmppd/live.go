@@ -121,6 +121,9 @@ func (s *Server) Reload(l Live) error {
 	return nil
 }
 
+// Live returns what the server lives by at the moment, with the defaults in place.
+func (s *Server) Live() Live { return s.set.Load().Live }
+
 // heldRoster is what an account believes its roster to be.
 type heldRoster struct {
 	account *account
