@@ -31,6 +31,11 @@ type abroad struct {
 // newAbroad makes a site with an operator, ems.
 func newAbroad(t *testing.T) *abroad {
 	t.Helper()
+	return newAbroadOf(t, domain)
+}
+
+func newAbroadOf(t *testing.T, domain string) *abroad {
+	t.Helper()
 	s, err := site.Init(filepath.Join(t.TempDir(), "site"), domain)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +56,7 @@ func (a *abroad) options() foreign.Options {
 	if err != nil {
 		a.Fatal(err)
 	}
-	return foreign.Options{Domain: domain, Identity: id, Roots: []*x509.Certificate{root}}
+	return foreign.Options{Domain: a.site.Domain, Identity: id, Roots: []*x509.Certificate{root}}
 }
 
 // connect has the site's parties find these servers, in that order; more is what else its busbar.yaml says.
@@ -61,7 +66,7 @@ func (a *abroad) connect(more string, servers ...*foreign.Server) {
 	for _, s := range servers {
 		addresses = append(addresses, s.Clients)
 	}
-	text := fmt.Sprintf("domain: %s\nclient: ems\nconnect: [%s]\n%s", domain, strings.Join(addresses, ", "), more)
+	text := fmt.Sprintf("domain: %s\nclient: ems\nconnect: [%s]\n%s", a.site.Domain, strings.Join(addresses, ", "), more)
 	err := os.WriteFile(a.site.Path(site.FileName), []byte(text), 0o600)
 	if err == nil {
 		a.site, err = site.Open(a.site.Dir)
