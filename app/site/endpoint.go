@@ -51,37 +51,39 @@ type Outage = xmpp.Outage
 // silent is the logger where none is given.
 var silent = slog.New(slog.DiscardHandler)
 
+// Login says how a party logs in to the broker: with what, and where that is.
+func (s *Site) Login(p Party) (xmpp.Config, error) {
+	trust, err := s.trust(pki.E2M)
+	if err != nil {
+		return xmpp.Config{}, err
+	}
+	cfg := xmpp.Config{JID: p.JID, Trust: trust, AllowUnbound: s.Config.AllowUnbound,
+		KeepAlive: p.KeepAlive, Logger: p.Logger, Audit: p.Audit, Trace: cmp.Or(p.Stream, steps(p.Logger))}
+	if file := s.passwordOf(p); file != "" {
+		cfg.Password = func() (string, error) { return readPassword(file) }
+		if _, err := readPassword(file); err != nil {
+			return cfg, err
+		}
+	} else {
+		if cfg.Identity, err = s.identity(p.JID, "tls"); err != nil {
+			return cfg, err
+		}
+		if err := checkOwn(p, "TLS", cfg.Identity, trust.VerifyClient); err != nil {
+			return cfg, err
+		}
+	}
+	cfg.Resolver, err = s.resolver(p.Connect)
+	return cfg, err
+}
+
 // endpoint connects a party to the broker. trust verifies its peers, who may have serve associations at once.
 func (s *Site) endpoint(ctx context.Context, p Party, trust *endTrust, serve int) (*xmpp82.Endpoint, error) {
-	wireTrust, err := s.trust(pki.E2M)
+	login, err := s.Login(p)
 	if err != nil {
 		return nil, err
 	}
-	cfg := xmpp82.Config{
-		XMPP: xmpp.Config{JID: p.JID, Trust: wireTrust, AllowUnbound: s.Config.AllowUnbound,
-			KeepAlive: p.KeepAlive, Logger: p.Logger, Audit: p.Audit, Trace: cmp.Or(p.Stream, steps(p.Logger))},
-		Serve: serve > 0, MaxAssociations: serve,
-		Trace: p.Carried,
-	}
-	if file := s.passwordOf(p); file != "" {
-		cfg.XMPP.Password = func() (string, error) { return readPassword(file) }
-		if _, err := readPassword(file); err != nil {
-			return nil, err
-		}
-	} else {
-		wire, err := s.identity(p.JID, "tls")
-		if err != nil {
-			return nil, err
-		}
-		if err := checkOwn(p, "TLS", wire, wireTrust.VerifyClient); err != nil {
-			return nil, err
-		}
-		cfg.XMPP.Identity = wire
-	}
+	cfg := xmpp82.Config{XMPP: login, Serve: serve > 0, MaxAssociations: serve, Trace: p.Carried}
 	if err := s.protection(&cfg, p, trust); err != nil {
-		return nil, err
-	}
-	if cfg.XMPP.Resolver, err = s.resolver(p.Connect); err != nil {
 		return nil, err
 	}
 	e, err := xmpp82.Dial(ctx, cfg)

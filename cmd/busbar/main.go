@@ -156,7 +156,7 @@ secured hop by hop and end to end. See all of it at once with: busbar demo`,
 	addGrouped(root, groupSite, "Make and check", g.initCommand(), g.pkiCommand(), g.accountCommand(), g.sclCommand())
 	addGrouped(root, groupServe, "Serve", g.brokerCommand(), g.iedCommand(), g.demoCommand())
 	addGrouped(root, groupClient, "Use an IED", append(g.clientCommands(), g.traceCommand(), g.doctorCommand())...)
-	addGrouped(root, groupMore, "More", g.versionCommand())
+	addGrouped(root, groupMore, "More", g.benchCommand(), g.versionCommand())
 	root.SetUsageTemplate(usageTemplate)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
