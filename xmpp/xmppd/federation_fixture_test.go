@@ -201,3 +201,13 @@ func ask(s *xmpp.Session, to, payload string) (string, error) {
 	st, err := s.Request(ctx, stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, To: jid.MustParse(to), Payload: []byte(payload)})
 	return string(st.Payload), err
 }
+
+// trustIn returns the trust in one domain's server.
+func trustIn(w *world, domain string) func(string) *pki.Trust {
+	return func(of string) *pki.Trust {
+		if of != domain {
+			return nil
+		}
+		return w.realms[domain].trust
+	}
+}

@@ -192,6 +192,11 @@ func (in *incoming) route(st stanza.Stanza) {
 	switch {
 	case st.From == in.jid && st.To == s.domain && st.Kind == stanza.IQ && answers(&st):
 		in.peer.answered(st.ID)
+	case st.Kind == stanza.IQ && answers(&st) && !in.peer.awaits(&st):
+		in.account.tally.dropped.Add(1)
+		if in.reported.CompareAndSwap(false, true) {
+			in.audit(audit.ReplySpoofed, "sent an answer from "+st.From.String()+" to "+st.To.String()+", which has not asked: thrown away")
+		}
 	case !s.maySend(in, &st):
 		s.deny(in, st)
 	case st.Kind == stanza.IQ:
@@ -201,6 +206,13 @@ func (in *incoming) route(st stanza.Stanza) {
 	default:
 		in.presence(st)
 	}
+}
+
+// awaits reports whether an answer from the domain may be one to what was asked there.
+func (p *peer) awaits(st *stanza.Stanza) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked.answer(st, time.Now())
 }
 
 // ping asks the other server for a sign of life: over our stream to it, and it answers over its own to us.

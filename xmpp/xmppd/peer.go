@@ -38,6 +38,7 @@ type peer struct {
 	pings    uint64
 	cut      bool // what could not be refused was thrown away, on this stream
 	incoming []*incoming
+	asked    questions
 	told     map[jid.JID]struct{} // full JIDs here that it knows to be available
 	showing  int                  // length of shown
 	stale    bool                 // presence is to be told and asked for anew
@@ -94,7 +95,11 @@ func (p *peer) push(buf []byte, share *xmpp.Share, limit int, st *stanza.Stanza)
 		var err error
 		buf, err = pushOn(p.conn, &p.account.tally, buf, share, limit, st)
 		if !errors.Is(err, net.ErrClosed) {
-			p.link.use(time.Now())
+			now := time.Now()
+			p.link.use(now)
+			if err == nil {
+				p.asked.ask(st, now)
+			}
 			return buf, err
 		}
 		p.conn = nil // run hears of it in a moment
@@ -316,7 +321,9 @@ func (p *peer) opened(a attempt, closures chan<- closure) {
 		var err error
 		if tags, err = pushOn(a.conn, &p.account.tally, tags[:0], nil, 0, &w.Stanza); errors.Is(err, xmpp.ErrTooLarge) {
 			large = append(large, w)
-		} // else it has ended again, and what it was sent is lost
+		} else { // if it has ended again, what it was sent is lost
+			p.asked.ask(&w.Stanza, now)
+		}
 	}
 	p.conn, p.lost, p.cut = a.conn, nil, false
 	p.link.opened(now)

@@ -190,7 +190,8 @@ func (s *Server) answerRemoteProbe(st stanza.Stanza) {
 }
 
 // lose says that stanzas from another domain, or to it, may have been lost: whoever there was available is so no longer for
-// all whom it has shown itself to, until that domain says so again; and it will be told and asked anew.
+// all whom it has shown itself to, until that domain says so again; what was asked there is not answered any more; and it
+// will be told and asked for presence anew.
 func (s *Server) lose(p *peer, why error) {
 	s.mu.Lock()
 	for from, to := range p.shown {
@@ -205,8 +206,12 @@ func (s *Server) lose(p *peer, why error) {
 	p.mu.Lock()
 	p.stale = p.stale || p.showing > 0 || len(p.told) > 0
 	p.showing = 0
+	unanswered := p.asked.drop()
 	p.again()
 	p.mu.Unlock()
+	for i := range unanswered {
+		p.giveBack(unanswered[i], unreachable(p.jid, why))
+	}
 	e := p.event(audit.DomainLost, why.Error())
 	e.Time = time.Now()
 	s.cfg.Audit.Record(e)
