@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"time"
 
 	"busbar.example/acsi"
@@ -24,6 +25,8 @@ const defaultPollTime = 30 * time.Second
 type WatchConfig struct {
 	Interval time.Duration // from the beginning of one poll to that of the next, MinInterval or more; 0: DefaultInterval
 	Timeout  time.Duration // that one poll may take; 0: 30 s
+	// After is one that has ended, of another association with the same IED: what it has told is not told again.
+	After *Watch
 }
 
 // Change is a value that has become another, or another quality; or an object that has begun to fail, with Err.
@@ -91,6 +94,10 @@ func (c *Client) Watch(ctx context.Context, cfg WatchConfig, refs ...acsi.Ref) (
 		return nil, fmt.Errorf("an interval of %v: it must be %v or more", cfg.Interval, MinInterval)
 	}
 	w := &Watch{client: c, cfg: cfg, state: map[acsi.Ref]state{}}
+	if cfg.After != nil {
+		w.state = maps.Clone(cfg.After.state)
+		w.cfg.After = nil
+	}
 	plan := planner{client: c, watch: w, seen: map[acsi.Ref]bool{}}
 	for _, ref := range refs {
 		err := plan.add(ctx, ref)
@@ -99,6 +106,9 @@ func (c *Client) Watch(ctx context.Context, cfg WatchConfig, refs ...acsi.Ref) (
 		}
 		if !ownError(err) {
 			return nil, err
+		}
+		if cfg.After != nil {
+			continue // it has told that
 		}
 		w.refused = append(w.refused, Change{Reading: Reading{Object: Object{Ref: ref}, Err: err}, Initial: true, At: time.Now()})
 	}

@@ -14,6 +14,7 @@ import (
 	"busbar.example/acsi"
 	"busbar.example/acsi/client"
 	"busbar.example/app/site"
+	"busbar.example/xmpp/jid"
 )
 
 // access is what ls, get and set share: who asks whom, and how the answer is printed.
@@ -27,6 +28,8 @@ type access struct {
 	timeout     time.Duration
 	strict      bool
 	lasting     bool // the command lasts until it is ended: timeout bounds what it waits for, not it
+
+	self jid.JID // who asks: the same on each association
 }
 
 // session is an association with an IED.
@@ -86,22 +89,24 @@ func (a *access) with(ctx context.Context, do func(context.Context, *session) er
 	if err != nil {
 		return err
 	}
-	j, err := s.Client(a.account)
-	if err != nil {
-		return err
-	}
-	if j, err = site.ClientAddress(j); err != nil {
-		return err
+	if a.self.IsZero() {
+		j, err := s.Client(a.account)
+		if err != nil {
+			return err
+		}
+		if a.self, err = site.ClientAddress(j); err != nil {
+			return err
+		}
+		a.g.warnOfMode(how, "")
 	}
 	events, err := s.Audit("client", a.g.auditFailed)
 	if err != nil {
 		return err
 	}
 	defer events.Close()
-	a.g.warnOfMode(how, "")
 	limited, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	party := site.Party{JID: j, Connect: a.connect, PasswordFile: a.password, E2E: how, Logger: a.g.logger(), Audit: events}
+	party := site.Party{JID: a.self, Connect: a.connect, PasswordFile: a.password, E2E: how, Logger: a.g.logger(), Audit: events}
 	ied, err := s.Peer(a.to)
 	if err != nil {
 		return err

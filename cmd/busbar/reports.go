@@ -7,11 +7,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +29,50 @@ type reporting struct {
 	resume, fresh, gi bool
 	since             string
 	integrity         time.Duration
+
+	kept    *bookmarks // over all associations
+	mu      sync.Mutex
+	follows map[acsi.Ref]*followed // by what the user has named
+}
+
+// followed is what is known of one reference over all associations.
+type followed struct {
+	block acsi.Ref // that reports
+	known shown
+	stats client.SubscriptionStats // of the associations before
+}
+
+// of is what is known of ref.
+func (r *reporting) of(ref acsi.Ref) *followed {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.follows[ref]
+	if f == nil {
+		f = &followed{known: shown{}}
+		if r.follows == nil {
+			r.follows = map[acsi.Ref]*followed{}
+		}
+		r.follows[ref] = f
+	}
+	return f
+}
+
+// summarise says how many reports there were.
+func (r *reporting) summarise(to io.Writer) {
+	for _, ref := range slices.SortedFunc(maps.Keys(r.follows), func(a, b acsi.Ref) int { return strings.Compare(a.Path(), b.Path()) }) {
+		f := r.follows[ref]
+		if f.block.IsZero() {
+			continue
+		}
+		words := number(f.stats.Received, "report")
+		if f.stats.Missed > 0 {
+			words += fmt.Sprintf(", %d missing", f.stats.Missed)
+		}
+		if f.stats.Overflows > 0 {
+			words += ", " + number(f.stats.Overflows, "overflow")
+		}
+		fmt.Fprintf(to, "%s: %s\n", f.block.Path(), words)
+	}
 }
 
 func (r *reporting) flags(c *cobra.Command) {
@@ -72,17 +120,27 @@ func parseEntry(flag, text string) (id acsi.EntryID, err error) {
 
 // report follows each of refs by reports.
 func (w *watching) report(ctx context.Context, peer *session, refs []acsi.Ref, out chan<- batch) error {
-	kept, err := w.bookmarks()
-	if err != nil {
-		return err
+	if w.kept == nil {
+		kept, err := w.bookmarks()
+		if err != nil {
+			return err
+		}
+		w.kept = kept
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var following sync.WaitGroup
 	failed := make([]error, len(refs))
+	var missing atomic.Int64
+	missing.Store(int64(len(refs)))
+	stands := func() {
+		if missing.Add(-1) == 0 {
+			w.stands()
+		}
+	}
 	for i, ref := range refs {
 		following.Go(func() {
-			if failed[i] = w.reportOne(ctx, peer, ref, kept, out); failed[i] != nil {
+			if failed[i] = w.reportOne(ctx, peer, ref, stands, out); failed[i] != nil {
 				cancel()
 			}
 		})
@@ -97,32 +155,63 @@ func (w *watching) report(ctx context.Context, peer *session, refs []acsi.Ref, o
 }
 
 // subscribe takes a control block for ref, and begins where it is to begin.
-func (w *watching) subscribe(ctx context.Context, peer *session, ref acsi.Ref, kept *bookmarks) (*client.Subscription, string, error) {
+func (w *watching) subscribe(ctx context.Context, peer *session, ref acsi.Ref, f *followed) (*client.Subscription, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
+	if !f.block.IsZero() {
+		return w.subscribeAgain(ctx, peer, ref, f)
+	}
 	cfg := client.SubscribeConfig{Snapshot: w.gi, Purge: w.fresh, IntgPd: w.integrity}
 	if w.since != "" {
 		cfg.Resume, _ = parseEntry("--since", w.since) // it was checked
 	}
-	if w.resume {
-		mark, ok := kept.find(ref)
-		if !ok {
-			s, err := peer.Subscribe(ctx, ref, cfg)
-			return s, "nothing is known of an earlier watch here: it begins with what the IED has kept", err
-		}
-		ref, cfg.Resume = mark.block, mark.entry
+	if !w.resume {
+		s, err := peer.Subscribe(ctx, ref, cfg)
+		return s, "", err
 	}
-	s, err := peer.Subscribe(ctx, ref, cfg)
-	if w.resume && errors.Is(err, &acsi.Error{Code: acsi.ObjectValueInvalid}) {
+	mark, ok := w.kept.find(ref)
+	if !ok {
+		s, err := peer.Subscribe(ctx, ref, cfg)
+		return s, "nothing is known of an earlier watch here: it begins with what the IED has kept", err
+	}
+	return resume(ctx, peer, mark, cfg)
+}
+
+// subscribeAgain goes on with the control block of the association before: a buffered one after the last entry that was printed. One that
+// keeps nothing tells all values, for nobody knows what has changed meanwhile.
+func (w *watching) subscribeAgain(ctx context.Context, peer *session, ref acsi.Ref, f *followed) (*client.Subscription, string, error) {
+	cfg := client.SubscribeConfig{IntgPd: w.integrity}
+	if mark, ok := w.kept.find(ref); ok && mark.ours && mark.block == f.block {
+		return resume(ctx, peer, mark, cfg)
+	}
+	if f.block.FC() == acsi.RP {
+		cfg.Snapshot = true
+		s, err := peer.Subscribe(ctx, f.block, cfg)
+		if refused, is := errors.AsType[*acsi.Error](err); !is || refused.Code == acsi.TemporarilyUnavailable {
+			return s, "", err
+		}
+		cfg.Snapshot = false // it takes no general interrogation
+	}
+	s, err := peer.Subscribe(ctx, f.block, cfg)
+	return s, "", err
+}
+
+// resume goes on after the entry of a mark.
+func resume(ctx context.Context, peer *session, mark bookmark, cfg client.SubscribeConfig) (*client.Subscription, string, error) {
+	cfg.Resume = mark.entry
+	s, err := peer.Subscribe(ctx, mark.block, cfg)
+	if errors.Is(err, &acsi.Error{Code: acsi.ObjectValueInvalid}) {
 		cfg.Resume = acsi.EntryID{}
-		s, err = peer.Subscribe(ctx, ref, cfg)
-		return s, fmt.Sprintf("the IED no longer has the entry %x: entries may be lost, and it begins with those that it has kept", kept.entry(ref)), err
+		s, err = peer.Subscribe(ctx, mark.block, cfg)
+		return s, fmt.Sprintf("the IED no longer has the entry %x: entries may be lost, and it begins with those that it has kept", mark.entry), err
 	}
 	return s, "", err
 }
 
-func (w *watching) reportOne(ctx context.Context, peer *session, ref acsi.Ref, kept *bookmarks, out chan<- batch) error {
-	s, note, err := w.subscribe(ctx, peer, ref, kept)
+// reportOne follows ref; stands is called when its reports come.
+func (w *watching) reportOne(ctx context.Context, peer *session, ref acsi.Ref, stands func(), out chan<- batch) error {
+	f := w.of(ref)
+	s, note, err := w.subscribe(ctx, peer, ref, f)
 	if err != nil {
 		return explained(ref, err)
 	}
@@ -130,46 +219,50 @@ func (w *watching) reportOne(ctx context.Context, peer *session, ref acsi.Ref, k
 	if !buffered && w.asked() != "" {
 		note = fmt.Sprintf("%s is not buffered: %s does nothing", s.Block().Path(), w.asked())
 	}
-	said := fmt.Sprintf("following %s of %s by %s", number(len(s.Members()), "member"), s.DataSet(), s.Block().Path())
-	err = put(ctx, out, batch{note: strings.Join(strings.Fields(said), " ")})
+	if f.block.IsZero() {
+		said := fmt.Sprintf("following %s of %s by %s", number(len(s.Members()), "member"), s.DataSet(), s.Block().Path())
+		err = put(ctx, out, batch{note: strings.Join(strings.Fields(said), " ")})
+	}
+	f.block = s.Block()
 	if note != "" && err == nil {
 		err = put(ctx, out, batch{note: note})
 	}
-	known := shown{}
-	for u, problem := range s.Updates(ctx) {
-		if err = problem; err != nil {
-			break
-		}
-		b := batch{changes: u.Changes(), note: noteOf(s.Block(), u)}
-		if !w.json {
-			b.changes = known.news(b.changes)
-		}
-		if buffered {
-			entry := s.LastEntry()
-			b.printed = func() { kept.keep(ref, s.Block(), entry) }
-		}
-		if err = put(ctx, out, b); err != nil {
-			break
-		}
-	}
+	stands()
+	err = cmp.Or(err, w.updates(ctx, ref, s, f, out))
 	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
 	defer cancel()
 	if peer.link.Err() == nil {
 		err = cmp.Or(err, s.Close(leaving))
 	}
 	stats := s.Stats()
-	words := number(stats.Received, "report")
-	if stats.Missed > 0 {
-		words += fmt.Sprintf(", %d missing", stats.Missed)
-	}
-	if stats.Overflows > 0 {
-		words += ", " + number(stats.Overflows, "overflow")
-	}
-	fmt.Fprintf(w.g.stderr, "%s: %s\n", s.Block().Path(), words)
+	f.stats.Received += stats.Received
+	f.stats.Missed += stats.Missed
+	f.stats.Overflows += stats.Overflows
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
+}
+
+// updates puts out what s reports.
+func (w *watching) updates(ctx context.Context, ref acsi.Ref, s *client.Subscription, f *followed, out chan<- batch) error {
+	for u, err := range s.Updates(ctx) {
+		if err != nil {
+			return err
+		}
+		b := batch{changes: u.Changes(), note: noteOf(s.Block(), u)}
+		if !w.json {
+			b.changes = f.known.news(b.changes)
+		}
+		if s.Block().FC() == acsi.BR {
+			entry := s.LastEntry()
+			b.printed = func() { w.kept.keep(ref, s.Block(), entry) }
+		}
+		if err := put(ctx, out, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // shown is what a person has seen of each leaf.
@@ -225,6 +318,7 @@ type bookmark struct {
 
 	block acsi.Ref
 	entry acsi.EntryID
+	ours  bool // of this command
 }
 
 func (w *watching) bookmarks() (*bookmarks, error) {
@@ -282,23 +376,11 @@ func (k *bookmarks) find(ref acsi.Ref) (bookmark, bool) {
 	return m, ok
 }
 
-// entry is that of the mark whose control block is ref.
-func (k *bookmarks) entry(ref acsi.Ref) (id acsi.EntryID) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, m := range k.marks {
-		if m.block == ref {
-			id = m.entry
-		}
-	}
-	return id
-}
-
 // keep writes the file anew, whole or not at all. That it cannot be written is said once.
 func (k *bookmarks) keep(ref, block acsi.Ref, entry acsi.EntryID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.marks[ref.Path()] = bookmark{Block: block.String(), Entry: hex.EncodeToString(entry[:]), block: block, entry: entry}
+	k.marks[ref.Path()] = bookmark{Block: block.String(), Entry: hex.EncodeToString(entry[:]), block: block, entry: entry, ours: true}
 	if k.file == "" {
 		return
 	}

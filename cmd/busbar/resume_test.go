@@ -86,7 +86,7 @@ func (l *ledger) add(line string, again bool) {
 // life; then it calls end and adds what was still printed.
 func (l *ledger) follow(f folder, n, life int, again bool, end func(*watcher)) {
 	l.t.Helper()
-	w := f.watch("--resume", "--json", meterBlock)
+	w := f.watch("--resume", "--no-reconnect", "--json", meterBlock)
 	for i := 0; i < n || l.value < life*span; i++ {
 		l.add(w.line(), again && i == 0)
 	}

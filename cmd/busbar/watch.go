@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,11 +24,16 @@ type watching struct {
 	interval time.Duration
 	count    int
 	lasts    time.Duration
+	once     bool // end when the association is lost
 	reporting
 	changes  int // printed so far
 	failures int // likewise
 
-	summary func() // set by the producer, called once it has ended; nil: there is nothing to say
+	stoodOnce bool   // what is to be followed has been
+	standing  func() // called when all that is to be followed is; and again with each association after the first
+	polling   *client.Watch
+	polls     client.WatchStats // of the associations before
+	began     time.Time
 }
 
 // manyValues is from how many values on a watch says how to follow fewer.
@@ -51,8 +58,9 @@ REF is an attribute, a data object, a logical node or a logical device, with
 first all of it, marked as initial.
 
 A watch lasts until it is interrupted, or as --for and --count say; --timeout
-bounds the wait for each answer. What fails is shown once, and makes the exit
-status 1.`,
+bounds the wait for each answer. When the link to the IED is lost it comes back
+by itself, and goes on where it was, unless --no-reconnect is given. What fails
+is shown once, and makes the exit status 1.`,
 		Example: `  busbar watch --to fdr1 FDR1LD0/LLN0.brcbSwitching --resume
   busbar watch --to fdr1 FDR1LD0/LLN0.Measurements
   busbar watch --to fdr1 'FDR1LD0/XCBR1[ST]' --interval 500ms --for 10m --json`,
@@ -66,6 +74,7 @@ status 1.`,
 	f.DurationVar(&w.interval, "interval", client.DefaultInterval, fmt.Sprintf("`time` from one poll to the next, %v or more", client.MinInterval))
 	f.IntVar(&w.count, "count", 0, "end after this `number` of changes")
 	f.DurationVar(&w.lasts, "for", 0, "end after this `time`")
+	f.BoolVar(&w.once, "no-reconnect", false, "end with an error when the association is lost")
 	w.reporting.flags(c)
 	return c
 }
@@ -86,19 +95,69 @@ func (w *watching) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	if w.lasts > 0 {
+		defer time.AfterFunc(w.lasts, func() { end(errEnough) }).Stop()
+	}
+	defer w.summarise()
+	w.standing = func() {}
+	if w.once || w.g.tracing != nil { // a trace is of one association
+		return w.associated(ctx, refs, new(bool))
+	}
+	return w.again(ctx, refs)
+}
+
+// again follows refs on one association after the other.
+func (w *watching) again(ctx context.Context, refs []acsi.Ref) error {
+	link := &outages{g: w.g, who: w.to}
+	redial := site.Redial{Down: link.down, Up: link.up}
+	var result error // of a watch that has ended in order
+	err := redial.Run(ctx, func(ctx context.Context, up func()) error {
+		w.standing = sync.OnceFunc(up)
+		reached := false
+		err := w.associated(ctx, refs, &reached)
+		if w.passes(err, reached) {
+			return err
+		}
+		result = err
+		return nil
+	})
+	return cmp.Or(err, result)
+}
+
+// passes reports whether err is of the link to the IED, or of what a lost one leaves behind for a while. reached says that the IED had
+// been reached.
+func (w *watching) passes(err error, reached bool) bool {
+	if err == nil {
+		return false
+	}
+	if _, usage := errors.AsType[*usageError](err); usage {
+		return false
+	}
+	_, is := errors.AsType[*lostError](err)
+	return is || !reached || w.stoodOnce && (errors.Is(err, &acsi.Error{Code: acsi.TemporarilyUnavailable}) || errors.Is(err, context.DeadlineExceeded))
+}
+
+// associated follows refs on one association. reached is set when it stands.
+func (w *watching) associated(ctx context.Context, refs []acsi.Ref, reached *bool) error {
 	return w.with(ctx, func(ctx context.Context, peer *session) error {
+		*reached = true
 		planning, cancel := context.WithTimeout(ctx, w.timeout)
 		defer cancel()
 		reported, polled, err := w.divide(planning, peer, refs)
-		if err != nil {
-			return err
+		if err == nil {
+			err = w.follow(ctx, peer, func(ctx context.Context, out chan<- batch) error {
+				if len(reported) > 0 {
+					return w.report(ctx, peer, reported, out)
+				}
+				return w.poll(ctx, planning, peer, polled, out)
+			})
 		}
-		return w.follow(ctx, peer, func(ctx context.Context, out chan<- batch) error {
-			if len(reported) > 0 {
-				return w.report(ctx, peer, reported, out)
-			}
-			return w.poll(ctx, planning, peer, polled, out)
-		})
+		if err != nil && peer.link.Err() != nil && ctx.Err() == nil {
+			return lost(w.to, peer.link.Err())
+		}
+		return err
 	})
 }
 
@@ -135,13 +194,21 @@ type batch struct {
 
 // poll reads refs again and again.
 func (w *watching) poll(ctx, planning context.Context, peer *session, refs []acsi.Ref, out chan<- batch) error {
-	watch, err := peer.Watch(planning, client.WatchConfig{Interval: w.interval, Timeout: w.timeout}, refs...)
+	watch, err := peer.Watch(planning, client.WatchConfig{Interval: w.interval, Timeout: w.timeout, After: w.polling}, refs...)
 	if err != nil {
 		return err
 	}
-	w.announce(watch.Stats())
-	began := time.Now()
-	defer func() { w.summary = func() { w.summarise(watch.Stats(), time.Since(began)) } }()
+	if w.polling == nil {
+		w.announce(watch.Stats())
+		w.began = time.Now()
+	}
+	w.polling = watch
+	defer func() {
+		s := watch.Stats()
+		w.polls.Polls += s.Polls
+		w.polls.Late += s.Late
+	}()
+	w.stands()
 	for changes, err := range watch.Changes(ctx) {
 		if err != nil {
 			return err
@@ -151,6 +218,12 @@ func (w *watching) poll(ctx, planning context.Context, peer *session, refs []acs
 		}
 	}
 	return nil
+}
+
+// stands notes that all is followed that is to be.
+func (w *watching) stands() {
+	w.stoodOnce = true
+	w.standing()
 }
 
 // put hands b over, unless ctx ends before.
@@ -175,7 +248,9 @@ func (w *watching) announce(s client.WatchStats) {
 }
 
 // summarise says what there was.
-func (w *watching) summarise(s client.WatchStats, took time.Duration) {
+func (w *watching) summarise() {
+	w.reporting.summarise(w.g.stderr)
+	s := w.polls
 	if s.Polls == 0 {
 		return
 	}
@@ -187,7 +262,7 @@ func (w *watching) summarise(s client.WatchStats, took time.Duration) {
 	if s.Late > 0 {
 		words = append(words, fmt.Sprintf("%d left out because an answer took longer than the interval", s.Late))
 	}
-	fmt.Fprintf(w.g.stderr, "%s in %v\n", strings.Join(words, ", "), took.Round(100*time.Millisecond))
+	fmt.Fprintf(w.g.stderr, "%s in %v\n", strings.Join(words, ", "), time.Since(w.began).Round(100*time.Millisecond))
 }
 
 // errEnough ends a watch that has lasted as long as it was to.
@@ -197,9 +272,6 @@ var errEnough = errors.New("the time of the watch is over")
 func (w *watching) follow(ctx context.Context, peer *session, produce func(context.Context, chan<- batch) error) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	if w.lasts > 0 {
-		defer time.AfterFunc(w.lasts, func() { end(errEnough) }).Stop()
-	}
 	go func() {
 		select {
 		case <-ctx.Done():
@@ -217,9 +289,6 @@ func (w *watching) follow(ctx context.Context, peer *session, produce func(conte
 	for range out { // until the producer has ended
 	}
 	producing := <-failed
-	if w.summary != nil {
-		w.summary()
-	}
 	if _, is := errors.AsType[*lostError](context.Cause(ctx)); is || producing != nil && peer.link.Err() != nil {
 		return lost(w.to, peer.link.Err())
 	}

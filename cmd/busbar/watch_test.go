@@ -134,7 +134,7 @@ func TestAWatchSaysWhenTheAssociationIsLost(t *testing.T) {
 			f := newFolder(t)
 			broker, _ := f.broker()
 			ied := f.ied()
-			w := f.watch("--interval", "1h", watchedLimit)
+			w := f.watch("--interval", "1h", "--no-reconnect", watchedLimit)
 			w.line()
 			if who == "the IED" {
 				ied.stop()
