@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -53,6 +54,7 @@ func Accept(ctx context.Context, nc net.Conn, cfg ServerConfig) (*Conn, error) {
 		c.setJID(id)
 		return nil
 	}
+	m.manages, c.keeper = true, cfg.Resumption
 	c.pace = cfg.Pace
 	c.ping = func() {
 		ping := pingRequest(c.JID(), rand.Text())
@@ -63,14 +65,25 @@ func Accept(ctx context.Context, nc net.Conn, cfg ServerConfig) (*Conn, error) {
 	if err := s.negotiate(ctx); err != nil {
 		return nil, err
 	}
-	c.trace.Bound(c.JID())
-	how := c.info.Mechanism
-	if c.info.ChannelBinding != "" {
-		how += " by " + c.info.ChannelBinding
-	}
-	c.record(audit.StreamOpened, how+" over "+tls.VersionName(c.info.TLS.Version), nil)
+	s.isSetUp()
 	go c.run()
 	return c, nil
+}
+
+// isSetUp tells of a stream that is set up, or taken up.
+func (s *shell) isSetUp() {
+	how := s.info.Mechanism
+	if s.info.ChannelBinding != "" {
+		how += " by " + s.info.ChannelBinding
+	}
+	how += " over " + tls.VersionName(s.info.TLS.Version)
+	if s.m.previous != nil && s.managed != nil {
+		s.trace.Resumed(s.JID(), s.again)
+		s.record(audit.StreamResumed, fmt.Sprintf("%s; stanzas that are sent again: %d", how, s.again), nil)
+		return
+	}
+	s.trace.Bound(s.JID())
+	s.record(audit.StreamOpened, how, nil)
 }
 
 // mechanisms returns what a client may log in with over ch. EXTERNAL is always

@@ -41,7 +41,7 @@ type PeerServerConfig struct {
 func (c *PeerServerConfig) settings() settings {
 	silence := KeepAlive{Idle: c.Idle, Loss: -1}
 	setDefault(&silence.Idle, 10*time.Minute)
-	return settings{c.NegotiationTimeout, c.WriteTimeout, 0, c.Limits, silence, c.Logger, c.Audit, traceOf(c.Trace)}.withDefaults()
+	return settings{c.NegotiationTimeout, c.WriteTimeout, 0, c.Limits, silence, c.Logger, c.Audit, traceOf(c.Trace), 0}.withDefaults()
 }
 
 // AcceptServer takes a connection of another domain's server through mutual TLS and

@@ -47,9 +47,14 @@ type Config struct {
 	// they are answered with service-unavailable. It may run before Dial returns.
 	Handler func(stanza.Stanza)
 
+	// Resume bounds for how long a Session tries to take up its stream over another
+	// connection when its own has broken; the server may allow less. Default 30 s;
+	// negative: the server is not asked to acknowledge stanzas, nor to keep the stream.
+	Resume time.Duration
+
 	NegotiationTimeout time.Duration // to set up the stream; default 10 s
 	WriteTimeout       time.Duration // for one write to make its way; default 10 s
-	QueueSize          int           // octets that may wait to be sent; default 1 MiB
+	QueueSize          int           // octets that may wait to be sent, or to be acknowledged; default 1 MiB
 	Limits             Limits
 	KeepAlive          KeepAlive
 
@@ -94,6 +99,9 @@ type ServerConfig struct {
 	// other error ends the stream. What is pushed to c from now on goes out
 	// behind the answer. If Accept fails after Bind has succeeded, c has ended.
 	Bind func(ctx context.Context, c *Conn, resource string) (jid.JID, error)
+	// Resumption, if set, lets a client take up its stream over another connection,
+	// instead of binding a resource.
+	Resumption Resumption
 	// Pace, if set, is told how many octets have come, from the time when the
 	// stream is set up. It runs on the reading goroutine, and holds it up as long
 	// as it does not return. That is no silence of the client's.
@@ -108,6 +116,23 @@ type ServerConfig struct {
 	Logger *slog.Logger // nil is silent
 	Audit  audit.Sink   // nil discards
 	Trace  *Trace       // optional hooks
+}
+
+// Resumption is how a server's application keeps streams whose connections have
+// broken. A stream has one Conn after the other. To each may be pushed, whichever is the
+// newest: all of it goes to the same queue. Stanzas come from the newest.
+//
+// XEP-0198, Section 5.
+type Resumption interface {
+	// Keep is asked, on the reading goroutine, whether the stream of c may be taken
+	// up again under id after its connection has broken, and for how long; 0 for not.
+	Keep(c *Conn, id string) time.Duration
+	// Find returns the newest Conn of the stream with that id, or nil.
+	Find(id string) *Conn
+	// Claim gives the stream of old, which has ended, to the connection that calls.
+	// It returns after the last use of Next on old. If Accept fails after that, the
+	// stream waits to be taken up again as before. An error refuses the stream.
+	Claim(ctx context.Context, old *Conn) error
 }
 
 // Limits bounds what a peer may send. What exceeds one ends the stream with
@@ -154,20 +179,22 @@ type settings struct {
 	logger             *slog.Logger
 	audit              audit.Sink
 	trace              Trace
+	resume             time.Duration // of a client
 }
 
 func (c *Config) settings() settings {
-	return settings{c.NegotiationTimeout, c.WriteTimeout, c.QueueSize, c.Limits, c.KeepAlive, c.Logger, c.Audit, traceOf(c.Trace)}.withDefaults()
+	return settings{c.NegotiationTimeout, c.WriteTimeout, c.QueueSize, c.Limits, c.KeepAlive, c.Logger, c.Audit, traceOf(c.Trace), c.Resume}.withDefaults()
 }
 
 func (c *ServerConfig) settings() settings {
-	return settings{c.NegotiationTimeout, c.WriteTimeout, c.QueueSize, c.Limits, c.KeepAlive, c.Logger, c.Audit, traceOf(c.Trace)}.withDefaults()
+	return settings{c.NegotiationTimeout, c.WriteTimeout, c.QueueSize, c.Limits, c.KeepAlive, c.Logger, c.Audit, traceOf(c.Trace), 0}.withDefaults()
 }
 
 func (s settings) withDefaults() settings {
 	setDefault(&s.negotiation, 10*time.Second)
 	setDefault(&s.write, 10*time.Second)
 	setDefault(&s.queue, 1<<20)
+	setDefault(&s.resume, 30*time.Second)
 	setDefault(&s.limits.Unauthenticated, 16<<10)
 	setDefault(&s.limits.Authenticated, 256<<10)
 	setDefault(&s.limits.Depth, 64)

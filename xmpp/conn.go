@@ -34,28 +34,40 @@ var errEnded = errors.New("xmpp: ended")
 // goroutine, which belongs to the user; everything else is for any goroutine.
 type Conn struct {
 	settings
-	content string // namespace of the stanzas
-	nc      net.Conn
-	stream  net.Conn // nc, or the TLS connection over it
-	sc      *xmltok.Scanner
-	w       *writer
-	info    Info
-	login   sasl.Login        // of a client, who may be asked again whether it stands
-	live    bool              // set up: silence is watched
-	pass    func(error) error // gets over a stanza that the scanner refuses, or says why not; may be nil
-	alive   keepAlive         // of the reading goroutine
-	ping    func()            // sends one
-	pace    func(octets int)  // holds the reading goroutine up; may be nil
+	content   string // namespace of the stanzas
+	initiator bool
+	nc        net.Conn
+	stream    net.Conn // nc, or the TLS connection over it
+	sc        *xmltok.Scanner
+	w         *writer
+	info      Info
+	login     sasl.Login        // of a client, who may be asked again whether it stands
+	live      bool              // set up: silence is watched
+	pass      func(error) error // gets over a stanza that the scanner refuses, or says why not; may be nil
+	alive     keepAlive         // of the reading goroutine
+	ping      func()            // sends one
+	pace      func(octets int)  // holds the reading goroutine up; may be nil
 
-	mu    sync.Mutex
-	id    jid.JID
-	cause error         // why the connection ends, once it does
-	done  chan struct{} // closed when it has ended
+	// Of the reading goroutine, for stream management.
+	managed *management   // nil where what comes is not counted
+	offered *management   // that the server was asked for and has not answered
+	resume  time.Duration // that is asked for
+	again   int           // stanzas that this connection began with sending again
+	keeper  Resumption    // of a server; nil where no stream is taken up again
+	within  bool          // a stanza has begun, and not been read to its end
+	whole   bool          // one was read to its end, and is being handled
+
+	mu       sync.Mutex
+	id       jid.JID
+	cause    error         // why the connection ends, once it does
+	ending   chan struct{} // closed with it
+	survived bool          // the stream has not ended with it
+	done     chan struct{} // closed when it has ended
 }
 
 // newConn returns a connection that is not set up yet. It owns nc.
 func newConn(nc net.Conn, s settings) *Conn {
-	c := &Conn{settings: s, content: stanza.Namespace, nc: nc, stream: nc, done: make(chan struct{})}
+	c := &Conn{settings: s, content: stanza.Namespace, nc: nc, stream: nc, ending: make(chan struct{}), done: make(chan struct{})}
 	c.sc = xmltok.NewScanner(source{c}, s.limits.scanner(s.limits.Unauthenticated))
 	return c
 }
@@ -93,7 +105,12 @@ func (c *Conn) Scanner() *xmltok.Scanner { return c.sc }
 // stream's content namespace. The token is valid until the next call of Next or Inner. What
 // was left of the stanza before it is skipped. An error is Err, and what the
 // peer has to hear of it is on its way.
+//
+// The call says that the stanza before has been handled: it may be acknowledged.
 func (c *Conn) Next() (xmltok.Token, error) {
+	if c.whole {
+		c.handled()
+	}
 	for {
 		if err := c.Err(); err != nil {
 			return xmltok.Token{}, err
@@ -101,6 +118,7 @@ func (c *Conn) Next() (xmltok.Token, error) {
 		t, err := c.sc.Next()
 		if err != nil && c.pass != nil {
 			if err = c.pass(err); err == nil {
+				c.handled()
 				continue
 			}
 		}
@@ -112,18 +130,34 @@ func (c *Conn) Next() (xmltok.Token, error) {
 			return xmltok.Token{}, c.stop(ErrPeerClosed)
 		case t.Kind == xmltok.Start && c.sc.Depth() == 2:
 			if t.Name.Space == c.content && isStanza(t.Name.Local) {
+				c.within = true
 				return t, nil
 			}
-			return xmltok.Token{}, c.stop(c.foreign(&t))
+			if err := c.foreign(&t); err != nil {
+				return xmltok.Token{}, c.stop(err)
+			}
+		case t.Kind == xmltok.End && c.within && c.sc.Depth() == 1:
+			c.handled()
 		case t.Kind == xmltok.Text && c.sc.Depth() == 1 && !blank(t.Data):
 			return xmltok.Token{}, c.stop(&StreamError{Condition: BadFormat, Text: "text between stanzas"})
 		}
 	}
 }
 
-// foreign returns the error for an element that is no stanza: what it says, if
-// the peer ends the stream with it.
+// handled counts a stanza as one that the peer need not send again.
+func (c *Conn) handled() {
+	c.within, c.whole = false, false
+	if c.managed != nil {
+		c.managed.handled.Add(1)
+	}
+}
+
+// foreign takes an element that is no stanza. It returns the error that it is: what
+// it says, if the peer ends the stream with it.
 func (c *Conn) foreign(t *xmltok.Token) error {
+	if t.Name.Space == nsManagement && c.content == stanza.Namespace {
+		return c.manage(t)
+	}
 	if t.Name == (xmltok.Name{Space: nsStream, Local: "error"}) {
 		el, err := readElement(c.sc, t)
 		if err != nil {
@@ -140,7 +174,7 @@ func (c *Conn) foreign(t *xmltok.Token) error {
 
 // trespass returns the security event that an element is which asks for what is
 // not offered here but would be worth an attack, or "": speaking for a domain on
-// its own word, and taking over another's stream.
+// its own word, and taking over another's stream where that has no place.
 //
 // XEP-0220; XEP-0198, Section 5.
 func trespass(name xmltok.Name) audit.ID {
@@ -162,6 +196,7 @@ func (c *Conn) Inner() (xmltok.Raw, error) {
 	if err != nil {
 		return xmltok.Raw{}, c.stop(readError(err))
 	}
+	c.whole = true
 	return raw, nil
 }
 
@@ -240,13 +275,12 @@ func (c *Conn) End(cause error) {
 		cause = ErrClosed
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.cause != nil {
-		c.mu.Unlock()
 		return
 	}
 	c.cause = ended(cause)
-	c.mu.Unlock()
-
+	close(c.ending)
 	deadline := time.Now().Add(closeTimeout)
 	if errors.Is(c.cause, ErrLost) {
 		deadline = time.Now()
@@ -255,7 +289,16 @@ func (c *Conn) End(cause error) {
 	if se := streamErrorFor(cause); se != nil {
 		last = se.append(last)
 	}
-	c.w.finish(append(last, closeTag...), deadline)
+	last = append(last, closeTag...)
+	switch survives(cause) {
+	case brokenOff:
+		c.survived = c.w.detach(nil, time.Now())
+	case takenLeave:
+		c.survived = c.w.detach(last, deadline)
+	}
+	if !c.survived {
+		c.w.finish(last, deadline)
+	}
 }
 
 // ended makes sure that a cause unwraps to net.ErrClosed.
@@ -286,9 +329,8 @@ func (c *Conn) Err() error {
 	return c.cause
 }
 
-// Ending returns a channel that is closed once Err is not nil any more. It is for
-// a connection that has begun to bind.
-func (c *Conn) Ending() <-chan struct{} { return c.w.ended }
+// Ending returns a channel that is closed once Err is not nil any more.
+func (c *Conn) Ending() <-chan struct{} { return c.ending }
 
 // Close ends the connection in the regular way and waits until it has ended.
 func (c *Conn) Close() error {
@@ -307,8 +349,20 @@ func (c *Conn) run() {
 		c.linger()
 	}
 	c.nc.Close()
-	c.trace.Ended(c.Err())
+	if c.lives() {
+		c.trace.Lost(c.Err())
+		c.record(audit.StreamLost, "", c.Err())
+	} else {
+		c.trace.Ended(c.Err())
+	}
 	close(c.done)
+}
+
+// lives reports whether the connection has ended, and its stream not with it.
+func (c *Conn) lives() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.survived
 }
 
 // peerEnded reports whether the peer has ended the stream, or is gone.
@@ -371,6 +425,7 @@ func (c *Conn) watch() error {
 	}
 	if ping {
 		c.ping()
+		c.w.ask()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

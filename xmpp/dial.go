@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"busbar.example/internal/xmltok"
+	"busbar.example/secure/audit"
 	"busbar.example/secure/pki"
 	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/sasl"
@@ -34,29 +35,50 @@ import (
 //
 // RFC 6120, Sections 3 to 7 and 4.9.3.19; RFC 6121, Section 2.2; XEP-0178, Section 2.
 func Dial(ctx context.Context, cfg Config) (*Session, error) {
+	var session *Session
+	err := cfg.reach(ctx, nil, func(ctx context.Context, c *Conn) error {
+		session = newSession(c, cfg)
+		go c.run()
+		go session.read()
+		err := session.getRoster(ctx)
+		if err != nil {
+			session.Close()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return session, nil
+}
+
+// reach makes a Conn, of a stream of its own or of that which previous had, with one of
+// the servers, and lets use begin to use it.
+func (cfg *Config) reach(ctx context.Context, previous *Conn, use func(context.Context, *Conn) error) error {
 	settings := cfg.settings()
 	clients, unable := cfg.mechanisms()
 	if unable != nil {
-		return nil, settings.failed(unable)
+		return settings.failed(unable)
 	}
 	targets, err := cfg.targets(ctx)
 	if err != nil {
-		return nil, settings.failed(&NegotiationError{Step: StepConnect, Err: err, Hint: "look at the domain's SRV records, or say where its server is"})
+		return settings.failed(&NegotiationError{Step: StepConnect, Err: err, Hint: "look at the domain's SRV records, or say where its server is"})
 	}
 	failed := new(DialError)
 	for w := (walk{left: targets}); ; {
 		target, ok := w.next()
 		if !ok {
-			return nil, failed.whole()
+			return failed.whole()
 		}
-		session, err := cfg.dial(ctx, target, settings, clients, len(w.left) > 0)
+		d := dialer{cfg, target, len(w.left) > 0, settings, clients, previous}
+		err := d.dial(ctx, use)
 		if err == nil {
-			return session, nil
+			return nil
 		}
 		err.Target = target
 		failed.Tried = append(failed.Tried, err)
 		if ctx.Err() != nil || !w.failed(err) {
-			return nil, failed.whole()
+			return failed.whole()
 		}
 	}
 }
@@ -72,37 +94,66 @@ func (cfg *Config) targets(ctx context.Context) ([]Target, error) {
 	return cfg.Resolver.Targets(ctx, cfg.JID.Domain(), ClientService)
 }
 
-// dial is Dial for one server. others says that there are more to try: then who
-// does not answer is given less time.
-func (cfg *Config) dial(ctx context.Context, t Target, settings settings, clients []sasl.Client, others bool) (*Session, *NegotiationError) {
-	ctx, cancel := context.WithTimeout(ctx, settings.negotiation)
+// A dialer tries one server.
+type dialer struct {
+	*Config
+	target   Target
+	others   bool // there are more to try: then who does not answer is given less time
+	settings settings
+	clients  []sasl.Client
+	previous *Conn // of the stream to take up; nil for none
+}
+
+func (d *dialer) dial(ctx context.Context, use func(context.Context, *Conn) error) *NegotiationError {
+	ctx, cancel := context.WithTimeout(ctx, d.settings.negotiation)
 	defer cancel()
-	nc, err := cfg.connect(ctx, t, &settings, others)
+	nc, err := d.connect(ctx, d.target, &d.settings, d.others)
 	if err != nil {
-		return nil, settings.failed(&NegotiationError{Step: StepConnect, Err: err, Hint: "check the server's host and port, and that it is running"})
+		return d.settings.failed(&NegotiationError{Step: StepConnect, Err: err, Hint: "check the server's host and port, and that it is running"})
 	}
-	c := newConn(nc, settings)
-	m := newMachine(cfg.JID.Domain())
+	c := newConn(nc, d.settings)
+	c.initiator = true
+	m := newMachine(d.JID.Domain())
 	m.initiator = true
-	m.account, m.resource = cfg.JID.Bare(), cfg.JID.Resource()
-	m.clients = clients
+	m.account, m.resource = d.JID.Bare(), d.JID.Resource()
+	m.clients = d.clients
 	m.newID = rand.Text
+	if d.previous != nil {
+		m.previous = d.previous.resumption()
+	}
 	s := &shell{Conn: c, m: m}
-	s.secure = func() (sasl.Channel, error) { return s.secureClient(cfg) }
+	s.secure = func() (sasl.Channel, error) { return s.secureClient(d.Config) }
 	c.trace.Connected(nc.LocalAddr(), nc.RemoteAddr())
 	if err := s.negotiate(ctx); err != nil {
 		ne, _ := errors.AsType[*NegotiationError](err)
-		return nil, c.failed(ne)
+		return c.failed(ne)
 	}
-	c.trace.Bound(c.JID())
-	session := newSession(c, cfg.Handler)
-	go c.run()
-	go session.read()
-	if err := session.getRoster(ctx); err != nil {
-		session.Close()
-		return nil, c.failed(&NegotiationError{Step: StepRoster, Err: err, proven: true})
+	if err := d.begin(ctx, s); err != nil {
+		return c.failed(&NegotiationError{Step: StepResume, Err: err, proven: true})
 	}
-	return session, nil
+	if err := use(ctx, c); err != nil {
+		return c.failed(&NegotiationError{Step: StepRoster, Err: err, proven: true})
+	}
+	return nil
+}
+
+// begin turns to the stream that was taken up, or asks for stream management of a new one.
+func (d *dialer) begin(ctx context.Context, s *shell) error {
+	if d.previous == nil {
+		s.trace.Bound(s.JID())
+		if s.m.managed && d.Resume >= 0 {
+			s.offer(d.settings.resume)
+		}
+		return nil
+	}
+	err := s.takeUp(ctx, d.previous, s.m.peerHandled, func(uint32) []byte { return nil })
+	if err != nil {
+		s.abandon(nil, err, false)
+		return err
+	}
+	s.trace.Resumed(s.JID(), s.again)
+	s.record(audit.StreamResumed, fmt.Sprintf("stanzas that are sent again: %d", s.again), nil)
+	return nil
 }
 
 // failed tells the trace of err, which it returns.

@@ -41,7 +41,7 @@ type PeerConfig struct {
 }
 
 func (c *PeerConfig) settings() settings {
-	return settings{c.NegotiationTimeout, c.WriteTimeout, c.QueueSize, c.Limits, never, c.Logger, c.Audit, traceOf(c.Trace)}.withDefaults()
+	return settings{c.NegotiationTimeout, c.WriteTimeout, c.QueueSize, c.Limits, never, c.Logger, c.Audit, traceOf(c.Trace), 0}.withDefaults()
 }
 
 // never is the keep-alive of a stream whose other end sends nothing over it.

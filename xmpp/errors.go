@@ -54,6 +54,8 @@ type StreamError struct {
 	Text      string // for people; sent, so it says nothing that the peer may not know
 	Remote    bool   // the peer ended the stream
 	Host      string // of see-other-host: where the peer says to go, host or host:port
+
+	specific string // element of the application's own condition, as it is sent
 }
 
 // Error says who ended the stream, and why.
@@ -88,6 +90,7 @@ func (e *StreamError) append(dst []byte) []byte {
 		dst = xmltok.AppendEscaped(dst, e.Text)
 		dst = append(dst, "</text>"...)
 	}
+	dst = append(dst, e.specific...)
 	return append(dst, "</stream:error>"...)
 }
 
@@ -125,6 +128,9 @@ func streamErrorFor(err error) *StreamError {
 		}
 		return se
 	}
+	if errors.Is(err, ErrAged) {
+		return &StreamError{Condition: Reset}
+	}
 	var syn *xmltok.SyntaxError
 	if !errors.As(err, &syn) || syn.Err != nil { // cut off: nobody is there to hear
 		return nil
@@ -151,6 +157,7 @@ const (
 	StepStartTLS NegotiationStep = "starttls"
 	StepTLS      NegotiationStep = "tls"
 	StepSASL     NegotiationStep = "sasl"
+	StepResume   NegotiationStep = "resume"
 	StepBind     NegotiationStep = "bind"
 	StepRoster   NegotiationStep = "roster"
 )

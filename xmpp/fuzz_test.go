@@ -95,7 +95,7 @@ func useStream(t *testing.T, c *Conn, initiator bool) {
 		c.run()
 	}()
 	if initiator {
-		session := newSession(c, func(st stanza.Stanza) { checkPayload(t, st.Payload) })
+		session := newSession(c, Config{Handler: func(st stanza.Stanza) { checkPayload(t, st.Payload) }})
 		session.read()
 		return
 	}

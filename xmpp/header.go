@@ -21,7 +21,7 @@ const (
 	nsRegister     = "jabber:iq:register"
 	nsRoster       = "jabber:iq:roster"
 	nsDialback     = "jabber:server:dialback" // refused, and recorded
-	nsManagement   = "urn:xmpp:sm:3"          // likewise
+	nsManagement   = "urn:xmpp:sm:3"
 )
 
 // nsRegisterFeature is that of the feature by which [nsRegister] is announced.

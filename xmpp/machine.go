@@ -19,9 +19,12 @@ import (
 //	             authenticated               opening
 //	             refused                     choosing
 //	             a resource is asked for     binding (receiver)
-//	             a resource is bound         ready (initiator)
+//	             a stream is asked for       resuming (receiver)
+//	             it is bound, or resumed     ready (initiator)
 //	securing     TLS is up                   opening
 //	binding      the application has chosen  ready
+//	             it has refused              choosing
+//	resuming     the application has agreed  ready
 //	             it has refused              choosing
 //
 // Every error leads to failed.
@@ -37,6 +40,8 @@ type machine struct {
 	newID     func() string // of streams and requests: unpredictable
 	between   *domains      // of a stream between servers; nil on a client's
 	direct    bool          // TLS comes first
+	manages   bool          // receiver: acknowledges stanzas
+	previous  *resumption   // the stream to take up; of a receiver, that was asked for; nil for none
 
 	register func(account jid.JID, password string) error // receiver: takes new accounts; nil: there are none
 	tells    []byte                                       // receiver: of features that need no negotiation
@@ -60,9 +65,11 @@ type machine struct {
 //
 // RFC 6120, Sections 5.4.3.3 and 6.4.6.
 type learned struct {
-	streamID  string   // made by the receiving entity
-	maxStanza int      // initiator: octets that the server accepts, 0 if it does not say
-	bindings  []string // initiator: types of channel binding that the server announces
+	streamID    string   // made by the receiving entity
+	maxStanza   int      // initiator: octets that the server accepts, 0 if it does not say
+	bindings    []string // initiator: types of channel binding that the server announces
+	managed     bool     // initiator: the server acknowledges stanzas
+	peerHandled uint32   // initiator: how many of the stream that is taken up it has handled
 	proven
 }
 
@@ -90,12 +97,13 @@ const (
 	negotiating              // the next element of the current feature
 	securing                 // the TLS handshake
 	binding                  // receiver: the application's choice of a resource
+	resuming                 // receiver: its consent to take up a stream
 	ready                    // nothing: the stream can be used
 	failed                   // nothing
 )
 
 func (s state) String() string {
-	return [...]string{"opening", "choosing", "negotiating", "securing", "binding", "ready", "failed"}[s]
+	return [...]string{"opening", "choosing", "negotiating", "securing", "binding", "resuming", "ready", "failed"}[s]
 }
 
 // step is what the shell sends, and records, before it does what the state asks for.
@@ -111,7 +119,7 @@ type event struct {
 }
 
 func newMachine(domain string) *machine {
-	return &machine{domain: domain, features: []*feature{&streamLimits, &startTLS, &channelBinding, &authentication, &resourceBinding}}
+	return &machine{domain: domain, features: []*feature{&streamLimits, &startTLS, &channelBinding, &authentication, &streamResumption, &resourceBinding}}
 }
 
 // start begins the negotiation. The initiator speaks first.
@@ -223,6 +231,9 @@ func (m *machine) element(el *element) (step, error) {
 			m.becomeNegotiating()
 			return f.serve(m, el)
 		}
+	}
+	if el.name.Space == nsManagement && m.between == nil {
+		return m.managedTooEarly(el)
 	}
 	return m.unexpected(el)
 }
@@ -337,6 +348,8 @@ func (m *machine) becomeNegotiating() { m.state = negotiating }
 func (m *machine) becomeSecuring() { m.state, m.current = securing, nil }
 
 func (m *machine) becomeBinding() { m.state = binding }
+
+func (m *machine) becomeResuming() { m.state = resuming }
 
 func (m *machine) becomeReady() { m.state, m.current = ready, nil }
 

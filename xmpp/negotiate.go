@@ -91,6 +91,8 @@ func (s *shell) loop(ctx context.Context) ([]byte, error) {
 			}
 		case binding:
 			st, err = s.askToBind(ctx)
+		case resuming:
+			st, err = s.askToResume(ctx)
 		case ready:
 			s.setJID(s.m.id)
 			s.setUp()
@@ -215,6 +217,7 @@ func (s *shell) abandon(last []byte, err error, gaveUp bool) {
 	s.mu.Lock()
 	if s.cause == nil {
 		s.cause = ended(err)
+		close(s.ending)
 	}
 	s.mu.Unlock()
 	// Before and within the TLS handshake, who has broken the protocol is not the peer.
@@ -225,7 +228,7 @@ func (s *shell) abandon(last []byte, err error, gaveUp bool) {
 		}
 	}
 	s.nc.Close()
-	if s.w != nil { // the application may have it
+	if s.w != nil && !s.w.detach(nil, time.Now()) { // the application may have it
 		s.w.finish(nil, time.Now())
 	}
 	close(s.done)

@@ -54,7 +54,7 @@ func (s *Session) getRoster(ctx context.Context) error {
 func (s *Session) setRoster(reply stanza.Stanza) error {
 	if reply.Type == stanza.TypeError {
 		_, err := s.result(reply)
-		s.conn.logger.Debug("xmpp: no roster", "err", err)
+		s.current().logger.Debug("xmpp: no roster", "err", err)
 		return nil
 	}
 	items, err := parseRoster(reply.Payload)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"busbar.example/secure/audit"
@@ -17,13 +18,25 @@ import (
 
 // Session is a client's end of a stream. It dies once; who wants another dials
 // again. All methods are for any goroutine.
+//
+// When the connection breaks, the session takes up its stream over another one, if the
+// server has agreed to keep it: requests, replies and the order of stanzas go on as if
+// nothing had happened, but later. What is sent meanwhile is queued. If that does not
+// succeed within Config.Resume, the session ends; what was sent last may have arrived
+// or not.
+//
+// XEP-0198.
 type Session struct {
-	conn    *Conn
+	cfg     Config
+	conn    atomic.Pointer[Conn] // the newest
 	handler func(stanza.Stanza)
 	prefix  string // of ids: unpredictable
 	done    chan struct{}
+	open    context.Context // until Close
+	shut    context.CancelFunc
 
 	mu      sync.Mutex
+	cause   error // why the stream was not taken up again, once that is so
 	nextID  uint64
 	replies *replies
 	pingID  string // of the last ping
@@ -32,28 +45,46 @@ type Session struct {
 	passed  throttle
 }
 
-func newSession(c *Conn, handler func(stanza.Stanza)) *Session {
-	s := &Session{conn: c, handler: handler, prefix: rand.Text()[:13] + "-", done: make(chan struct{}), replies: newReplies(c.JID())}
-	c.ping, c.pass = s.ping, s.passOver
+func newSession(c *Conn, cfg Config) *Session {
+	s := &Session{cfg: cfg, handler: cfg.Handler, prefix: rand.Text()[:13] + "-", done: make(chan struct{}), replies: newReplies(c.JID())}
+	s.open, s.shut = context.WithCancel(context.Background())
+	s.adopt(c)
 	return s
 }
 
+// adopt makes c the connection of the session.
+func (s *Session) adopt(c *Conn) {
+	c.ping, c.pass = s.ping, s.passOver
+	s.conn.Store(c)
+}
+
+func (s *Session) current() *Conn { return s.conn.Load() }
+
 // JID returns the address that the server has bound.
-func (s *Session) JID() jid.JID { return s.conn.JID() }
+func (s *Session) JID() jid.JID { return s.current().JID() }
 
 // Info describes the stream.
-func (s *Session) Info() Info { return s.conn.Info() }
+func (s *Session) Info() Info { return s.current().Info() }
 
 // Done is closed when the session has ended, after the last call of a handler.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
 // Err returns nil while the session lives, and then why it ends, as Conn.Err.
-func (s *Session) Err() error { return s.conn.Err() }
+func (s *Session) Err() error {
+	c := s.current()
+	if !c.lives() {
+		return c.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cause
+}
 
 // Close ends the stream in the regular way, and returns after the last goroutine
 // has ended. It must not be called from a handler.
 func (s *Session) Close() error {
-	s.conn.End(nil)
+	s.shut()
+	s.current().End(nil)
 	<-s.done
 	return nil
 }
@@ -63,14 +94,27 @@ func (s *Session) Close() error {
 // sent. Err is returned after the end, ErrTooLarge for what the server does not take.
 func (s *Session) Send(ctx context.Context, st stanza.Stanza) error {
 	st.From = jid.JID{}
-	if s.conn.trace.Sent != nil {
-		s.conn.trace.Sent(st)
+	if s.current().trace.Sent != nil {
+		s.current().trace.Sent(st)
 	}
 	if len(st.Payload) == 0 {
-		return s.conn.Send(ctx, st.Append(nil))
+		return s.push(ctx, st.Append(nil))
 	}
 	head := st.AppendStart(make([]byte, 0, 256))
-	return s.conn.Send(ctx, head, st.Payload, st.AppendEnd(head[len(head):]))
+	return s.push(ctx, head, st.Payload, st.AppendEnd(head[len(head):]))
+}
+
+// push queues one stanza, the concatenation of parts.
+func (s *Session) push(ctx context.Context, parts ...[]byte) error {
+	c := s.current()
+	if err := c.fits(parts); err != nil {
+		return err
+	}
+	err := c.w.send(ctx, parts)
+	if err == errEnded {
+		return s.Err()
+	}
+	return err
 }
 
 // SendIQ sends an iq of type get or set, with an id of its own if iq has none.
@@ -168,7 +212,7 @@ func (s *Session) result(reply stanza.Stanza) (stanza.Stanza, error) {
 	}
 	e, err := stanza.ParseError(reply.Payload)
 	if err != nil {
-		s.conn.logger.Warn("xmpp: odd stanza error", "from", reply.From, "err", err)
+		s.current().logger.Warn("xmpp: odd stanza error", "from", reply.From, "err", err)
 	}
 	return reply, e
 }
@@ -176,19 +220,28 @@ func (s *Session) result(reply stanza.Stanza) (stanza.Stanza, error) {
 // read takes stanzas until the end.
 func (s *Session) read() {
 	defer close(s.done)
+	defer s.shut()
+	for c := s.current(); c != nil; c = s.resume(c) {
+		s.take(c)
+		<-c.done
+	}
+}
+
+// take takes stanzas from c until its end.
+func (s *Session) take(c *Conn) {
 	for {
-		t, err := s.conn.Next()
+		t, err := c.Next()
 		if err != nil {
-			break
+			return
 		}
 		st, bad := stanza.ParseHead(&t)
-		tags := tagOctets(s.conn.sc.RawStart(), st.Kind)
+		tags := tagOctets(c.sc.RawStart(), st.Kind)
 		taken, octets, err := s.payload(&st)
 		if err != nil {
-			break
+			return
 		}
-		if s.conn.trace.Received != nil {
-			s.conn.trace.Received(st, tags+octets)
+		if c.trace.Received != nil {
+			c.trace.Received(st, tags+octets)
 		}
 		switch {
 		case bad != nil:
@@ -199,7 +252,6 @@ func (s *Session) read() {
 			s.dispatch(st)
 		}
 	}
-	<-s.conn.done
 }
 
 // tagOctets counts the octets of a stanza's tags, of which start is the first.
@@ -213,13 +265,15 @@ func tagOctets(start []byte, k stanza.Kind) int {
 // payload reads the payload of st, or finds that it exceeds our limits, and counts
 // its octets on the stream. An error has ended the stream.
 func (s *Session) payload(st *stanza.Stanza) (taken bool, octets int, err error) {
-	raw, err := s.conn.sc.Inner()
+	raw, err := s.current().sc.Inner()
 	if err != nil {
 		if err = s.passOver(err); err != nil {
-			return false, 0, s.conn.stop(readError(err))
+			return false, 0, s.current().stop(readError(err))
 		}
+		s.current().whole = true
 		return false, 0, nil
 	}
+	s.current().whole = true
 	octets = len(raw.Octets)
 	if raw.SelfContained && raw.Default == stanza.Namespace {
 		st.Payload = bytes.Clone(raw.Octets)
@@ -237,7 +291,7 @@ func (s *Session) payload(st *stanza.Stanza) (taken bool, octets int, err error)
 // write to us can have the server send one: if it ended the stream, as at the
 // server it ends the one of its sender, one stanza would take us off line.
 func (s *Session) passOver(err error) error {
-	if err := s.conn.sc.Skip(); err != nil {
+	if err := s.current().sc.Skip(); err != nil {
 		return err
 	}
 	s.passedOver(err)
@@ -246,7 +300,7 @@ func (s *Session) passOver(err error) error {
 
 func (s *Session) passedOver(err error) {
 	if ok, missed := s.passed.allow(time.Now()); ok {
-		s.conn.record(eventFor(err), "a stanza was passed over: "+err.Error()+unreported(missed), nil)
+		s.current().record(eventFor(err), "a stanza was passed over: "+err.Error()+unreported(missed), nil)
 	}
 }
 
@@ -267,7 +321,7 @@ func (s *Session) tooMuch(st stanza.Stanza) {
 //
 // RFC 6120, Sections 8.1.2.1 and 8.2.3.
 func (s *Session) refuse(st stanza.Stanza, bad error) {
-	s.conn.logger.Warn("xmpp: stanza dropped", "kind", st.Kind, "from", st.From, "err", bad)
+	s.current().logger.Warn("xmpp: stanza dropped", "kind", st.Kind, "from", st.From, "err", bad)
 	var e *stanza.Error
 	if errors.As(bad, &e) && st.Kind == stanza.IQ && st.ID != "" && (st.Type == stanza.Get || st.Type == stanza.Set) {
 		s.answer(st.ErrorReply(e))
@@ -334,7 +388,7 @@ func (s *Session) spoofed(what string, from jid.JID) {
 		return
 	}
 	text := what + " from " + printable([]string{from.String()}) + unreported(missed)
-	s.conn.record(audit.ReplySpoofed, text, nil)
+	s.current().record(audit.ReplySpoofed, text, nil)
 }
 
 func unreported(missed int) string {
@@ -370,11 +424,11 @@ func (t *throttle) allow(now time.Time) (ok bool, missed int) {
 // not end the session by that. A server that takes nothing meets the time limit.
 func (s *Session) answer(st stanza.Stanza) {
 	st.From = jid.JID{}
-	if s.conn.trace.Sent != nil {
-		s.conn.trace.Sent(st)
+	if s.current().trace.Sent != nil {
+		s.current().trace.Sent(st)
 	}
-	if err := s.conn.w.pushUrgent(st.Append(nil)); err == ErrQueueFull {
-		s.conn.logger.Debug("xmpp: answer dropped: the send queue is full", "to", st.To)
+	if err := s.current().w.pushUrgent(st.Append(nil)); err == ErrQueueFull {
+		s.current().logger.Debug("xmpp: answer dropped: the send queue is full", "to", st.To)
 	}
 }
 

@@ -349,7 +349,7 @@ func TestInfoAndTrace(t *testing.T) {
 		"client features [limits mechanisms]",
 		"client authenticated EXTERNAL ied1@site.example",
 		`client opened from "site.example", id true`,
-		"client features [limits bind]",
+		"client features [limits sm bind]",
 		"client bound ied1@site.example/given",
 		"client ended xmpp: the stream is closed",
 	}

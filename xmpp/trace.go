@@ -22,8 +22,10 @@ type Trace struct {
 	Insecure      func(state tls.ConnectionState, err error) // the TLS handshake of a client has failed; state is as far as it came
 	Authenticated func(account jid.JID, info Info)
 	Bound         func(full jid.JID)
-	Failed        func(err *NegotiationError) // a client's stream could not be set up
-	Ended         func(err error)             // the stream that was set up has ended
+	Failed        func(err *NegotiationError)   // a client's stream could not be set up
+	Lost          func(err error)               // its connection has ended; the stream waits to be taken up over another
+	Resumed       func(full jid.JID, again int) // it was, and so many stanzas are sent again
+	Ended         func(err error)               // the stream that was set up has ended
 
 	// Sent and Received are shown the stanzas of a Session: one that is about to be
 	// queued, as it will stand there, and one that has come, with its octets on the
@@ -68,6 +70,12 @@ func traceOf(t *Trace) Trace {
 	}
 	if all.Failed == nil {
 		all.Failed = func(*NegotiationError) {}
+	}
+	if all.Lost == nil {
+		all.Lost = func(error) {}
+	}
+	if all.Resumed == nil {
+		all.Resumed = func(jid.JID, int) {}
 	}
 	if all.Ended == nil {
 		all.Ended = func(error) {}

@@ -44,21 +44,28 @@ var ErrShareFull = errors.New("xmpp: the sender's share of the queue is full")
 // octets. When it is full, push refuses and send waits; a write that does not
 // make its way within the timeout ends the connection, since a peer that does
 // not read is of no use and may be an attacker.
+//
+// Where stanzas are acknowledged, what was written counts as waiting until it is:
+// a peer that reads and does not acknowledge is a slow one, too. Such a writer
+// outlives its connection. Without one it keeps what is queued, within the same
+// bound, for the next.
 type writer struct {
-	conn    net.Conn
 	timeout time.Duration
 	limit   int
 
 	turn chan struct{} // held by the one sender that may wait for room; the others queue up behind it
 
 	mu       sync.Mutex
+	conn     net.Conn
+	managed  *management   // nil where stanzas are not acknowledged
 	queue    *buffer       // what run will write next, nil for nothing
 	batch    uint64        // how many queues run has taken
 	waiting  int           // senders that hold turn or want it
-	room     chan struct{} // signalled when the queue was emptied
-	wake     chan struct{} // signalled when the queue has become non-empty, or closing was set
+	room     chan struct{} // signalled when the queue was emptied, or something acknowledged
+	wake     chan struct{} // signalled when there is something for run to do
+	detached bool          // run ends when the queue is empty; what comes is kept for another connection
 	closing  bool          // nothing more is accepted; run ends when the queue is empty
-	deadline time.Time     // for everything, with closing
+	deadline time.Time     // for everything, with detached or closing
 	ended    chan struct{} // closed when closing is set
 }
 
@@ -116,11 +123,24 @@ func (w *writer) add(parts [][]byte, limit int) error {
 	if w.closing {
 		return errEnded
 	}
-	if w.queue != nil && size(parts) > limit-len(w.queue.octets) {
+	if w.full(size(parts), limit) {
 		return ErrQueueFull
 	}
-	w.append(parts...)
+	if w.managed != nil {
+		w.managed.kept.push(parts)
+	}
+	if !w.detached {
+		w.append(parts...)
+	}
 	return nil
+}
+
+// full reports whether a stanza of n octets has no room within limit. w.mu is held.
+func (w *writer) full(n, limit int) bool {
+	if w.managed != nil {
+		return w.managed.full(n, limit)
+	}
+	return w.queue != nil && n > limit-len(w.queue.octets)
 }
 
 // size returns the number of octets of parts.
@@ -147,6 +167,9 @@ func (w *writer) append(parts ...[]byte) {
 func (w *writer) queued() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.managed != nil {
+		return w.managed.kept.octets
+	}
 	if w.queue == nil {
 		return 0
 	}
@@ -208,23 +231,34 @@ func (w *writer) finish(last []byte, deadline time.Time) {
 		return
 	}
 	w.closing, w.deadline = true, deadline
-	w.conn.SetWriteDeadline(deadline) // also of the write under way
 	close(w.ended)
-	w.append(last)
+	if w.detached {
+		return
+	}
+	w.last(last, deadline)
 }
 
-// run writes until finish was called and the queue is empty, or a write fails;
-// then it returns the error of that write.
+// last queues what goes out behind everything else, acknowledgements among it. It must
+// have made its way by deadline. w.mu is held.
+func (w *writer) last(b []byte, deadline time.Time) {
+	w.conn.SetWriteDeadline(deadline) // also of the write under way
+	if w.managed != nil {
+		w.managed.answer = w.managed.answer || w.managed.unreported()
+		w.remark()
+	}
+	w.append(b)
+}
+
+// run writes until finish or detach was called and the queue is empty, or a write
+// fails; then it returns the error of that write.
 func (w *writer) run() error {
 	for {
 		w.mu.Lock()
-		batch, closing := w.queue, w.closing
-		w.queue = nil
-		w.batch++
+		batch, over := w.take(), w.closing || w.detached
 		w.mu.Unlock()
 		signal(w.room)
 		if batch == nil {
-			if closing {
+			if over {
 				return nil
 			}
 			<-w.wake
@@ -236,6 +270,17 @@ func (w *writer) run() error {
 			return err
 		}
 	}
+}
+
+// take returns what is to be written next, nil for nothing. w.mu is held.
+func (w *writer) take() *buffer {
+	if w.managed != nil && !w.closing && !w.detached {
+		w.remark()
+	}
+	batch := w.queue
+	w.queue = nil
+	w.batch++
+	return batch
 }
 
 // write sends b. Each chunk has the whole timeout to make its way, so a slow
@@ -258,7 +303,7 @@ func (w *writer) setDeadline() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	deadline := time.Now().Add(w.timeout)
-	if w.closing && w.deadline.Before(deadline) {
+	if (w.closing || w.detached) && w.deadline.Before(deadline) {
 		deadline = w.deadline
 	}
 	return w.conn.SetWriteDeadline(deadline)

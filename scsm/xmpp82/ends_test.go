@@ -45,8 +45,10 @@ func pair(t testing.TB, bed *testbed.Bed, ask, serve assoc.Config) *couple {
 	c := &couple{}
 	cfg := bed.Config("pv1")
 	cfg.Serve = true
+	cfg.XMPP.Resume = -1 // a lost connection is a lost session
 	c.serverEndpoint = bed.Dial(cfg)
 	cfg = bed.Config("ems")
+	cfg.XMPP.Resume = -1
 	dial := cfg.XMPP.Dialer
 	if dial == nil {
 		dial = func(ctx context.Context) (net.Conn, error) {

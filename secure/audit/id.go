@@ -139,6 +139,8 @@ const (
 	PeerTaken           ID = "x-busbar:mms-peer-taken"
 	PeerRefused         ID = "x-busbar:mms-peer-refused"
 	StreamOpened        ID = "x-busbar:stream-opened"
+	StreamLost          ID = "x-busbar:stream-lost"
+	StreamResumed       ID = "x-busbar:stream-resumed"
 	StreamReplaced      ID = "x-busbar:stream-replaced"
 	StreamSlow          ID = "x-busbar:stream-slow"
 	StreamRetired       ID = "x-busbar:stream-retired"
@@ -244,6 +246,8 @@ var table = map[ID]entry{
 	PeerTaken:           {"MMS peer associated", Notice},
 	PeerRefused:         {"MMS peer refused", Error},
 	StreamOpened:        {"stream opened", Notice},
+	StreamLost:          {"connection of a stream lost, the stream is kept", Notice},
+	StreamResumed:       {"stream resumed over another connection", Notice},
 	StreamReplaced:      {"stream replaced by a newer one", Warning},
 	StreamRetired:       {"stream ended for its age", Notice},
 	DomainLost:          {"stream between domains lost", Warning},

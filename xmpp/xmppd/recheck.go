@@ -26,7 +26,8 @@ func (s *Server) recheck(ses *session) {
 	if s.retire(ses, time.Now()) {
 		return
 	}
-	if peer := ses.conn.Info().Peer; peer != nil {
+	c := ses.stream()
+	if peer := c.Info().Peer; peer != nil {
 		if err := s.cfg.Trust.Recheck(peer, time.Now()); err != nil {
 			withdrawn := audit.CredentialWithdrawn
 			if refused, ok := errors.AsType[*pki.VerifyError](err); ok {
@@ -36,33 +37,35 @@ func (s *Server) recheck(ses *session) {
 				}
 			}
 			ses.audit(withdrawn, "the client's certificate is no longer valid")
-			ses.conn.End(&xmpp.StreamError{Condition: xmpp.Reset})
+			s.end(ses, &xmpp.StreamError{Condition: xmpp.Reset})
 			return
 		}
 	}
 	allowed := s.set.Load().Allowed
 	switch {
-	case s.cfg.Passwords != nil && !s.cfg.Passwords.Stands(ses.conn.Login()):
+	case s.cfg.Passwords != nil && !s.cfg.Passwords.Stands(c.Login()):
 		ses.audit(audit.CredentialWithdrawn, "the password that the client has logged in with is no longer valid")
 	case allowed != nil && !allowed(ses.account.jid):
 		ses.audit(audit.CredentialWithdrawn, "the account is no longer allowed")
 	default:
 		return
 	}
-	ses.conn.End(&xmpp.StreamError{Condition: xmpp.NotAuthorized})
+	s.end(ses, &xmpp.StreamError{Condition: xmpp.NotAuthorized})
 }
 
-// retire ends a stream that has become too old, and reports whether it has ended.
+// retire ends the connection of a session that has become too old, and reports whether there is nothing left to judge. The
+// client may resume the session over another one, for which it has to show its certificate again.
 func (s *Server) retire(ses *session, now time.Time) bool {
 	longest := s.set.Load().MaxAge
-	if ses.conn.Err() != nil {
-		return true // it has ended already
+	c := ses.stream()
+	if c.Err() != nil {
+		return c.Resumable() == 0
 	}
 	if longest < 0 || now.Sub(ses.since) < longest-time.Duration(ses.early*float64(longest)) {
 		return false
 	}
 	ses.audit(audit.StreamRetired, "the stream has reached its age: the client has to show its certificate again")
-	ses.conn.End(&xmpp.StreamError{Condition: xmpp.Reset})
+	c.End(xmpp.ErrAged)
 	return true
 }
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -169,31 +168,6 @@ func TestM10ServerToServer(t *testing.T) {
 			{"message", `<message from='ems@evil.example/1'` + to + `/>`, "invalid-from", audit.SenderSpoofed},
 			{"the domain itself", `<iq type='result' id='1' from='evil.example'` + to + `/>`, "invalid-from", audit.SenderSpoofed},
 			{"a server's stanza", `<message xmlns='jabber:server' from='evil.example'` + to + `/>`, "invalid-namespace", ""},
-		})
-	})
-}
-
-// TestM11Resumption asks for another's stream. Resumption is not served, so there is nothing to take over, whoever asks and
-// whenever. XEP-0198, Section 5.
-func TestM11Resumption(t *testing.T) {
-	checkTrespass(t, `<resume xmlns='urn:xmpp:sm:3' h='0' previd='1'/>`, audit.ResumptionRefused)
-	t.Run("not offered", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			s := newSite(t, nil)
-			defer s.close()
-			c := s.loginAs(s.clientIdentity("hmi@dso.example"), "192.0.2.2:40000", "1")
-			defer c.raw.Close()
-			if err := c.send(`<enable xmlns='urn:xmpp:sm:3' resume='true'/>`); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := c.element(); err != nil || !strings.HasPrefix(got, "<stream:error><unsupported-stanza-type ") {
-				t.Errorf("enable was answered %q, %v", got, err)
-			}
-			time.Sleep(time.Second)
-			synctest.Wait()
-			if got := s.server.Sessions(); len(got) != 0 {
-				t.Errorf("sessions %v are kept for later", got)
-			}
 		})
 	})
 }

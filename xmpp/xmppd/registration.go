@@ -98,7 +98,7 @@ func (s *Server) removeAccount(bare jid.JID) {
 	for _, ses := range slices.Clone(acc.sessions) {
 		s.note(ses.event(audit.AccountRemoved, "removed by its client"))
 		s.remove(ses)
-		ses.conn.End(&xmpp.StreamError{Condition: xmpp.NotAuthorized})
+		ses.stream().End(&xmpp.StreamError{Condition: xmpp.NotAuthorized})
 	}
 	delete(s.accounts, bare)
 	s.order = slices.DeleteFunc(s.order, func(a *account) bool { return a == acc })

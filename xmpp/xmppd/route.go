@@ -170,7 +170,7 @@ func (ses *session) reply(st stanza.Stanza) {
 
 // push queues a stanza: see receiver.
 func (ses *session) push(buf []byte, share *xmpp.Share, limit int, st *stanza.Stanza) ([]byte, error) {
-	return pushOn(ses.conn, &ses.account.tally, buf, share, limit, st)
+	return pushOn(ses.stream(), &ses.account.tally, buf, share, limit, st)
 }
 
 // pushOn queues a stanza on a stream, and counts it: see receiver.push.
@@ -201,7 +201,8 @@ func (ses *session) slow(record func(audit.Event)) {
 	if ses.ended.CompareAndSwap(false, true) {
 		ses.account.tally.cut.Add(1)
 		record(ses.event(audit.StreamSlow, "reads too slowly: its queue is full"))
-		ses.conn.End(&xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "you read too slowly"})
+		ses.stream().End(&xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "you read too slowly"})
+		ses.hurry()
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"busbar.example/secure/audit"
 	"busbar.example/xmpp"
-	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
 )
 
@@ -115,24 +114,20 @@ func (s *Server) start(nc net.Conn, handle func(net.Conn, *seat)) {
 func (s *Server) handle(nc net.Conn, seat *seat) {
 	defer context.AfterFunc(s.live, func() { nc.Close() })()
 	var ses *session
+	k := &keeper{server: s, ses: &ses}
 	set := s.set.Load()
 	conn, err := xmpp.Accept(s.open, nc, xmpp.ServerConfig{
-		Domain:    s.cfg.Domain,
-		Identity:  set.Identity,
-		Trust:     s.cfg.Trust,
-		Passwords: s.cfg.Passwords,
-		Legacy:    s.cfg.Legacy,
-		Register:  s.registrar(),
-		Features:  s.features(),
-		Source:    seat.key,
-		Allowed:   set.Allowed,
-		Bind: func(_ context.Context, c *xmpp.Conn, resource string) (jid.JID, error) {
-			var err error
-			if ses, err = s.bind(c, resource); err != nil {
-				return jid.JID{}, err
-			}
-			return ses.jid, nil
-		},
+		Domain:             s.cfg.Domain,
+		Identity:           set.Identity,
+		Trust:              s.cfg.Trust,
+		Passwords:          s.cfg.Passwords,
+		Legacy:             s.cfg.Legacy,
+		Register:           s.registrar(),
+		Features:           s.features(),
+		Source:             seat.key,
+		Allowed:            set.Allowed,
+		Bind:               k.bound,
+		Resumption:         k,
 		Pace:               func(octets int) { ses.pace(octets) },
 		NegotiationTimeout: s.cfg.NegotiationTimeout,
 		WriteTimeout:       s.cfg.WriteTimeout,
@@ -145,15 +140,21 @@ func (s *Server) handle(nc net.Conn, seat *seat) {
 	s.negotiated(err)
 	if err == nil {
 		seat.authenticated()
+		if ses.stream() != conn {
+			s.attach(ses, conn)
+		}
 		s.recheck(ses) // for what was withdrawn after it has proved itself and before it was in the table
 		err = ses.run()
 		conn.End(err)
 	}
 	if ses != nil {
-		s.unbind(ses)
+		s.release(ses)
 	}
 	if conn != nil {
 		conn.Close()
+	}
+	if ses != nil && ses.gone.Load() {
+		s.sendBack(ses)
 	}
 	s.cfg.Logger.Log(context.Background(), endLevel(err), "xmppd: connection ended", "peer", nc.RemoteAddr(), "err", err)
 }
@@ -181,7 +182,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	for _, acc := range s.order {
 		for _, ses := range acc.sessions {
-			ses.conn.End(&xmpp.StreamError{Condition: xmpp.SystemShutdown})
+			ses.stream().End(&xmpp.StreamError{Condition: xmpp.SystemShutdown})
 		}
 	}
 	s.unlock()
@@ -219,6 +220,7 @@ func (s *Server) Close() error {
 // refuseNew stops listening and accepting. s.mu is held.
 func (s *Server) refuseNew() {
 	s.shut()
+	s.abandon()
 	for l := range s.listeners {
 		l.Close()
 	}

@@ -25,13 +25,18 @@ const maxPresence = 16 << 10
 // keptBuffer is the size in octets up to which a session keeps a buffer for the next stanza.
 const keptBuffer = 16 << 10
 
+var errReplaced = &xmpp.StreamError{Condition: xmpp.Conflict, Text: "replaced by a newer stream"}
+
 var errTooManyResources = stanza.NewError(stanza.ResourceConstraint, "this account has as many resources as it may have")
 
-// session is one bound stream.
+// session is one bound stream, over one connection after the other.
 type session struct {
 	lane
-	since time.Time
-	early float64 // by which part of the longest age it ends before that, 0 to 0.1
+	newest atomic.Pointer[xmpp.Conn]
+	expiry atomic.Pointer[time.Timer] // that ends it, while it is detached
+
+	since time.Time // when that connection was set up
+	early float64   // by which part of the longest age it ends before that, 0 to 0.1
 
 	gone  atomic.Bool // no longer in the table; set under server.mu
 	ended atomic.Bool // we have ended it for reading too slowly
@@ -41,6 +46,9 @@ type session struct {
 	known map[*account]*correspondent // that have sent something to it, or been asked something
 
 	// Guarded by server.mu.
+	id         string        // under which it may be resumed; "" for not
+	unread     chan struct{} // closed when nobody reads from the newest connection any more
+	detached   bool          // it has none
 	available  bool
 	priority   int8
 	presence   stanza.Stanza        // the last one broadcast, while available
@@ -70,7 +78,8 @@ func (s *Server) bind(c *xmpp.Conn, resource string) (*session, error) {
 	if acc == nil {
 		acc = s.newAccount(bare)
 	}
-	ses := &session{lane: lane{server: s, conn: c, content: stanza.Namespace, jid: full, account: acc}, since: time.Now(), early: mathrand.Float64() / 10}
+	ses := &session{lane: lane{server: s, conn: c, content: stanza.Namespace, jid: full, account: acc}, since: time.Now(), early: mathrand.Float64() / 10, unread: make(chan struct{})}
+	ses.newest.Store(c)
 	old := acc.session(full)
 	if old == nil && len(acc.sessions) >= acc.may.Load().resources {
 		s.events = append(s.events, ses.event(audit.StreamFlood, errTooManyResources.Text))
@@ -78,7 +87,7 @@ func (s *Server) bind(c *xmpp.Conn, resource string) (*session, error) {
 	}
 	if old != nil {
 		s.remove(old)
-		old.conn.End(&xmpp.StreamError{Condition: xmpp.Conflict, Text: "replaced by a newer stream"})
+		old.stream().End(errReplaced)
 		s.events = append(s.events, ses.event(audit.StreamReplaced, "a second stream has bound this address"))
 	}
 	if s.accounts[bare] == nil {
@@ -97,18 +106,15 @@ func (s *Server) newAccount(bare jid.JID) *account {
 	return acc
 }
 
-// unbind takes a session out of the table, if it is still there, and tells who knew of it.
-func (s *Server) unbind(ses *session) {
-	s.mu.Lock()
-	defer s.unlock()
-	if !ses.gone.Load() {
-		s.remove(ses)
-	}
-}
-
 // remove takes a session out of the table and tells who knew of it. s.mu is held.
 func (s *Server) remove(ses *session) {
 	ses.gone.Store(true)
+	delete(s.resumable, ses.id)
+	if ses.detached {
+		s.keep(ses, false)
+		ses.stream().Discard()
+		s.lost = append(s.lost, ses)
+	}
 	a := ses.account
 	a.sessions = slices.DeleteFunc(a.sessions, func(other *session) bool { return other == ses })
 	s.withdraw(ses, stanza.Stanza{Kind: stanza.Presence, Type: stanza.Unavailable, From: ses.jid})

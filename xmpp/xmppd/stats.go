@@ -20,6 +20,7 @@ type SessionInfo struct {
 	Address   string    // where it has connected from, host:port
 	Queued    int       // octets that wait to be sent to it
 	Stream    xmpp.Info
+	Detached  bool // its connection has broken, and it waits to be resumed over another
 }
 
 // Sessions returns the sessions of this moment, ordered by address.
@@ -28,7 +29,7 @@ func (s *Server) Sessions() []SessionInfo {
 	var all []SessionInfo
 	for _, a := range s.order {
 		for _, ses := range a.sessions {
-			all = append(all, SessionInfo{ses.jid, ses.available, ses.since, ses.conn.RemoteAddr().String(), ses.conn.Queued(), ses.conn.Info()})
+			all = append(all, SessionInfo{ses.jid, ses.available, ses.since, ses.stream().RemoteAddr().String(), ses.stream().Queued(), ses.stream().Info(), ses.detached})
 		}
 	}
 	s.mu.RUnlock()
@@ -42,6 +43,7 @@ type Stats struct {
 
 	Accounts      int // that have logged in
 	Sessions      int
+	Detached      int // of these, that wait to be resumed
 	Connections   int
 	Negotiating   int // connections that have not bound a resource yet
 	QueuedOctets  int // that wait to be sent, of all sessions
@@ -51,6 +53,7 @@ type Stats struct {
 	Connected  uint64                          // connections that were taken
 	TurnedAway uint64                          // and those that were not, for a limit
 	Bound      uint64                          // streams that were set up
+	Resumed    uint64                          // and of these, that took up a session
 	NotBound   map[xmpp.NegotiationStep]uint64 // and that were not, by the step that failed
 	SlowCut    uint64                          // streams that ended because their client read too slowly
 	Received   StanzaCounts                    // stanzas from clients
@@ -78,11 +81,11 @@ func (s *Server) Stats() Stats {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	st.Accounts = len(s.order)
+	st.Accounts, st.Detached, st.Resumed = len(s.order), s.detached, s.resumed.Load()
 	for _, acc := range s.order {
 		acc.tally.add(&st)
 		for _, ses := range acc.sessions {
-			queued := ses.conn.Queued()
+			queued := ses.stream().Queued()
 			st.Sessions++
 			st.QueuedOctets += queued
 			st.FullestQueue = max(st.FullestQueue, queued)
@@ -92,7 +95,7 @@ func (s *Server) Stats() Stats {
 }
 
 // steps are those in which a client's stream may fail to be set up.
-var steps = [...]xmpp.NegotiationStep{xmpp.StepConnect, xmpp.StepStream, xmpp.StepStartTLS, xmpp.StepTLS, xmpp.StepSASL, xmpp.StepBind}
+var steps = [...]xmpp.NegotiationStep{xmpp.StepConnect, xmpp.StepStream, xmpp.StepStartTLS, xmpp.StepTLS, xmpp.StepSASL, xmpp.StepResume, xmpp.StepBind}
 
 // negotiated counts a stream that was set up, or was not.
 func (s *Server) negotiated(err error) {

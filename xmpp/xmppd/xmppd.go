@@ -54,6 +54,7 @@ type Config struct {
 	NegotiationTimeout time.Duration // from connection to bound resource; default 10 s
 	WriteTimeout       time.Duration // for one write to make its way; default 10 s
 	KeepAlive          xmpp.KeepAlive
+	ResumeTime         time.Duration // for which a session is kept whose connection has broken; default 60 s; negative: not
 	Recheck            time.Duration // how often the clients' certificates are judged again; default 1 h
 
 	Logger *slog.Logger // nil is silent
@@ -85,6 +86,7 @@ type Server struct {
 
 	began    time.Time
 	bound    atomic.Uint64             // streams that were set up
+	resumed  atomic.Uint64             // sessions that were resumed
 	notBound [len(steps)]atomic.Uint64 // those that were not
 
 	open     context.Context // until Shutdown or Close: something new may begin
@@ -105,9 +107,12 @@ type Server struct {
 	era       string                // of the versions of rosters
 	order     []*account            // as they first logged in
 	listeners map[net.Listener]struct{}
-	tags      []byte        // buffer for start and end tags
-	events    []audit.Event // to be recorded by unlock
-	pushes    uint64        // roster pushes made so far: their ids
+	resumable map[string]*session // by the ids under which they may be
+	detached  int                 // sessions without a connection
+	lost      []*session          // to be settled by unlock
+	tags      []byte              // buffer for start and end tags
+	events    []audit.Event       // to be recorded by unlock
+	pushes    uint64              // roster pushes made so far: their ids
 }
 
 // account is a bare JID that has logged in since the server started.
@@ -138,6 +143,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.Live = Live{} // which is of the moment: see Server.set
+	if cfg.ResumeTime == 0 {
+		cfg.ResumeTime = time.Minute
+	}
 	if cfg.Recheck <= 0 {
 		cfg.Recheck = time.Hour
 	}
@@ -157,7 +165,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		books: map[jid.JID]*book{}, era: rand.Text(),
 		cfg: cfg, domain: domain, began: time.Now(), gate: newGate(set.Limits),
-		accounts: map[jid.JID]*account{}, listeners: map[net.Listener]struct{}{},
+		accounts: map[jid.JID]*account{}, listeners: map[net.Listener]struct{}{}, resumable: map[string]*session{},
 	}
 	s.answers = newServices(&s.cfg)
 	s.set.Store(set)
@@ -170,12 +178,16 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// unlock releases s.mu, and then records what has happened under it: a sink may write to a file.
+// unlock releases s.mu, and then does what has to be done about what has happened under it: to record events, for a sink may
+// write to a file, and to send back what sessions that have ended did not get.
 func (s *Server) unlock() {
-	events := s.events
-	s.events = nil
+	events, lost := s.events, s.lost
+	s.events, s.lost = nil, nil
 	s.mu.Unlock()
 	for _, e := range events {
 		s.cfg.Audit.Record(e)
+	}
+	for _, ses := range lost {
+		s.sendBack(ses)
 	}
 }
