@@ -165,6 +165,7 @@ type servedIED struct {
 }
 
 func (d *servedIED) ready() {
+	notify("READY=1")
 	if d.Ready != nil {
 		d.Ready(&d.RunningIED)
 	}
