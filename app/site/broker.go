@@ -228,9 +228,10 @@ func (b *runningBroker) drain(ctx context.Context, served <-chan error, listener
 	text := fmt.Sprintf("%d clients were told, and have gone", sessions)
 	if err != nil {
 		text = fmt.Sprintf("%d clients were told, not all of them took what was queued within %v", sessions, limit)
+		b.o.Logger.Warn("broker: some clients were cut off", "after", limit)
 	}
 	b.record(audit.BrokerDrained, text)
-	return err
+	return nil
 }
 
 func (b *runningBroker) become(state string) {

@@ -114,7 +114,13 @@ type process struct {
 // start starts a command and waits for a line on its standard error that holds ready. It is stopped with the test.
 func (f folder) start(ready string, args ...string) *process {
 	f.t.Helper()
-	p := &process{t: f.t, cmd: f.command(args...), rest: new(bytes.Buffer), ended: make(chan struct{})}
+	return f.started(f.command(args...), ready)
+}
+
+// started is start for a command that was made.
+func (f folder) started(c *exec.Cmd, ready string) *process {
+	f.t.Helper()
+	p := &process{t: f.t, cmd: c, rest: new(bytes.Buffer), ended: make(chan struct{})}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		f.t.Fatal(err)
@@ -128,7 +134,7 @@ func (f folder) start(ready string, args ...string) *process {
 		p.said, err = lines.ReadString('\n')
 		said += p.said
 		if err != nil {
-			f.t.Fatalf("busbar %q is not ready: %v\n%s", args, errors.Join(err, p.cmd.Wait()), said)
+			f.t.Fatalf("%q is not ready: %v\n%s", c.Args, errors.Join(err, p.cmd.Wait()), said)
 		}
 	}
 	go func() {
