@@ -3,8 +3,11 @@ package xmppd_test
 import (
 	"context"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -40,6 +43,7 @@ type world struct {
 	t      testing.TB
 	realms map[string]*realm
 	broken atomic.Bool // no new connections between servers
+	mute   atomic.Bool // what is written between servers is lost
 	dials  atomic.Int64
 	mu     sync.Mutex
 	lines  []net.Conn // between servers
@@ -130,11 +134,25 @@ func (w *world) dial(_ context.Context, t xmpp.Target) (net.Conn, error) {
 	}
 	nc, err := w.realms[domain].peers.dial("192.0.2.9:50000")
 	if err == nil {
+		nc = muteConn{nc, w}
 		w.mu.Lock()
 		w.lines = append(w.lines, nc)
 		w.mu.Unlock()
 	}
 	return nc, err
+}
+
+// muteConn swallows what is written while the world is mute.
+type muteConn struct {
+	net.Conn
+	world *world
+}
+
+func (c muteConn) Write(p []byte) (int, error) {
+	if c.world.mute.Load() {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
 }
 
 // cut breaks all connections between servers, and lets none be made as long as broken is.
@@ -210,4 +228,23 @@ func trustIn(w *world, domain string) func(string) *pki.Trust {
 		}
 		return w.realms[domain].trust
 	}
+}
+
+// revokedTrust returns the trust in the realm's CA, which has revoked its server's certificate.
+func (r *realm) revokedTrust() *pki.Trust {
+	r.t.Helper()
+	dir := r.t.TempDir()
+	crt, crl := filepath.Join(dir, "root.crt"), filepath.Join(dir, "root.crl")
+	err := os.WriteFile(crt, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.root.Certificate().Raw}), 0o600)
+	if err == nil {
+		err = r.root.WriteCRL(crl, r.id.Chain[0].SerialNumber)
+	}
+	var trust *pki.Trust
+	if err == nil {
+		trust, err = pki.LoadTrust([]string{crt}, []string{crl})
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return trust
 }

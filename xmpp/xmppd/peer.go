@@ -25,6 +25,8 @@ type peer struct {
 	jid     jid.JID  // the domain
 	account *account // stands for all of it
 
+	early float64 // how early it replaces its streams: see retireAfter
+
 	poke chan struct{} // tells run to look again
 
 	mu       sync.Mutex
@@ -57,7 +59,7 @@ type parked struct {
 
 func newPeer(s *Server, domain jid.JID) *peer {
 	p := &peer{
-		server: s, jid: domain, account: s.newAccount(domain),
+		server: s, jid: domain, account: s.newAccount(domain), early: rand.Float64(),
 		poke: make(chan struct{}, 1), known: map[*account]*correspondent{}, shares: map[*xmpp.Share]int{},
 		told: map[jid.JID]struct{}{}, shown: map[jid.JID]map[jid.JID]struct{}{},
 	}
@@ -230,7 +232,7 @@ func (p *peer) act(now time.Time, attempts chan<- attempt) (next time.Time, busy
 			attempts <- attempt{c, err}
 		}()
 	}
-	p.link.age = p.server.retireAfter()
+	p.link.age = p.retireAfter()
 	kept := p.showing > 0 || len(p.told) > 0 // then its loss is to be noticed
 	ping, end := p.link.tick(now, kept)
 	if f.over.Err() != nil && end == nil {

@@ -72,9 +72,9 @@ func (s *Server) retireIncoming(now time.Time) {
 	}
 }
 
-// retireAfter returns the age at which our stream to another domain is replaced: before the other side has to end it. Not
-// positive: never.
-func (s *Server) retireAfter() time.Duration {
-	longest := s.set.Load().MaxAge
-	return longest - longest/10
+// retireAfter returns the age at which our stream to the other domain is replaced: before the other side has to end it, and
+// not when all other streams are. Not positive: never.
+func (p *peer) retireAfter() time.Duration {
+	longest := p.server.set.Load().MaxAge
+	return longest - time.Duration((0.12+0.08*p.early)*float64(longest))
 }
