@@ -117,7 +117,7 @@ func (cfg *ServerConfig) takesPasswords() bool {
 //
 // RFC 6120, Sections 5.4.3.3 and 13.7.2.2.
 func (s *shell) secureServer(cfg *ServerConfig) (sasl.Channel, error) {
-	t := tls.Server(s.nc, pki.ServerTLS(cfg.Identity))
+	t := tls.Server(s.nc, s.serverTLS(cfg.Identity, alpnClient))
 	if err := t.Handshake(); err != nil {
 		return sasl.Channel{}, err
 	}
@@ -146,6 +146,19 @@ func (s *shell) secureServer(cfg *ServerConfig) (sasl.Channel, error) {
 	}
 	s.trace.Secured(s.info)
 	return ch, nil
+}
+
+// serverTLS is the configuration of a receiver. Who begins with TLS and says which
+// protocol it wants must want this one: what is meant for another service must not be
+// taken for XMPP.
+//
+// XEP-0368, Section 2; RFC 7301, Section 3.2.
+func (s *shell) serverTLS(id *pki.Identity, protocol string) *tls.Config {
+	profile := pki.ServerTLS(id)
+	if s.m.direct {
+		profile.NextProtos = []string{protocol}
+	}
+	return profile
 }
 
 // host is an address without its port.

@@ -66,7 +66,7 @@ func AcceptServer(ctx context.Context, nc net.Conn, cfg PeerServerConfig) (*Conn
 	c.content, m.limits, m.newID = m.content(), c.limits, rand.Text
 	s := &shell{Conn: c, m: m}
 	s.secure = func() (sasl.Channel, error) {
-		t := tls.Server(s.nc, pki.ServerTLS(cfg.Identity))
+		t := tls.Server(s.nc, s.serverTLS(cfg.Identity, alpnServer))
 		if err := t.Handshake(); err != nil {
 			return sasl.Channel{}, err
 		}

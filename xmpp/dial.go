@@ -114,7 +114,7 @@ func (d *dialer) dial(ctx context.Context, use func(context.Context, *Conn) erro
 	c := newConn(nc, d.settings)
 	c.initiator = true
 	m := newMachine(d.JID.Domain())
-	m.initiator = true
+	m.initiator, m.direct = true, d.target.Direct
 	m.account, m.resource = d.JID.Bare(), d.JID.Resource()
 	m.clients = d.clients
 	m.newID = rand.Text
@@ -213,6 +213,9 @@ func (s *shell) secureClient(cfg *Config) (sasl.Channel, error) {
 	domain := s.m.account.ASCIIDomain()
 	profile := pki.ClientTLS(cfg.Identity, cfg.Trust, domain)
 	profile.MaxVersion = cfg.maxTLS
+	if s.m.direct {
+		profile.NextProtos = []string{alpnClient}
+	}
 	return s.initiateTLS(profile, cfg.Identity, func(chain []*x509.Certificate) (*pki.Verified, error) {
 		return cfg.Trust.VerifyServer(chain, domain, time.Now())
 	})

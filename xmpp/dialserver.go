@@ -134,8 +134,3 @@ func (cfg *PeerConfig) dial(ctx context.Context, t Target, local, remote jid.JID
 	go c.run()
 	return c, nil
 }
-
-// alpnServer is the protocol of a stream between servers that begins with TLS.
-//
-// XEP-0368, Section 2.
-const alpnServer = "xmpp-server"

@@ -64,6 +64,11 @@ func (s *shell) negotiate(ctx context.Context) error {
 // loop feeds the machine until the stream is ready. With an error it returns
 // what the machine still wants to be sent.
 func (s *shell) loop(ctx context.Context) ([]byte, error) {
+	if !s.m.initiator {
+		if err := s.sniff(); err != nil {
+			return nil, err
+		}
+	}
 	st, err := s.m.start(), error(nil)
 	for {
 		if st.event != nil {
@@ -265,6 +270,8 @@ func (s *shell) explain(err error) *NegotiationError {
 		}
 	case errors.As(err, &auth) && auth.Downgrade && s.m.initiator:
 		e.Event, e.Hint = audit.ChannelBinding, "somebody may stand between here and the server: do not set the password anew before that is known"
+	case errors.As(err, &record) && s.m.direct:
+		e.Hint = "the server does not begin with TLS there: without tls:// it is asked for STARTTLS"
 	case errors.As(err, &record) && e.Step == StepTLS:
 		e.Event, e.Hint = audit.StartTLSInjection, errInjected.Hint
 	case e.Step == StepTLS && e.Event == "" && !isNetworkError(err):
