@@ -67,6 +67,8 @@ const startTime = 30 * time.Second
 type Options struct {
 	Once bool // end after the walk, else stay up until ctx ends and show commands to try
 	MMS  bool // serve MMS over TCP too, and read the same IED both ways
+	// Federated adds a second domain with a broker of its own, whose client reads from an IED of the first.
+	Federated bool
 	// SelfTest tries every service of each IED.
 	SelfTest bool
 }
@@ -83,6 +85,12 @@ func Run(ctx context.Context, out, errs io.Writer, o Options) error {
 	d.auditFailed = func(err error) { d.log.Error("an audit event is lost", "err", err) }
 	if err := d.makeSite(filepath.Join(dir, "site")); err != nil {
 		return err
+	}
+	if o.Federated {
+		defer d.leaveMeetings()
+		if err := d.makeUtility(filepath.Join(dir, "utility")); err != nil {
+			return err
+		}
 	}
 	// The IEDs take leave before the broker ends.
 	brokerCtx, endBroker := context.WithCancel(context.WithoutCancel(ctx))
@@ -136,6 +144,9 @@ type demo struct {
 	auditFailed func(error)
 	mms         bool
 	site        *site.Site
+	utility     *site.Site   // of the other domain, or nil
+	meetHere    net.Listener // where the brokers listen for each other; nil where there is only one
+	meetThere   net.Listener
 	overTCP     net.Addr // where the first IED serves MMS
 	broker      sync.WaitGroup
 	ieds        sync.WaitGroup
@@ -200,24 +211,37 @@ func (d *demo) issue(account string, roles ...string) error {
 
 // startBroker serves until broker ends. If it ends by itself the demo ends.
 func (d *demo) startBroker(ctx, broker context.Context, end context.CancelCauseFunc) error {
-	ready := make(chan string, 1)
-	d.broker.Go(func() { end(d.runBroker(broker, ready)) })
-	address, err := wait(ctx, ready)
-	if err != nil {
-		return err
+	label := "Broker"
+	for _, b := range []struct {
+		of   *site.Site
+		meet net.Listener
+	}{{d.site, d.meetHere}, {d.utility, d.meetThere}} {
+		if b.of == nil {
+			continue
+		}
+		ready := make(chan string, 1)
+		d.broker.Go(func() { end(d.runBroker(broker, b.of, b.meet, ready)) })
+		address, err := wait(ctx, ready)
+		if err != nil {
+			return err
+		}
+		if d.utility != nil {
+			address += " of " + b.of.Domain
+		}
+		d.print("%-10s %s\n", label, address)
+		label = ""
 	}
-	d.print("Broker     %s\n", address)
 	return nil
 }
 
-func (d *demo) runBroker(ctx context.Context, ready chan<- string) error {
-	events, err := d.site.Audit("broker", d.auditFailed)
+func (d *demo) runBroker(ctx context.Context, of *site.Site, meet net.Listener, ready chan<- string) error {
+	events, err := of.Audit("broker", d.auditFailed)
 	if err != nil {
 		return err
 	}
 	defer events.Close()
-	return d.site.RunBroker(ctx, site.BrokerOptions{
-		Listen: "127.0.0.1:0", Logger: d.log, Audit: events, Tap: d.routed.see,
+	return of.RunBroker(ctx, site.BrokerOptions{
+		Listen: "127.0.0.1:0", PeersListener: meet, Logger: d.log, Audit: events, Tap: d.routed.see,
 		Ready: func(a net.Addr) { ready <- a.String() },
 	})
 }
@@ -292,9 +316,9 @@ func wait(ctx context.Context, ready <-chan string) (string, error) {
 
 func (d *demo) print(format string, args ...any) { fmt.Fprintf(d.out, format, args...) }
 
-// client is the full address of a client's account.
-func (d *demo) client(account string) (jid.JID, error) {
-	j, err := d.site.Account(account)
+// clientOf is the full address of a client's account of a site.
+func clientOf(s *site.Site, account string) (jid.JID, error) {
+	j, err := s.Account(account)
 	if err != nil {
 		return jid.JID{}, err
 	}

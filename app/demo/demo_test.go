@@ -155,3 +155,27 @@ func TestTheSameIEDIsReadOverBothMappings(t *testing.T) {
 		t.Errorf("complaints: %s", errs.String())
 	}
 }
+
+func TestTwoDomains(t *testing.T) {
+	var out, errs bytes.Buffer
+	inOwnTemp(t, func() {
+		if err := demo.Run(t.Context(), &out, &errs, demo.Options{Once: true, Federated: true}); err != nil {
+			t.Fatalf("%v\n%s%s", err, out.String(), errs.String())
+		}
+	})
+	for what, pattern := range map[string]string{
+		"two brokers":       `Broker +127\.0\.0\.1:\d+ of demo\.example\n +127\.0\.0\.1:\d+ of utility\.example\n`,
+		"how they meet":     `Federated +utility\.example has a site, .*\n +brokers +demo\.example at 127\.0\.0\.1:\d+, utility\.example at 127\.0\.0\.1:\d+`,
+		"a foreign client":  `Client +ems@utility\.example/IEC-[0-9a-f]{8}, whose authority makes it ENGINEER and OPERATOR\n`,
+		"both certificates": `the IED is +pv1@demo\.example .*\n +the client is +ems@utility\.example `,
+		"what it reads":     `(?s)Read +from pv1@demo\.example as ems\n.*WMax\.setMag\.f\[SP\] +80 kW\n`,
+		"what it may not":   `Refused +to pv1@demo\.example as ems@utility\.example, OPERATOR of whose roles counts: .*object-access-denied\n`,
+	} {
+		if !regexp.MustCompile(pattern).MatchString(out.String()) {
+			t.Errorf("%s: nothing matches %s in\n%s", what, pattern, out.String())
+		}
+	}
+	if errs.Len() > 0 {
+		t.Errorf("standard error:\n%s", errs.String())
+	}
+}

@@ -26,6 +26,7 @@ const commands = `
   busbar file get --to fdr1 COMTRADE/fault1.cfg -
   busbar selftest --to bat1
   busbar trace get --to pv1 'PV1LD0/MMXU1.TotW[MX]'
+  busbar doctor --to pv1
   busbar pki show pki/pv1@` + Domain + `/e2e.crt
   cat audit/ied.jsonl
 `
@@ -37,6 +38,10 @@ func (d *demo) invite() {
 		d.print("  %s\n", alias)
 	}
 	d.print("  cd %s%s", quoted(d.site.Dir), commands)
+	if d.utility != nil {
+		d.print("  busbar get --site %s --to pv1@%s 'PV1LD0/MMXU1.TotW[MX]'  # through both brokers\n", quoted(d.utility.Dir), Domain)
+		d.print("  busbar doctor --site %s --to pv1@%s\n", quoted(d.utility.Dir), Domain)
+	}
 }
 
 // aliasOf lets a shell find this program as busbar, where it would not by itself.

@@ -102,7 +102,7 @@ func differ(overXMPP, overTCP []client.Reading) error {
 func (d *demo) dialMMS(ctx context.Context, do func(context.Context, *site.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, tourTime)
 	defer cancel()
-	j, err := d.client(ems)
+	j, err := clientOf(d.site, ems)
 	if err != nil {
 		return err
 	}

@@ -57,23 +57,33 @@ func (d *demo) tour(ctx context.Context) error {
 	if err := d.refusal(ctx); err != nil {
 		return err
 	}
+	if d.utility != nil {
+		if err := d.acrossDomains(ctx); err != nil {
+			return err
+		}
+	}
 	return d.routed.report(d)
 }
 
 // dial connects a client to an IED and hands it to do.
 func (d *demo) dial(ctx context.Context, account, ied string, do func(context.Context, jid.JID, *site.Client) error) error {
+	return d.dialFrom(ctx, d.site, account, ied, do)
+}
+
+// dialFrom is dial for a client of either site.
+func (d *demo) dialFrom(ctx context.Context, from *site.Site, account, ied string, do func(context.Context, jid.JID, *site.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, tourTime)
 	defer cancel()
-	j, err := d.client(account)
+	j, err := clientOf(from, account)
 	if err != nil {
 		return err
 	}
-	events, err := d.site.Audit("client", d.auditFailed)
+	events, err := from.Audit("client", d.auditFailed)
 	if err != nil {
 		return err
 	}
 	defer events.Close()
-	c, err := d.site.Dial(ctx, site.Party{JID: j, Logger: d.log, Audit: events}, ied)
+	c, err := from.Dial(ctx, site.Party{JID: j, Logger: d.log, Audit: events}, ied)
 	if err != nil {
 		return err
 	}
@@ -147,22 +157,27 @@ func (d *demo) write(ctx context.Context, account string, peer *client.Client) e
 // refusal shows that a VIEWER reads and does not write.
 func (d *demo) refusal(ctx context.Context) error {
 	return d.dial(ctx, guest, "pv1", func(ctx context.Context, j jid.JID, c *site.Client) error {
-		peer := client.New(c)
-		text := setting.String() + "=0"
-		a, err := peer.ParseAssignment(ctx, text)
-		if err != nil {
-			return err
-		}
-		errs, err := peer.Set(ctx, a)
-		if err != nil {
-			return err
-		}
-		if !errors.Is(errs[0], &acsi.Error{Code: acsi.ObjectAccessDenied}) {
-			return fmt.Errorf("a VIEWER's write of %s was not refused: %v", text, errs[0])
-		}
-		d.print("\nRefused    to pv1 as %s, %s: %s, %v\n", guest, strings.Join(clients[guest], " and "), text, errs[0])
-		return nil
+		return d.refused(ctx, c, fmt.Sprintf("pv1 as %s, %s", guest, strings.Join(clients[guest], " and ")))
 	})
+}
+
+// refused has a client write what it may not; it fails unless that is refused.
+func (d *demo) refused(ctx context.Context, c *site.Client, who string) error {
+	peer := client.New(c)
+	text := setting.String() + "=0"
+	a, err := peer.ParseAssignment(ctx, text)
+	if err != nil {
+		return err
+	}
+	errs, err := peer.Set(ctx, a)
+	if err != nil {
+		return err
+	}
+	if !errors.Is(errs[0], &acsi.Error{Code: acsi.ObjectAccessDenied}) {
+		return fmt.Errorf("a write of %s to %s was not refused: %v", text, who, errs[0])
+	}
+	d.print("\nRefused    to %s: %s, %v\n", who, text, errs[0])
+	return nil
 }
 
 // showAuthorities prints the two roots, which share nothing.
