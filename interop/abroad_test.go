@@ -148,53 +148,57 @@ func newCounter(t *testing.T, ied *site.RunningIED) *counter {
 func (c *counter) count(n int) {
 	for range n {
 		c.value++
-		c.engine.Update(func(tx *server.Tx) { tx.Set(c.handle, value.Int(c.value)) })
+		c.engine.Update(func(tx *server.Tx) { tx.Set(c.handle, value.Int(c.value)) }) // it has that type
 	}
 }
 
-// follower is a client that has seen the meter up to a value.
+// follower has seen the meter up to a value; 0: to none yet.
 type follower struct {
-	*testing.T
 	last  int64
 	entry acsi.EntryID
 }
 
 // subscribe goes on after the last report that f has seen, or begins with what comes next.
-func (f *follower) subscribe(ctx context.Context, c *client.Client) *client.Subscription {
-	f.Helper()
-	s, err := c.Subscribe(ctx, meterBlock, client.SubscribeConfig{TrgOps: acsi.TrgDataChange, Resume: f.entry, Purge: f.entry == acsi.EntryID{}, Queue: 1 << 16})
-	if err != nil {
-		f.Fatalf("%v: %v", meterBlock, err)
-	}
-	return s
+func (f *follower) subscribe(ctx context.Context, c *client.Client) (*client.Subscription, error) {
+	return c.Subscribe(ctx, meterBlock, client.SubscribeConfig{TrgOps: acsi.TrgDataChange, Resume: f.entry, Purge: f.entry == acsi.EntryID{}, Queue: 1 << 16})
 }
 
-// follow reads reports until the meter stands at a value: each is one more than the one before, nothing is lost, doubled or reordered.
-func (f *follower) follow(ctx context.Context, s *client.Subscription, until int64) {
-	f.Helper()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for f.last < until {
-		for u, err := range s.Updates(ctx) {
-			if err != nil {
-				f.Fatalf("reports ended at %d of %d: %v", f.last, until, err)
-			}
-			if u.Missed > 0 || u.Overflow {
-				f.Errorf("after %d, %d reports are missing, overflow %v", f.last, u.Missed, u.Overflow)
-			}
-			for _, v := range u.Values {
-				if n, ok := actVal(v); ok {
-					if n != f.last+1 {
-						f.Errorf("%d is reported after %d", n, f.last)
-					}
-					f.last, f.entry = n, u.Report.EntryID
-				}
-			}
-			if f.last >= until {
-				return
-			}
+// take looks at a report: each is of one more than the one before, so none is lost, doubled or out of its order.
+func (f *follower) take(u client.Update) error {
+	if u.Missed > 0 || u.Overflow {
+		return fmt.Errorf("after %d, %d reports are missing, overflow %v", f.last, u.Missed, u.Overflow)
+	}
+	for _, v := range u.Values {
+		n, ok := actVal(v)
+		if !ok {
+			continue
+		}
+		last := f.last
+		f.last, f.entry = n, u.Report.EntryID
+		if last != 0 && n != last+1 {
+			return fmt.Errorf("%d is reported after %d", n, last)
 		}
 	}
+	return nil
+}
+
+// follow takes reports until the meter stands at a value.
+func (f *follower) follow(t *testing.T, s *client.Subscription, until int64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for u, err := range s.Updates(ctx) {
+		if err == nil {
+			err = f.take(u)
+		}
+		if err != nil {
+			t.Fatalf("reports until %d: %v", until, err)
+		}
+		if f.last >= until {
+			return
+		}
+	}
+	t.Fatalf("reports end at %d, want %d", f.last, until)
 }
 
 // actVal is what the meter stood at, where v is of the meter.

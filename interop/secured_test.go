@@ -59,16 +59,18 @@ func securedPath(a *abroad, mode string) {
 
 	// What happens while nobody is there is reported afterwards.
 	meter := newCounter(a.T, ied)
-	f := &follower{T: a.T, last: meter.value}
-	reports := f.subscribe(ctx, c)
-	meter.count(100)
-	f.follow(ctx, reports, meter.value)
-	leave()
-	meter.count(100)
-	c, _ = a.dial(ctx, party, name)
-	reports = f.subscribe(ctx, c)
-	meter.count(100)
-	f.follow(ctx, reports, meter.value)
+	f := &follower{last: meter.value}
+	for range 2 {
+		reports, err := f.subscribe(ctx, c)
+		if err != nil {
+			a.Fatal(err)
+		}
+		meter.count(100)
+		f.follow(a.T, reports, meter.value)
+		leave()
+		meter.count(100)
+		c, leave = a.dial(ctx, party, name)
+	}
 
 	a.operate(ctx, c, "FDR1LD0/CSWI1.Pos", "off")
 	a.operate(ctx, c, "FDR1LD0/CSWI1.Pos", "on")

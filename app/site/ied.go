@@ -382,6 +382,7 @@ func (s *Site) Dial(ctx context.Context, p Party, to string) (*Client, error) {
 		}
 		return mmsmap.Associate(ctx, link, s.associations())
 	}
+	go keepAlive(client)
 	return &Client{Client: client, Link: link, Endpoint: endpoint, another: another}, nil
 }
 
