@@ -133,7 +133,7 @@ func (s *Site) newBroker(o BrokerOptions) (*runningBroker, error) {
 	if err := b.passwords.Refresh(); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	b.server, err = xmppd.New(xmppd.Config{Domain: s.Domain, Trust: b.trust, Passwords: &b.passwords.Passwords, Live: live,
+	b.server, err = xmppd.New(xmppd.Config{Domain: s.Domain, Trust: b.trust, Passwords: &b.passwords.Passwords, Live: live, ResumeTime: s.broker.resume,
 		Federation: b.domains.federation(s), Logger: o.Logger, Audit: &b.events, Tap: o.Tap})
 	if err != nil {
 		return nil, fmt.Errorf("%s: broker: %w", FileName, err)

@@ -22,6 +22,7 @@ type Broker struct {
 	Limits   BrokerLimits `yaml:"limits,omitempty"`
 
 	SlowReaders string        `yaml:"slow_readers,omitempty"` // cut or drop; default cut
+	Resume      time.Duration `yaml:"resume,omitempty"`       // how long a session whose connection has broken may be resumed; default 60s
 	MaxAge      time.Duration `yaml:"max_age,omitempty"`      // of a stream; default 12h, at most 24h
 	Drain       time.Duration `yaml:"drain,omitempty"`        // how long clients have to take what is queued when the broker ends; default 5s
 	Metrics     Metrics       `yaml:"metrics,omitempty"`
@@ -89,6 +90,7 @@ type broker struct {
 	listen   []string
 	accounts []xmppd.Pattern // nil: every one of the domain
 	live     xmppd.Live      // without what lies in files
+	resume   time.Duration   // 0: the default
 	drain    time.Duration
 	metrics  Metrics
 	s2s      S2S
@@ -101,7 +103,7 @@ const (
 
 // parseBroker makes sense of what is said of the broker. An error is a *fieldError.
 func (s *Site) parseBroker(b Broker) (broker, error) {
-	p := broker{listen: b.Listen, drain: cmp.Or(b.Drain, defaultDrain), metrics: b.Metrics}
+	p := broker{listen: b.Listen, resume: b.Resume, drain: cmp.Or(b.Drain, defaultDrain), metrics: b.Metrics}
 	if len(p.listen) == 0 {
 		p.listen = []string{defaultListen}
 	}
@@ -283,7 +285,7 @@ func (s *Site) parseRest(p *broker, b Broker) error {
 	for _, d := range []struct {
 		name           string
 		v, least, most time.Duration
-	}{{"max_age", b.MaxAge, time.Minute, 24 * time.Hour}, {"drain", b.Drain, time.Second, time.Hour}} {
+	}{{"resume", b.Resume, time.Second, time.Hour}, {"max_age", b.MaxAge, time.Minute, 24 * time.Hour}, {"drain", b.Drain, time.Second, time.Hour}} {
 		if d.v != 0 && (d.v < d.least || d.v > d.most) {
 			return at(Hint(fmt.Errorf("%v is not %v to %v", d.v, d.least, d.most), "write for example 90s, 15m or 12h"), d.name)
 		}

@@ -64,6 +64,8 @@ var (
 	metricConnected   = metric("broker_connections_total", "Connections so far, by whether they were taken or refused for a limit.", "result")
 	metricStreams     = metric("broker_streams_total", "Streams of clients so far that were set up.")
 	metricFailed      = metric("broker_streams_failed_total", "Streams of clients so far that could not be set up, by the step that failed.", "step")
+	metricDetached    = metric("broker_sessions_detached", "Sessions at the moment whose connection has broken, and that may be resumed.")
+	metricResumed     = metric("broker_sessions_resumed_total", "Sessions that were taken up again over another connection.")
 	metricReceived    = metric("broker_stanzas_received_total", "Stanzas from clients.", "kind")
 	metricDelivered   = metric("broker_stanzas_delivered_total", "Stanzas to clients, those of the broker's own among them.", "kind")
 	metricIn          = metric("broker_received_bytes_total", "Octets from clients that have logged in, within TLS.")
@@ -114,6 +116,8 @@ func (c *brokerCollector) Collect(to chan<- prometheus.Metric) {
 	count(metricConnected, float64(n.Connected), "taken")
 	count(metricConnected, float64(n.TurnedAway), "refused")
 	count(metricStreams, float64(n.Bound))
+	gauge(metricDetached, float64(n.Detached))
+	count(metricResumed, float64(n.Resumed))
 	for step, v := range n.NotBound {
 		count(metricFailed, float64(v), string(step))
 	}

@@ -124,6 +124,9 @@ func (s *Site) changedForStart(next *Site) []string {
 	if !reflect.DeepEqual(s.broker.s2s, next.broker.s2s) {
 		later = append(later, "s2s")
 	}
+	if s.broker.resume != next.broker.resume {
+		later = append(later, "resume")
+	}
 	if s.broker.metrics != next.broker.metrics {
 		later = append(later, "metrics")
 	}

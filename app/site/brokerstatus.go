@@ -76,6 +76,8 @@ type Totals struct {
 	Connections  int               `json:"connections"`
 	Negotiating  int               `json:"negotiating"`
 	TurnedAway   uint64            `json:"turned_away"`
+	Detached     int               `json:"detached"` // sessions whose connection has broken, and that may be resumed
+	Resumed      uint64            `json:"resumed"`
 	Queued       int               `json:"queued"`
 	FullestQueue int               `json:"fullest_queue"`
 	Received     uint64            `json:"received"` // stanzas
@@ -90,6 +92,7 @@ type Totals struct {
 type SessionStatus struct {
 	JID       string       `json:"jid"`
 	Available bool         `json:"available"`
+	Detached  bool         `json:"detached"` // its connection has broken, and it may be resumed
 	Since     time.Time    `json:"since"`
 	Address   string       `json:"address"`
 	Queued    int          `json:"queued"`
@@ -133,7 +136,7 @@ func (b *runningBroker) status() BrokerStatus {
 		st.AuditLost = b.o.AuditLost()
 	}
 	for _, ses := range b.server.Sessions() {
-		st.Sessions = append(st.Sessions, SessionStatus{JID: ses.JID.String(), Available: ses.Available, Since: ses.Since.UTC(),
+		st.Sessions = append(st.Sessions, SessionStatus{JID: ses.JID.String(), Available: ses.Available, Detached: ses.Detached, Since: ses.Since.UTC(),
 			Address: ses.Address, Queued: ses.Queued, Stream: streamStatus(ses.Stream)})
 	}
 	for _, p := range b.server.Peers() {
@@ -166,7 +169,7 @@ func (b *runningBroker) limits(numbers xmppd.Stats) LimitStatus {
 
 func totals(n xmppd.Stats) Totals {
 	t := Totals{
-		Accounts: n.Accounts, Connections: n.Connections, Negotiating: n.Negotiating, TurnedAway: n.TurnedAway, Queued: n.QueuedOctets,
+		Accounts: n.Accounts, Connections: n.Connections, Negotiating: n.Negotiating, TurnedAway: n.TurnedAway, Detached: n.Detached, Resumed: n.Resumed, Queued: n.QueuedOctets,
 		FullestQueue: n.FullestQueue, Received: sum(n.Received), Delivered: sum(n.Delivered), Refused: map[string]uint64{},
 		Denied: n.Denied, Dropped: n.Dropped, SlowCut: n.SlowCut,
 	}

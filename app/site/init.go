@@ -197,6 +197,7 @@ domain: %s
 #     accounts:             # others for certain accounts: the first that fits
 #       - {for: "pv*", resources: 1, stanzas: 200}
 #   slow_readers: cut       # or drop: throw away what others send them unasked
+#   resume: 60s             # how long a session whose connection has broken may be taken up over another
 #   max_age: 12h            # of a stream, which then has to show its certificate again
 #   drain: 5s               # how long clients have to take what is queued when the broker ends
 #   s2s:                    # with the brokers of the domains above that have e2m roots; see docs/federation.md

@@ -107,7 +107,7 @@ func Open(dir string) (*Site, error) {
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {
-		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, broker with listen, accounts, groups, rules, limits, slow_readers, max_age, drain, metrics and s2s, domains with connect, e2m and e2e, mms with anonymous, peers and roots, and ied with associations, report_buffer, log_size and state_size; the comments that `busbar init` writes into it show them")
+		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, broker with listen, accounts, groups, rules, limits, slow_readers, resume, max_age, drain, metrics and s2s, domains with connect, e2m and e2e, mms with anonymous, peers and roots, and ied with associations, report_buffer, log_size and state_size; the comments that `busbar init` writes into it show them")
 	}
 	domain, err := jid.New("", cfg.Domain, "")
 	if err != nil {

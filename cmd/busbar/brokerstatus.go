@@ -111,6 +111,7 @@ func statusText(st *site.BrokerStatus) []byte {
 	reloadText(line, st, age)
 	t, l := st.Totals, st.Limits
 	line("connections", "%d of %d, %d of them logging in; %d turned away", t.Connections, l.Connections, t.Negotiating, t.TurnedAway)
+	line("sessions", "%d, %d of them waiting to be resumed; %d resumed so far", len(st.Sessions), t.Detached, t.Resumed)
 	line("stanzas", "%d received, %d delivered, %s, %d thrown away", t.Received, t.Delivered, refusals(t), t.Dropped)
 	line("queues", "%s waiting, the fullest has %s of %s; %s cut off for reading too slowly", size(t.Queued), size(t.FullestQueue), size(l.Queue), number(int(t.SlowCut), "client"))
 	line("limits", "an account: %s, %s, %s; a stanza: %s; a stream: %s; %s", number(l.Resources, "resource"), rate(l.Rate, "octets"), rate(l.Stanzas, "stanzas"),
@@ -165,16 +166,19 @@ func sessionTable(b *bytes.Buffer, st *site.BrokerStatus, age func(time.Time) st
 		return
 	}
 	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SESSION\tPRESENCE\tSINCE\tFROM\tTLS\tSUITE\tLOGIN\tCERTIFICATE UNTIL\tQUEUE")
+	fmt.Fprintln(table, "SESSION\tSTATE\tSINCE\tFROM\tTLS\tSUITE\tLOGIN\tCERTIFICATE UNTIL\tQUEUE")
 	for _, s := range st.Sessions {
-		presence, certificate := "-", "none"
-		if s.Available {
-			presence = "available"
+		state, certificate := "-", "none"
+		switch {
+		case s.Detached:
+			state = "detached"
+		case s.Available:
+			state = "available"
 		}
 		if c := s.Stream.Certificate; c != nil {
 			certificate = until(c.NotAfter, st.Now)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", oneLine(s.JID), presence, age(s.Since), s.Address,
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", oneLine(s.JID), state, age(s.Since), s.Address,
 			strings.TrimPrefix(s.Stream.TLS, "TLS "), strings.TrimPrefix(s.Stream.Suite, "TLS_"), s.Stream.Mechanism, certificate, size(s.Queued))
 	}
 	table.Flush()
