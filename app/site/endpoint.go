@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -38,6 +39,7 @@ type Party struct {
 	Stream       *xmpp.Trace    // optional hooks
 	Carried      *xmpp82.Trace  // optional hooks
 	KeepAlive    xmpp.KeepAlive // when a silent broker is asked for a sign of life, and given up
+	Resume       time.Duration  // for how long a session that has lost its connection may be taken up again, as xmpp.Config.Resume
 
 	replay *e2e.ReplayCache // what it has been asked for, over all its sessions
 }

@@ -106,7 +106,8 @@ func (a *access) with(ctx context.Context, do func(context.Context, *session) er
 	defer events.Close()
 	limited, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	party := site.Party{JID: a.self, Connect: a.connect, PasswordFile: a.password, E2E: how, Logger: a.g.logger(), Audit: events}
+	// Nothing is kept for a command that has ended: what it has taken, such as a control block, is free at once.
+	party := site.Party{Resume: -1, JID: a.self, Connect: a.connect, PasswordFile: a.password, E2E: how, Logger: a.g.logger(), Audit: events}
 	ied, err := s.Peer(a.to)
 	if err != nil {
 		return err

@@ -121,12 +121,14 @@ func TestAWatchLosesNothingWhoeverIsKilled(t *testing.T) {
 	ied := run()
 	f.must("rcb", "set", "--jid", "ems", "--to", "pv1", meterBlock, "TrgOps=dchg", "BufTm=0")
 	l := &ledger{t: t, ended: map[int]int{}}
-	killIED := func(*watcher) { ied.kill() }
+	killIED := func(*watcher) { // that it is gone shows when it is there again: the broker would have its stream taken up
+		ied.kill()
+		ied = run()
+	}
 	killWatch := func(w *watcher) { w.cmd.Process.Kill() }
 	again := false
 	for round := range 2 {
 		l.follow(f, 40+7*round, 0, again, killIED)
-		ied = run()
 		l.follow(f, 30+11*round, 0, false, killWatch)
 		// Nobody follows, and then the IED is told to end: what it has counted by now is kept.
 		var counted int
