@@ -13,9 +13,9 @@ import (
 )
 
 // TestForeignClients lets clients of slixmpp and aioxmpp register with the test broker, log in by every mechanism that they
-// have, agree to see each other, and talk.
+// have, agree to see each other, talk, and take their streams up again after their connections have broken.
 //
-// RFC 6121; XEP-0012, XEP-0030, XEP-0077, XEP-0092, XEP-0199, XEP-0202.
+// RFC 6121; XEP-0012, XEP-0030, XEP-0077, XEP-0092, XEP-0198, XEP-0199, XEP-0202.
 func TestForeignClients(t *testing.T) {
 	python := slixmppPython(t)
 	if exec.Command(python, "-c", "import aioxmpp").Run() != nil {

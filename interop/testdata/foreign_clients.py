@@ -22,6 +22,34 @@ DOMAIN, PEER = SPEC['domain'], (SPEC['host'], SPEC['port'])
 TIME = 30
 
 
+class Line:
+    """Forwards connections to the broker, and can be cut."""
+
+    async def start(self):
+        self.writers = []
+        server = await asyncio.start_server(self.forward, '127.0.0.1', 0)
+        return server.sockets[0].getsockname()
+
+    async def forward(self, reader, writer):
+        far_reader, far_writer = await asyncio.open_connection(*PEER)
+        self.writers += [writer, far_writer]
+
+        async def copy(source, sink):
+            try:
+                while octets := await source.read(65536):
+                    sink.write(octets)
+                sink.close()
+            except ConnectionError:
+                pass
+
+        await asyncio.gather(copy(reader, far_writer), copy(far_reader, writer))
+
+    def cut(self):
+        for writer in self.writers:
+            writer.transport.abort()
+        self.writers = []
+
+
 class Slix(slixmpp.ClientXMPP):
     """A client of slixmpp, whose stanzas and events wait in a queue."""
 
@@ -35,12 +63,12 @@ class Slix(slixmpp.ClientXMPP):
             self.ssl_context.maximum_version = TLSVersion.TLSv1_2
         else:
             self.leave_unbound()
-        for plugin in ('xep_0012', 'xep_0030', 'xep_0077', 'xep_0092', 'xep_0199', 'xep_0202'):
+        for plugin in ('xep_0012', 'xep_0030', 'xep_0077', 'xep_0092', 'xep_0198', 'xep_0199', 'xep_0202'):
             self.register_plugin(plugin)
         self['xep_0077'].create_account = register
         self._always_send_everything = register  # it holds requests back until it has logged in, and waits for their answers
         self.add_event_handler('register', self.fill_in)
-        for event in ('session_start', 'failed_all_auth', 'disconnected', 'stream_error', 'message', 'message_error'):
+        for event in ('session_start', 'session_resumed', 'failed_all_auth', 'disconnected', 'stream_error', 'message', 'message_error'):
             self.add_event_handler(event, lambda data, event=event: self.events.put_nowait((event, data)))
         for kind in ('available', 'unavailable', 'subscribe', 'subscribed', 'unsubscribe', 'unsubscribed', 'roster_update'):
             event = kind if kind == 'roster_update' else 'presence_' + kind
@@ -58,9 +86,9 @@ class Slix(slixmpp.ClientXMPP):
         iq['register']['password'] = self.password
         await iq.send(timeout=TIME)
 
-    async def login(self):
+    async def login(self, peer=PEER):
         """Returns the mechanism, or None if the login is refused."""
-        self.connect(PEER)
+        self.connect(peer)
         event, _ = await self.next('session_start', 'failed_all_auth')
         return self['feature_mechanisms'].mech.name if event == 'session_start' else None
 
@@ -89,9 +117,9 @@ class Slix(slixmpp.ClientXMPP):
         await self.disconnect()
 
 
-def aio(jid, password):
+def aio(jid, password, peer):
     layer = aioxmpp.make_security_layer(password, no_verify=True)  # which cannot be given an anchor
-    client = aioxmpp.PresenceManagedClient(aioxmpp.JID.fromstr(jid), layer, override_peer=[(*PEER, aioxmpp.connector.STARTTLSConnector())])
+    client = aioxmpp.PresenceManagedClient(aioxmpp.JID.fromstr(jid), layer, override_peer=[(*peer, aioxmpp.connector.STARTTLSConnector())])
     client.events = asyncio.Queue()
     for kind in ('subscribe', 'subscribed', 'unsubscribe', 'unsubscribed'):
         getattr(client.summon(aioxmpp.RosterClient), 'on_' + kind).connect(lambda st, kind=kind: client.events.put_nowait((kind, st)))
@@ -262,6 +290,33 @@ async def messages(s, a):
     check('aioxmpp hears that they go', True, True)
 
 
+async def resumption(s, a, far, line):
+    check('aioxmpp has its stanzas acknowledged', a.stream.sm_enabled, True)
+    check('slixmpp has its stanzas acknowledged', s['xep_0198'].enabled_in and s['xep_0198'].enabled_out, True)
+    suspended, resumed = asyncio.Event(), asyncio.Event()
+    a.on_stream_suspended.connect(lambda reason: suspended.set())
+    a.on_stream_resumed.connect(resumed.set)
+    line.cut()
+    async with asyncio.timeout(TIME):
+        await suspended.wait()
+        s.send_message(mto=str(a.local_jid), mbody='while it was away', mtype='chat')
+        await resumed.wait()
+    st = await heard(a, 'message', s.boundjid.full)
+    check('aioxmpp takes its stream up again, and misses nothing', st.body.any(), 'while it was away')
+
+    full = s.boundjid.full
+    far.cut()
+    await s.next('disconnected')
+    message = aioxmpp.Message(to=aioxmpp.JID.fromstr(full), type_=aioxmpp.MessageType.NORMAL)
+    message.body[None] = 'while it was away too'
+    await a.send(message)
+    s.connect(PEER)
+    event, _ = await s.next('session_resumed', 'session_start', 'failed_all_auth')
+    check('slixmpp takes its stream up again', (event, s.boundjid.full), ('session_resumed', full))
+    _, m = await s.next('message')
+    check('slixmpp misses nothing', m['body'], 'while it was away too')
+
+
 async def ends(s, a):
     sjid, ajid = s.boundjid.bare, str(a.local_jid.bare())
     roster = a.summon(aioxmpp.RosterClient)
@@ -283,14 +338,17 @@ async def main():
     await registration()
     await mechanisms()
     s = Slix(f'slix@{DOMAIN}/best', 'pencil')
-    await s.login()
+    far, line = Line(), Line()
+    await s.login(await far.start())
     s.send_presence(ppriority=5)
-    a = aio(f'aio@{DOMAIN}/1', 'pencil')
+    a = aio(f'aio@{DOMAIN}/1', 'pencil', await line.start())
     async with a.connected():
         check('aioxmpp logs in', str(a.local_jid), f'aio@{DOMAIN}/1')
-        print('# acknowledgements of XEP-0198:', a.stream.sm_enabled, flush=True)
-        for part in (services, rosters, messages, ends):
-            await part(s, a)
+        await services(s, a)
+        await rosters(s, a)
+        await messages(s, a)
+        await resumption(s, a, far, line)
+        await ends(s, a)
     print('done', flush=True)
 
 
