@@ -52,6 +52,11 @@ type Config struct {
 	// negative: the server is not asked to acknowledge stanzas, nor to keep the stream.
 	Resume time.Duration
 
+	// MaxAge is how old a connection may get before the session leaves it and takes up
+	// its stream over a new one, where both ends show their certificates again; up to a
+	// tenth earlier. Default 12 h; at most 24 h; negative: no bound.
+	MaxAge time.Duration
+
 	NegotiationTimeout time.Duration // to set up the stream; default 10 s
 	WriteTimeout       time.Duration // for one write to make its way; default 10 s
 	QueueSize          int           // octets that may wait to be sent, or to be acknowledged; default 1 MiB

@@ -35,7 +35,8 @@ func (s *Session) resume(lost *Conn) *Conn {
 	var err error
 	refused := 0 // tries in a row
 	for wait := waits.between(0, comeback.Min); sleep(ctx, wait); wait = waits.down(time.Now(), err) {
-		err = s.cfg.reach(ctx, lost, func(_ context.Context, c *Conn) error {
+		cfg := s.config()
+		err = cfg.reach(ctx, lost, func(_ context.Context, c *Conn) error {
 			s.adopt(c)
 			return nil
 		})

@@ -229,6 +229,7 @@ func (s *Session) read() {
 
 // take takes stanzas from c until its end.
 func (s *Session) take(c *Conn) {
+	defer s.age(c)()
 	for {
 		t, err := c.Next()
 		if err != nil {

@@ -162,19 +162,45 @@ func (s *Site) brokerLive(trust *pki.Trust) (xmppd.Live, error) {
 
 // brokerFiles are the files that a broker lives by.
 func (s *Site) brokerFiles() []string {
-	files := []string{s.Path(FileName), s.Path("pki", "broker", "tls.crt"), s.Path("pki", "broker", "tls.key"), s.passwordFile(),
-		s.Path("pki", folderOf(pki.E2M), "root.crt"), s.crlFile(pki.E2M, "root"), s.crlFile(pki.E2M, "issuing")}
+	files := []string{s.Path(FileName), s.Path("pki", "broker", "tls.crt"), s.Path("pki", "broker", "tls.key"), s.passwordFile()}
+	files = append(files, sourceFiles(s.trustSources(pki.E2M))...)
 	for _, d := range s.domains {
-		files = append(append(files, s.files(d.E2M.Roots)...), s.files(d.E2M.CRLs)...)
+		files = append(files, sourceFiles(s.sources(d.E2M))...)
 	}
 	slices.Sort(files)
 	return slices.Compact(files)
+}
+
+// upkeep is what keeps the broker's trust up to date. What busbar.yaml and the keys say, watch does.
+func (b *runningBroker) upkeep() *upkeep {
+	return &upkeep{every: b.o.Refresh, log: b.o.Logger, events: &b.events, lists: []refresher{b.trust, b.passwords, &b.domains},
+		recheck: b.server.Recheck, prompt: true,
+		staple: func(ctx context.Context, now time.Time) error { return b.trust.Staple(ctx, b.shown(), now) },
+		terms:  func() []pki.Term { return append(b.trust.Terms(), b.shown().Terms()...) }}
+}
+
+// stapleTime is how long a broker waits for a staple before it shows a certificate for the first time.
+const stapleTime = 5 * time.Second
+
+// shown is the identity that clients are shown.
+func (b *runningBroker) shown() *pki.Identity {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.identity
+}
+
+// staple gets a staple for a certificate that is about to be shown. What goes wrong upkeep says.
+func (b *runningBroker) staple(id *pki.Identity) {
+	ctx, cancel := context.WithTimeout(context.Background(), stapleTime)
+	defer cancel()
+	b.trust.Staple(ctx, id, time.Now())
 }
 
 // run serves until ctx ends, and then takes leave.
 func (b *runningBroker) run(ctx context.Context, clients, peers []net.Listener) error {
 	listeners := len(clients) + len(peers)
 	served := make(chan error, listeners)
+	b.staple(b.shown())
 	for _, l := range clients {
 		go func() { served <- b.server.Serve(context.WithoutCancel(ctx), l) }()
 	}
@@ -185,9 +211,7 @@ func (b *runningBroker) run(ctx context.Context, clients, peers []net.Listener) 
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer stop()
-	watching.Go(func() {
-		watchRevocation(watch, b.o.Refresh, b.o.Logger, b.server.Recheck, b.trust, b.passwords, &b.domains)
-	})
+	watching.Go(func() { b.upkeep().run(watch) })
 	watching.Go(func() { b.watch(watch) })
 	started := "listens on " + addresses(clients)
 	if len(peers) > 0 {

@@ -1,8 +1,11 @@
 package site
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,6 +87,18 @@ func (d *peerDomains) Refresh() error {
 	return err
 }
 
+// Update asks the network what it has to tell.
+func (d *peerDomains) Update(ctx context.Context) error {
+	d.mu.Lock()
+	trusts := slices.Collect(maps.Values(d.trusts))
+	d.mu.Unlock()
+	var err error
+	for _, t := range trusts {
+		err = errors.Join(err, t.Update(ctx))
+	}
+	return err
+}
+
 // federation is how the broker deals with other domains.
 func (d *peerDomains) federation(s *Site) *xmppd.Federation {
 	return &xmppd.Federation{
@@ -104,7 +119,7 @@ func (d *peerDomains) federation(s *Site) *xmppd.Federation {
 // federates reports whether there are brokers of other domains that are known.
 func (s *Site) federates() bool {
 	for _, d := range s.domains {
-		if len(d.E2M.Roots) > 0 {
+		if !d.E2M.none() {
 			return true
 		}
 	}

@@ -104,11 +104,12 @@ func (b *runningBroker) read() (next *Site, id *pki.Identity, later []string, er
 	if err := new(peerDomains).replace(next); err != nil {
 		return nil, nil, nil, err
 	}
+	b.staple(live.Identity)
 	if err := b.server.Reload(live); err != nil {
 		return nil, nil, nil, fmt.Errorf("%s: broker: %w", FileName, err)
 	}
 	// These were read a moment ago without a fault.
-	if err := errors.Join(b.trust.Refresh(), b.passwords.Refresh(), b.domains.replace(next)); err != nil {
+	if err := errors.Join(b.trust.Reload(next.trustSources(pki.E2M)), b.passwords.Refresh(), b.domains.replace(next)); err != nil {
 		b.o.Logger.Warn("who may log in, and who no longer, is not read again", "err", err)
 	}
 	b.server.Recheck()

@@ -1,7 +1,6 @@
 package site
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -19,13 +18,6 @@ type Domain struct {
 	Connect []string   `yaml:"connect,omitempty"` // HOST:PORT of its broker for other servers; default: as its SRV record says
 	E2M     Anchors    `yaml:"e2m,omitempty"`     // of its broker
 	E2E     EndAnchors `yaml:"e2e,omitempty"`     // of its parties
-}
-
-// Anchors are files with root certificates, and with revocation lists below them. They lie in the site folder, where a name is
-// no absolute path.
-type Anchors struct {
-	Roots []string `yaml:"roots,omitempty"`
-	CRLs  []string `yaml:"crls,omitempty"`
 }
 
 // EndAnchors are Anchors of end-to-end security.
@@ -58,6 +50,11 @@ func (s *Site) parseDomains(domains map[string]Domain) (map[string]neighbour, er
 		for _, a := range d.Connect {
 			if err := CheckAddress(text+": connect", strings.TrimPrefix(a, "tls://")); err != nil {
 				return nil, err
+			}
+		}
+		for name, a := range map[string]Anchors{"e2m": d.E2M, "e2e": d.E2E.Anchors} {
+			if err := a.check(); err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", text, name, err)
 			}
 		}
 		for _, role := range d.E2E.Roles {
@@ -95,10 +92,10 @@ func (s *Site) domainTrust(domain string, h pki.Hierarchy) (*pki.Trust, error) {
 	if h == pki.E2E {
 		anchors = d.E2E.Anchors
 	}
-	if len(anchors.Roots) == 0 {
+	if anchors.none() {
 		return nil, nil
 	}
-	trust, err := pki.LoadTrust(s.files(anchors.Roots), s.files(anchors.CRLs))
+	trust, err := pki.OpenTrust(s.sources(anchors))
 	if err != nil {
 		return nil, Hint(fmt.Errorf("%s: domains: %s: %s trust: %w", FileName, domain, h, err), "name files with certificates and revocation lists in PEM form, as the other domain's operator has sent them")
 	}
@@ -138,15 +135,4 @@ func (s *Site) endTrust() (*endTrust, error) {
 		t.domains[name] = e2e.Domain{Trust: trust, Roles: d.roles}
 	}
 	return t, nil
-}
-
-// Refresh reads the revocation lists again. Where that fails those of before stay in force.
-func (t *endTrust) Refresh() error {
-	err := t.own.Refresh()
-	for _, d := range t.domains {
-		if d.Trust != nil {
-			err = errors.Join(err, d.Trust.Refresh())
-		}
-	}
-	return err
 }

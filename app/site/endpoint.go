@@ -41,7 +41,12 @@ type Party struct {
 	KeepAlive    xmpp.KeepAlive // when a silent broker is asked for a sign of life, and given up
 	Resume       time.Duration  // for how long a session that has lost its connection may be taken up again, as xmpp.Config.Resume
 
-	replay *e2e.ReplayCache // what it has been asked for, over all its sessions
+	// Bell asks it to look at its files at once; otherwise it looks every few seconds. May be nil.
+	Bell *Bell
+
+	serves  bool             // takes associations
+	refresh time.Duration    // how often revocation lists are read again; default 1 minute
+	replay  *e2e.ReplayCache // what it has been asked for, over all its sessions
 }
 
 // Redial goes on line again after a loss, for those who stay on line.
@@ -85,6 +90,7 @@ func (s *Site) endpoint(ctx context.Context, p Party, trust *endTrust, serve int
 		return nil, err
 	}
 	cfg := xmpp82.Config{XMPP: login, Serve: serve > 0, MaxAssociations: serve, Trace: p.Carried}
+	p.serves = serve > 0
 	if err := s.protection(&cfg, p, trust); err != nil {
 		return nil, err
 	}
@@ -92,6 +98,8 @@ func (s *Site) endpoint(ctx context.Context, p Party, trust *endTrust, serve int
 	if err != nil {
 		return nil, s.brokerError(p, cfg.XMPP.Resolver, err)
 	}
+	k := &partySession{site: s, party: p, endpoint: e, wire: login.Trust, tls: login.Identity, end: trust, protected: cfg.Unprotected == nil}
+	go k.keep()
 	return e, nil
 }
 

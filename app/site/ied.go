@@ -181,7 +181,7 @@ func (d *servedIED) close() {
 
 // overXMPP serves IEC 61850-8-2 until ctx ends, in one session after the other.
 func (d *servedIED) overXMPP(ctx context.Context) error {
-	d.replay = new(e2e.ReplayCache)
+	d.replay, d.refresh = new(e2e.ReplayCache), d.Refresh
 	been := false
 	again := Redial{Persist: d.Wait, Again: func(error) bool { return been }, Down: d.Down, Up: d.Up}
 	return again.Run(ctx, func(ctx context.Context, up func()) error {
@@ -210,7 +210,6 @@ func (d *servedIED) session(ctx context.Context, up func()) error {
 		cancel()
 		endpoint.Close()
 	}()
-	d.running.Go(func() { watchRevocation(ctx, d.Refresh, d.Logger, endpoint.Recheck, trust) })
 	if err := endpoint.Announce(ctx); err != nil {
 		return err
 	}
@@ -229,13 +228,13 @@ func (d *servedIED) session(ctx context.Context, up func()) error {
 
 // overTCP begins to serve IEC 61850-8-1.
 func (d *servedIED) overTCP(ctx context.Context) error {
-	l, trust, err := d.site.listenMMS(ctx, d.IEDOptions)
+	l, trust, id, err := d.site.listenMMS(ctx, d.IEDOptions)
 	if err != nil {
 		return err
 	}
 	d.tcp, d.RunningIED.MMS = l, l.Addr()
 	admit := admission(d.site.Config.IED.associationsOf(d.Model))
-	d.running.Go(func() { watchRevocation(ctx, d.Refresh, d.Logger, l.Recheck, trust) })
+	d.running.Go(func() { d.keepListener(ctx, l, trust, id) })
 	d.running.Go(func() {
 		for {
 			link, err := l.Accept(ctx)

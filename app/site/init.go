@@ -262,16 +262,6 @@ func (s *Site) save(id *pki.Identity, whose, name string) error {
 	return id.Save(s.Path("pki", whose, name+".crt"), s.Path("pki", whose, name+".key"))
 }
 
-// trust reads the root of a hierarchy and the revocation lists below it.
-func (s *Site) trust(h pki.Hierarchy) (*pki.Trust, error) {
-	trust, err := pki.LoadTrust([]string{s.Path("pki", folderOf(h), "root.crt")},
-		[]string{s.crlFile(h, "root"), s.crlFile(h, "issuing")})
-	if err != nil {
-		return nil, Hint(fmt.Errorf("%s trust: %w", h, err), "`busbar init` makes the root certificate and the revocation lists; a copy of the site needs them too")
-	}
-	return trust, nil
-}
-
 // Certificate reads the first certificate of a PEM file.
 func Certificate(text []byte) (*x509.Certificate, error) {
 	block, _ := pem.Decode(text)

@@ -62,36 +62,37 @@ func (s *Site) mmsAssociations(strict bool) assoc.Config {
 	return cfg
 }
 
-// listenMMS listens for clients over TCP. The trust is what verifies their certificates.
-func (s *Site) listenMMS(ctx context.Context, o IEDOptions) (*iso81.Listener, *pki.Trust, error) {
+// listenMMS listens for clients over TCP. The trust is what verifies their certificates, the identity what
+// they are shown with TLS, or nil.
+func (s *Site) listenMMS(ctx context.Context, o IEDOptions) (*iso81.Listener, *pki.Trust, *pki.Identity, error) {
 	peers, err := s.mmsSubjects()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	cfg := iso81.ServerConfig{Config: iso81.Config{MaxPDU: s.Config.MaxPDU, Strict: o.MMS.Strict, Audit: o.Audit, Logger: o.Logger}}
 	cfg.Subject = func(c iso81.Credentials) (rbac.Subject, error) { return admitted(c, peers.subject, o.Audit, o.Logger) }
 	trust, err := s.mmsTrust()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	cfg.AuthTrust = trust
+	var id *pki.Identity
 	if o.MMS.TLS {
-		id, err := s.mmsIdentity(o.JID)
-		if err != nil {
-			return nil, nil, err
+		if id, err = s.mmsIdentity(o.JID); err != nil {
+			return nil, nil, nil, err
 		}
 		cfg.TLS = &iso81.TLS{Identity: id, Trust: trust}
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.MMS.Address)
 	if err != nil {
-		return nil, nil, Hint(fmt.Errorf("--listen-mms: %w", err), "ports below 1024 take the right to use them: choose another, such as :10102, or run as a user that has it")
+		return nil, nil, nil, Hint(fmt.Errorf("--listen-mms: %w", err), "ports below 1024 take the right to use them: choose another, such as :10102, or run as a user that has it")
 	}
 	l, err := iso81.NewListener(ln, cfg)
 	if err != nil {
 		ln.Close()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return l, trust, nil
+	return l, trust, id, nil
 }
 
 // admitted records who is taken and who is not; the log says what can be done about that.

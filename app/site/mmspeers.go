@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
@@ -208,16 +207,4 @@ func certificateName(c iso81.Credentials) string {
 		return pki.Name(leaf)
 	}
 	return ""
-}
-
-// mmsTrust verifies the certificates of peers over TCP: those of the site's own hierarchy E2M, and of the roots in busbar.yaml.
-func (s *Site) mmsTrust() (*pki.Trust, error) {
-	roots := []string{s.Path("pki", folderOf(pki.E2M), "root.crt")}
-	for _, file := range s.files(s.Config.MMS.Roots) {
-		if _, err := os.Stat(file); err != nil {
-			return nil, Hint(fmt.Errorf("%s: mms: roots: %w", FileName, err), "name files with root certificates in PEM form")
-		}
-		roots = append(roots, file)
-	}
-	return pki.LoadTrust(roots, []string{s.crlFile(pki.E2M, "root"), s.crlFile(pki.E2M, "issuing")})
 }

@@ -1,22 +1,16 @@
 package site
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"math/big"
 	"os"
 	"slices"
-	"time"
 
 	"busbar.example/secure/pki"
 	"busbar.example/xmpp/jid"
 )
-
-// defaultRefresh is how often a running party reads the revocation lists again.
-const defaultRefresh = time.Minute
 
 // Revoke takes away the password of j, if it has one, and puts the certificates that it has now on the revocation lists
 // of both issuing authorities. Who runs in this folder acts on it within a minute; copies of the site need the new lists.
@@ -74,30 +68,4 @@ func (s *Site) serial(j jid.JID, name string) (*big.Int, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return c.SerialNumber, nil
-}
-
-// refresher is a revocation list, or another file that says who may log in, and can be read again.
-type refresher interface{ Refresh() error }
-
-// watchRevocation reads the lists again from time to time, and then has those that stand rechecked. A list that
-// cannot be read leaves the last one in force.
-func watchRevocation(ctx context.Context, every time.Duration, log *slog.Logger, recheck func(), lists ...refresher) {
-	if every <= 0 {
-		every = defaultRefresh
-	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		for _, list := range lists {
-			if err := list.Refresh(); err != nil {
-				log.Warn("who may log in, and who no longer, is not read again", "err", err)
-			}
-		}
-		recheck()
-	}
 }

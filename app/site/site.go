@@ -49,6 +49,7 @@ type Config struct {
 	E2E         Protection  `yaml:"e2e,omitempty"`
 	Unprotected Unprotected `yaml:"unprotected,omitempty"`
 	Broker      Broker      `yaml:"broker,omitempty"`
+	Trust       Trust       `yaml:"trust,omitempty"`
 	// Domains are the other ones whose parties are talked to, by name.
 	Domains map[string]Domain `yaml:"domains,omitempty"`
 	MMS     MMS               `yaml:"mms,omitempty"`
@@ -107,7 +108,7 @@ func Open(dir string) (*Site, error) {
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {
-		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, broker with listen, accounts, groups, rules, limits, slow_readers, resume, max_age, drain, metrics and s2s, domains with connect, e2m and e2e, mms with anonymous, peers and roots, and ied with associations, report_buffer, log_size and state_size; the comments that `busbar init` writes into it show them")
+		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, broker with listen, accounts, groups, rules, limits, slow_readers, resume, max_age, drain, metrics and s2s, trust with e2m, e2e, fail_closed, hosts, refresh and wait, domains with connect, e2m and e2e, mms with anonymous, peers and roots, and ied with associations, report_buffer, log_size and state_size; the comments that `busbar init` writes into it show them")
 	}
 	domain, err := jid.New("", cfg.Domain, "")
 	if err != nil {
@@ -147,6 +148,9 @@ func (s *Site) parse() error {
 	}
 	if s.broker, err = s.parseBroker(c.Broker); err != nil {
 		return at(err, "broker")
+	}
+	if err := c.Trust.check(); err != nil {
+		return at(err, "trust")
 	}
 	if err := c.IED.check(); err != nil {
 		return fmt.Errorf("ied: %w", err)

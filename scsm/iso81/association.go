@@ -68,7 +68,8 @@ type Association struct {
 	asked     bool // the peer has sent FINISH, and waits for its answer
 	concluded bool // MMS has
 	cause     error
-	shown     []shown // certificates of the peer
+	shown     []shown   // certificates of the peer
+	until     time.Time // when its TLS connection has reached its age; zero: never
 }
 
 var _ assoc.Link = (*Association)(nil)

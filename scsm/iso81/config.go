@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"time"
 
@@ -67,6 +68,28 @@ type TLS struct {
 	// ServerName is whom the server's certificate must name: a dNSName or iPAddress, or a common name where the certificate has
 	// neither. Empty: the host that is dialled. Servers ignore it.
 	ServerName string
+	// MaxAge is how old a connection may get before Recheck ends it, so that both ends show their certificates again to a
+	// new one; up to a tenth earlier, not to meet all others that began with it. Default 12 h; at most 24 h; negative: no bound.
+	MaxAge time.Duration
+}
+
+const (
+	defaultMaxAge = 12 * time.Hour
+	longestMaxAge = 24 * time.Hour
+)
+
+// ends is when a connection that begins at now has reached its age; zero: never.
+func (t *TLS) ends(now time.Time) time.Time {
+	age := t.MaxAge
+	switch {
+	case age < 0:
+		return time.Time{}
+	case age == 0:
+		age = defaultMaxAge
+	case age > longestMaxAge:
+		age = longestMaxAge
+	}
+	return now.Add(age - rand.N(age/10+1))
 }
 
 // Auth is what a client proves itself with in ACSE: one of both.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"busbar.example/secure/audit"
@@ -21,6 +22,8 @@ type Listener struct {
 	ln   net.Listener
 	cfg  ServerConfig
 	base *Config
+
+	renewed atomic.Pointer[Config] // base with another identity, once there is one
 
 	once   sync.Once
 	conns  chan net.Conn
@@ -69,7 +72,11 @@ func (l *Listener) Accept(ctx context.Context) (*Association, error) {
 }
 
 func (l *Listener) association(conn net.Conn) *Association {
-	a := newAssociation(conn, l.base)
+	cfg := l.base
+	if renewed := l.renewed.Load(); renewed != nil {
+		cfg = renewed
+	}
+	a := newAssociation(conn, cfg)
 	a.inbound, a.subject, a.trust, a.seen = true, l.cfg.Subject, l.cfg.AuthTrust, &l.seen
 	a.machine.called = l.cfg.Called
 	a.setUp = time.Now().Add(l.base.Timeout)

@@ -161,7 +161,14 @@ func (a *Association) dialTLS(ctx context.Context, host string) error {
 		return fmt.Errorf("TLS: %w", err)
 	}
 	cs := secured.ConnectionState()
-	a.peer.Name, a.peer.Unauthenticated = pki.Name(cs.PeerCertificates[0]), false
+	// The handshake has verified the peer; only this yields what it can be held to later.
+	verified, err := t.Trust.VerifyPeerServer(cs.PeerCertificates, name, time.Now())
+	if err != nil {
+		a.record(idOf(err, audit.ServerCertificate), err.Error())
+		return fmt.Errorf("TLS: %w", err)
+	}
+	a.noteShown(verified, t.Trust)
+	a.peer.Name, a.peer.Unauthenticated = pki.Name(verified.Leaf()), false
 	a.traceTLS(cs)
 	return nil
 }
@@ -232,7 +239,7 @@ func (a *Association) acceptTLS(ctx context.Context) error {
 		return fmt.Errorf("TLS: %w", err)
 	}
 	cs := secured.ConnectionState()
-	verified, err := t.Trust.VerifyPeerClient(cs.PeerCertificates, time.Now())
+	verified, err := t.Trust.VerifyPeerClientTLS(cs, time.Now())
 	if err != nil {
 		a.record(idOf(err, audit.ClientCertificate), err.Error())
 		return fmt.Errorf("TLS: %w", err)

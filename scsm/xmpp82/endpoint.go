@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"busbar.example/mms"
 	"busbar.example/mms/assoc"
 	"busbar.example/secure/audit"
 	"busbar.example/secure/e2e"
+	"busbar.example/secure/pki"
 	"busbar.example/xmpp"
 	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
@@ -58,20 +60,20 @@ const (
 
 // Endpoint is one XMPP session with its associations. It is safe for concurrent use.
 type Endpoint struct {
-	cfg       Config
-	audit     audit.Sink
-	log       *slog.Logger
-	session   *xmpp.Session
-	attached  chan struct{} // closed once session is set
-	responder *e2e.Responder
-	opener    *opener // the reader's
-	faults    throttle
-	maxPDU    int
-	offers    chan offer
-	outbox    chan stanza.Stanza // what the reader has to say
-	stop      chan struct{}      // closed to have the outbox emptied
-	done      chan struct{}      // closed when run has returned
-	closing   sync.Once
+	cfg      Config
+	audit    audit.Sink
+	log      *slog.Logger
+	session  *xmpp.Session
+	attached chan struct{}        // closed once session is set
+	ends     atomic.Pointer[ends] // nil: end-to-end security is off
+	opener   *opener              // the reader's
+	faults   throttle
+	maxPDU   int
+	offers   chan offer
+	outbox   chan stanza.Stanza // what the reader has to say
+	stop     chan struct{}      // closed to have the outbox emptied
+	done     chan struct{}      // closed when run has returned
+	closing  sync.Once
 
 	mu       sync.Mutex
 	early    []stanza.Stanza // iqs that came before session was set
@@ -159,8 +161,32 @@ func (e *Endpoint) secure() (err error) {
 	if e.cfg.E2E.Audit == nil {
 		e.cfg.E2E.Audit = e.audit
 	}
-	e.responder, err = e2e.NewResponder(e.cfg.E2E)
+	responder, err := e2e.NewResponder(e.cfg.E2E)
+	e.ends.Store(&ends{e.cfg.E2E, responder})
 	return err
+}
+
+// ends are both ends of end-to-end security. They are replaced as a whole.
+type ends struct {
+	cfg       e2e.Config // of an initiator
+	responder *e2e.Responder
+}
+
+// Renew has associations that begin from now on secured with another identity of the same account. Those that there are
+// keep the one that they began with, until it expires.
+func (e *Endpoint) Renew(id *pki.Identity) error {
+	last := e.ends.Load()
+	if last == nil {
+		return errors.New("end-to-end security is off: there is no identity to renew")
+	}
+	cfg := last.cfg
+	cfg.Identity = id
+	responder, err := e2e.NewResponder(cfg)
+	if err != nil {
+		return err
+	}
+	e.ends.Store(&ends{cfg, responder})
+	return nil
 }
 
 // attach takes the session into use. What was asked before is answered: this end was not ready for it.
@@ -273,8 +299,10 @@ func (e *Endpoint) turnAway() {
 }
 
 // Recheck ends the associations whose peer's end-to-end certificate is no longer good: it has expired, or
-// a revocation list that was read since names it. IEC 62351-3, revocation during a session.
+// a revocation list that was read since names it; and all of them, with the session, if the XMPP server's is not.
+// IEC 62351-3, revocation during a session.
 func (e *Endpoint) Recheck() {
+	e.session.Recheck()
 	e.mu.Lock()
 	links := make([]*Association, 0, len(e.links))
 	for _, a := range e.links {

@@ -66,7 +66,7 @@ func (e *Endpoint) ask(peer jid.JID) (asking, error) {
 	if u := e.cfg.Unprotected; u != nil {
 		return &unprotected{Unprotected: u, endpoint: e, peer: peer}, nil
 	}
-	initiator, err := e2e.NewInitiator(e.cfg.E2E, peer.Bare().String())
+	initiator, err := e2e.NewInitiator(e.ends.Load().cfg, peer.Bare().String())
 	return protectedAsking{initiator}, err
 }
 
@@ -75,7 +75,7 @@ func (e *Endpoint) open(o offer) (asked, error) {
 	if u := e.cfg.Unprotected; u != nil {
 		return &unprotected{Unprotected: u, endpoint: e, peer: o.iq.From, first: o.env.content}, nil
 	}
-	hs, err := e.responder.Open(e.cfg.Now(), o.iq.From.String(), o.env.id, o.env.content)
+	hs, err := e.ends.Load().responder.Open(e.cfg.Now(), o.iq.From.String(), o.env.id, o.env.content)
 	return protectedAsked{hs}, err
 }
 

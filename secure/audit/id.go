@@ -149,6 +149,9 @@ const (
 	BrokerReloaded      ID = "x-busbar:broker-reloaded"
 	BrokerDrained       ID = "x-busbar:broker-drained"
 	BrokerReloadRefused ID = "x-busbar:broker-reload-refused"
+	PartyReloaded       ID = "x-busbar:party-reloaded"
+	PartyReloadRefused  ID = "x-busbar:party-reload-refused"
+	TermEnding          ID = "x-busbar:term-ending"
 	SenderSpoofed       ID = "x-busbar:sender-spoofed"
 	RuleDenied          ID = "x-busbar:rule-denied"
 	AccountMade         ID = "x-busbar:account-made"
@@ -255,6 +258,9 @@ var table = map[ID]entry{
 	BrokerReloaded:      {"broker has new settings", Notice},
 	BrokerReloadRefused: {"new settings refused, the old ones stay", Error},
 	BrokerDrained:       {"broker ended", Notice},
+	PartyReloaded:       {"party has new keys, certificates or lists", Notice},
+	PartyReloadRefused:  {"new keys, certificates or lists refused, the old ones stay", Error},
+	TermEnding:          {"certificate or revocation list is to be renewed", Warning},
 	StreamSlow:          {"stream ended because its peer reads too slowly", Warning},
 	RuleDenied:          {"stanza refused by a rule", Warning},
 	AccountMade:         {"account made by a client", Warning},

@@ -42,6 +42,12 @@ func (t *Trust) VerifyPeerClient(chain []*x509.Certificate, now time.Time) (*Ver
 	return t.verify(chain, forPeerClient, "", now, inquiry{wait: true})
 }
 
+// VerifyPeerClientTLS is VerifyPeerClient for a client that has finished a handshake,
+// as VerifyClientTLS is VerifyClient.
+func (t *Trust) VerifyPeerClientTLS(cs tls.ConnectionState, now time.Time) (*Verified, error) {
+	return t.verify(cs.PeerCertificates, forPeerClient, "", now, inquiry{wait: true, staple: cs.OCSPResponse})
+}
+
 // checkPeerName checks that a certificate names an IED.
 func (p purpose) checkPeerName(c *x509.Certificate, ns names, name string) *VerifyError {
 	if ip := net.ParseIP(name); ip != nil && slices.ContainsFunc(c.IPAddresses, ip.Equal) {
