@@ -103,7 +103,14 @@ func (p *peers) join(t testing.TB) (from, to *Conn) {
 }
 
 func TestStreamBetweenServers(t *testing.T) {
+	for name, direct := range map[string]bool{"STARTTLS": false, "direct TLS": true} {
+		t.Run(name, func(t *testing.T) { streamBetweenServers(t, direct) })
+	}
+}
+
+func streamBetweenServers(t *testing.T, direct bool) {
 	p := newPeers(t)
+	p.from.Resolver.Static[domain] = []Target{{Address: "192.0.2.1:5269", Direct: direct}}
 	from, to := p.join(t)
 	if from.JID().String() != domain || to.JID().String() != otherDomain {
 		t.Errorf("the ends are of %q and %q, want %q and %q", from.JID(), to.JID(), domain, otherDomain)
