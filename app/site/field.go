@@ -3,6 +3,8 @@ package site
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -73,4 +75,74 @@ func below(n *yaml.Node, step any) *yaml.Node {
 		}
 	}
 	return nil
+}
+
+// What the YAML package says, with the names of Go types.
+var (
+	yamlPrefix   = regexp.MustCompile(`^yaml: (?:construct errors: )?`)
+	unknownField = regexp.MustCompile(`field (\S+) not found in type (\S+)`)
+	otherType    = regexp.MustCompile("cannot construct !!\\w+ (`[^`]*`)? ?into (\\S+)")
+)
+
+// plainYAML is an error of the YAML package in our words, with a hint on the fields that there are, of the types below root.
+func plainYAML(err error, root reflect.Type) error {
+	text := yamlPrefix.ReplaceAllString(strings.Join(strings.Fields(err.Error()), " "), "")
+	hint := "see how fields look in the comments that `busbar init` writes into " + FileName
+	if m := unknownField.FindStringSubmatch(text); m != nil {
+		fields := map[string][]string{}
+		collectFields(root, fields)
+		hint = "its fields are " + strings.Join(fields[m[2]], ", ") + "; the comments that `busbar init` writes into " + FileName + " show them"
+	}
+	text = unknownField.ReplaceAllString(text, "there is no field $1")
+	text = otherType.ReplaceAllStringFunc(text, func(said string) string {
+		m := otherType.FindStringSubmatch(said)
+		if m[1] == "" {
+			m[1] = "what is there"
+		}
+		return m[1] + " is not " + kindOf(m[2])
+	})
+	return Hint(errors.New(text), hint)
+}
+
+// kindOf names a Go type for people.
+func kindOf(name string) string {
+	switch {
+	case name == "time.Duration":
+		return "a time such as 90s, 15m or 12h"
+	case name == "bool":
+		return "true or false"
+	case name == "string":
+		return "a text"
+	case strings.HasPrefix(name, "int"), strings.HasPrefix(name, "uint"):
+		return "a whole number"
+	case strings.HasPrefix(name, "[]"):
+		return "a list"
+	}
+	return "a set of fields"
+}
+
+// collectFields notes the names of the fields of a struct, and of those that it holds, by type.
+func collectFields(t reflect.Type, all map[string][]string) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		collectFields(t.Elem(), all)
+		return
+	case reflect.Struct:
+	default:
+		return
+	}
+	if _, known := all[t.String()]; known {
+		return
+	}
+	all[t.String()] = nil
+	for f := range t.Fields() {
+		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		collectFields(f.Type, all)
+		switch {
+		case options == "inline":
+			all[t.String()] = append(all[t.String()], all[f.Type.String()]...)
+		case name != "":
+			all[t.String()] = append(all[t.String()], name)
+		}
+	}
 }

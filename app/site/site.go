@@ -10,8 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
+	"reflect"
 
 	"go.yaml.in/yaml/v4"
 
@@ -108,7 +107,7 @@ func Open(dir string) (*Site, error) {
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {
-		return nil, Hint(fmt.Errorf("%s: %w", name, err), "its fields are domain, client, connect, allow_unbound, max_pdu, e2e with mode and algorithms, unprotected with roles, broker with listen, accounts, groups, rules, limits, slow_readers, resume, max_age, drain, metrics and s2s, trust with e2m, e2e, fail_closed, hosts, refresh and wait, domains with connect, e2m and e2e, mms with anonymous, peers and roots, and ied with associations, report_buffer, log_size and state_size; the comments that `busbar init` writes into it show them")
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	domain, err := jid.New("", cfg.Domain, "")
 	if err != nil {
@@ -158,9 +157,6 @@ func (s *Site) parse() error {
 	return nil
 }
 
-// unknownField is how the YAML package says it, with the name of a Go type.
-var unknownField = regexp.MustCompile(`(?:yaml: construct errors: )?(line \d+: )field (\S+) not found in type \S+`)
-
 func parseConfig(text []byte) (Config, error) { return decodeStrictly[Config](text) }
 
 // decodeStrictly reads one YAML document. Unknown fields are refused.
@@ -169,11 +165,10 @@ func decodeStrictly[T any](text []byte) (T, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&decoded); err != nil && !errors.Is(err, io.EOF) {
-		text := strings.Join(strings.Fields(err.Error()), " ")
-		return none, errors.New(unknownField.ReplaceAllString(text, "${1}there is no field $2"))
+		return none, plainYAML(err, reflect.TypeFor[T]())
 	}
 	if err := d.Decode(new(T)); !errors.Is(err, io.EOF) {
-		return none, errors.New("more than one document is in it")
+		return none, Hint(errors.New("more than one document is in it"), "keep what is above the line ---, and nothing below")
 	}
 	return decoded, nil
 }
