@@ -133,12 +133,20 @@ func (s *Site) newBroker(o BrokerOptions) (*runningBroker, error) {
 	if err := b.passwords.Refresh(); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	b.server, err = xmppd.New(xmppd.Config{Domain: s.Domain, Trust: b.trust, Passwords: &b.passwords.Passwords, Live: live, ResumeTime: s.broker.resume,
+	b.server, err = xmppd.New(xmppd.Config{Domain: s.Domain, Trust: b.trust, Passwords: &b.passwords.Passwords, Live: live, ResumeTime: s.broker.resume, Rosters: s.broker.rosters(),
 		Federation: b.domains.federation(s), Logger: o.Logger, Audit: &b.events, Tap: o.Tap})
 	if err != nil {
 		return nil, fmt.Errorf("%s: broker: %w", FileName, err)
 	}
 	return b, nil
+}
+
+// rosters is what accounts may agree on among themselves, nil for nothing.
+func (b *broker) rosters() *xmppd.Rosters {
+	if b.contacts == 0 {
+		return nil
+	}
+	return &xmppd.Rosters{Items: b.contacts}
 }
 
 // brokerLive is what busbar.yaml, and the broker's key and certificate, say.

@@ -18,6 +18,7 @@ type Broker struct {
 	Listen   Addresses    `yaml:"listen,omitempty"`   // HOST:PORT, one or several; default 127.0.0.1:5222
 	Accounts []string     `yaml:"accounts,omitempty"` // patterns of who may log in; default: every account of the domain
 	Groups   []Group      `yaml:"groups,omitempty"`   // who sees whose presence; default: all accounts each other's
+	Contacts int          `yaml:"contacts,omitempty"` // that an account may add to those of its groups, if they agree; default 0: groups alone count
 	Rules    []Rule       `yaml:"rules,omitempty"`    // who may send to whom; default: all within the domain, nobody across
 	Limits   BrokerLimits `yaml:"limits,omitempty"`
 
@@ -83,6 +84,7 @@ type Metrics struct {
 const (
 	defaultListen = "127.0.0.1:5222"
 	defaultDrain  = 5 * time.Second
+	maxContacts   = 100_000
 )
 
 // broker is Broker, parsed.
@@ -90,6 +92,7 @@ type broker struct {
 	listen   []string
 	accounts []xmppd.Pattern // nil: every one of the domain
 	live     xmppd.Live      // without what lies in files
+	contacts int             // of an account, besides its groups
 	resume   time.Duration   // 0: the default
 	drain    time.Duration
 	metrics  Metrics
@@ -103,7 +106,7 @@ const (
 
 // parseBroker makes sense of what is said of the broker. An error is a *fieldError.
 func (s *Site) parseBroker(b Broker) (broker, error) {
-	p := broker{listen: b.Listen, resume: b.Resume, drain: cmp.Or(b.Drain, defaultDrain), metrics: b.Metrics}
+	p := broker{listen: b.Listen, contacts: b.Contacts, resume: b.Resume, drain: cmp.Or(b.Drain, defaultDrain), metrics: b.Metrics}
 	if len(p.listen) == 0 {
 		p.listen = []string{defaultListen}
 	}
@@ -289,6 +292,9 @@ func (s *Site) parseRest(p *broker, b Broker) error {
 		if d.v != 0 && (d.v < d.least || d.v > d.most) {
 			return at(Hint(fmt.Errorf("%v is not %v to %v", d.v, d.least, d.most), "write for example 90s, 15m or 12h"), d.name)
 		}
+	}
+	if b.Contacts < 0 || b.Contacts > maxContacts {
+		return at(Hint(fmt.Errorf("%d is not 0 to %d", b.Contacts, maxContacts), "write how many contacts an account may add to those of its groups; 0: none"), "contacts")
 	}
 	p.live.MaxAge = b.MaxAge
 	if b.Metrics.Listen == "" {

@@ -46,6 +46,7 @@ limits:
   queue_share: 2048
   accounts:
     - {for: pv*, resources: 1, rate: 4096, stanzas: -1}
+contacts: 100
 slow_readers: drop
 max_age: 90m
 resume: 20s
@@ -63,7 +64,7 @@ metrics: {listen: "127.0.0.1:0"}`)
 	}
 	ems, all, guest := pattern("ems@plant.example"), pattern("*@utility.example"), pattern("guest@plant.example")
 	want := broker{
-		listen: []string{"127.0.0.1:5222", "[::1]:5222"}, resume: 20 * time.Second, drain: time.Minute, metrics: Metrics{Listen: "127.0.0.1:0"},
+		listen: []string{"127.0.0.1:5222", "[::1]:5222"}, contacts: 100, resume: 20 * time.Second, drain: time.Minute, metrics: Metrics{Listen: "127.0.0.1:0"},
 		accounts: []xmppd.Pattern{ems, pattern("pv*@plant.example"), pattern("*@sub.plant.example")},
 		live: xmppd.Live{
 			Groups: []xmppd.Group{{Name: "g", Members: []jid.JID{jid.MustParse("pv1@plant.example"), jid.MustParse("ems@plant.example")}}},
@@ -117,6 +118,7 @@ func TestBrokerConfigIsStrict(t *testing.T) {
 		{"limits:\n  accounts:\n    - {for: 'pv*', rate: 5}", "line 5: broker: limits: accounts: number 1: rate: 5 is not", "octets"},
 		{"limits:\n  accounts:\n    - {rate: 5000}", `line 5: broker: limits: accounts: number 1: for: pattern "`, "write an account"},
 		{"slow_readers: kill", `line 3: broker: slow_readers: "kill" is neither cut nor drop`, "cut ends"},
+		{"contacts: -1", "line 3: broker: contacts: -1 is not 0 to 100000", "how many"},
 		{"max_age: 48h", "line 3: broker: max_age: 48h0m0s is not 1m0s to 24h0m0s", "write for example"},
 		{"resume: 2h", "line 3: broker: resume: 2h0m0s is not 1s to 1h0m0s", "write for example"},
 		{"max_age: never", "line 3: `never` is not a time such as 90s", "see how fields look"},

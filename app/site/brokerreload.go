@@ -125,6 +125,9 @@ func (s *Site) changedForStart(next *Site) []string {
 	if !reflect.DeepEqual(s.broker.s2s, next.broker.s2s) {
 		later = append(later, "s2s")
 	}
+	if s.broker.contacts != next.broker.contacts {
+		later = append(later, "contacts")
+	}
 	if s.broker.resume != next.broker.resume {
 		later = append(later, "resume")
 	}

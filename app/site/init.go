@@ -174,13 +174,14 @@ domain: %s
 #     e2m: {roots: [pki/utility.example/e2m.crt], crls: [pki/utility.example/e2m.crl]}
 #     e2e: {roots: [pki/utility.example/e2e.crt], crls: [pki/utility.example/e2e.crl], roles: [OPERATOR]}
 
-# How the broker serves the domain. It acts on changes while it runs, but for those of listen, s2s and metrics; see docs/operating.md.
+# How the broker serves the domain. It acts on changes while it runs, but for those of listen, contacts, resume, s2s and metrics; see docs/operating.md.
 # broker:
 #   listen: 127.0.0.1:5222  # or a list
 #   accounts: [ems, "pv*"]  # who may log in, of those whose certificate or password is valid; default: all of them
 #   groups:                 # who sees whose presence; default: all accounts each other's
 #     - name: plant
 #       members: [pv1, ems]
+#   contacts: 0             # that an account may add to those, if they agree; kept until the broker ends
 #   rules:                  # who may send to whom: the first that fits; default: all within the domain, nobody across domains
 #     - deny: {from: guest, to: "*"}
 #     - allow: {between: [ems, "*@*.plant.example"]}
