@@ -17,9 +17,12 @@ var ejabberdConfig string
 
 // ejabberdSettings fill ejabberdConfig in.
 type ejabberdSettings struct {
-	Dir, Domain, Clients, Peers string
-	Passwords                   bool
-	MaxStanza                   int
+	Dir            string // of certificates
+	Domain         string
+	Listen         string // address
+	Clients, Peers string // ports; without the latter it talks to no other server
+	Passwords      bool
+	MaxStanza      int
 }
 
 // StartEjabberd starts ejabberd, and returns when it takes connections. An error may be a *MissingError.
@@ -141,7 +144,7 @@ func (c *cluster) startNode(i int) (*Server, error) {
 		return nil, err
 	}
 	home := filepath.Join(c.dir, fmt.Sprintf("node%d", i+1))
-	settings := ejabberdSettings{Dir: home, Domain: c.Domain, Clients: ports[0], Passwords: len(c.Passwords) > 0, MaxStanza: c.MaxStanza}
+	settings := ejabberdSettings{Dir: home, Domain: c.Domain, Listen: "127.0.0.1", Clients: ports[0], Passwords: len(c.Passwords) > 0, MaxStanza: c.MaxStanza}
 	if c.DNS != "" {
 		settings.Peers = ports[1]
 	}

@@ -1,10 +1,10 @@
 -- Prosody 0.12 for Busbar: clients by certificate or SCRAM-SHA-256, other servers by certificate.
-pidfile = "{{.Dir}}/prosody.pid"
-data_path = "{{.Dir}}/data"
+pidfile = "{{.PID}}"
+data_path = "{{.Data}}"
 plugin_paths = { "{{.Dir}}/modules" }
-log = { { levels = { min = "info" }, to = "file", filename = "{{.Dir}}/prosody.log" } }
+log = { { levels = { min = "info" }, to = "file", filename = "{{.Log}}" } }
 network_backend = "epoll"
-interfaces = { "127.0.0.1" }
+interfaces = { "{{.Listen}}" }
 c2s_ports = { {{.Clients}} }
 s2s_ports = { {{.Peers}} }
 c2s_direct_tls_ports = {}
@@ -21,7 +21,7 @@ modules_disabled = { "offline", "dialback"{{if not .Peers}}, "s2s"{{end}} }
 c2s_require_encryption = true
 s2s_require_encryption = true
 s2s_secure_auth = true
--- A PDU of 65,000 octets takes about 90,000 in its stanza.
+-- Half as much again as max_pdu in busbar.yaml, and some: a PDU of 65,000 octets takes about 90,000 in its stanza.
 c2s_stanza_size_limit = {{.MaxStanza}}
 s2s_stanza_size_limit = {{.MaxStanza}}
 c2s_timeout = 30

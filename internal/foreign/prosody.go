@@ -17,9 +17,14 @@ var prosodyModule string
 
 // prosodySettings fill prosodyConfig in.
 type prosodySettings struct {
-	Dir, Domain, Clients, Peers, DNS string
-	Passwords                        bool
-	MaxStanza                        int
+	Dir            string // of certificates and modules
+	Data, Log, PID string
+	Domain         string
+	Listen         string // address
+	Clients, Peers string // ports; without the latter it talks to no other server
+	DNS            string // "": as the machine does
+	Passwords      bool
+	MaxStanza      int
 }
 
 // StartProsody starts Prosody, and returns when it takes connections. An error may be a *MissingError.
@@ -60,7 +65,8 @@ func startProsody(o Options, dir string) (*Server, error) {
 		return nil, err
 	}
 	home := filepath.Join(dir, "prosody")
-	settings := prosodySettings{Dir: home, Domain: o.Domain, Clients: ports[0], Passwords: len(o.Passwords) > 0, MaxStanza: o.MaxStanza}
+	settings := prosodySettings{Dir: home, Data: filepath.Join(home, "data"), Log: filepath.Join(home, "prosody.log"), PID: filepath.Join(home, "prosody.pid"),
+		Domain: o.Domain, Listen: "127.0.0.1", Clients: ports[0], Passwords: len(o.Passwords) > 0, MaxStanza: o.MaxStanza}
 	if o.DNS != "" {
 		settings.Peers, settings.DNS = ports[1], unboundAddress(o.DNS)
 	}
@@ -75,7 +81,7 @@ func startProsody(o Options, dir string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Make: "prosody", Domain: o.Domain, Clients: loopback(settings.Clients), Peers: loopback(settings.Peers),
-		gone: func() { os.RemoveAll(dir) }, log: filepath.Join(home, "prosody.log")}
+		gone: func() { os.RemoveAll(dir) }, log: settings.Log}
 	file := filepath.Join(home, "prosody.cfg.lua")
 	env := append(os.Environ(), "HOME="+home)
 	for name, password := range o.Passwords {
