@@ -179,12 +179,15 @@ func (s *Site) brokerFiles() []string {
 	return slices.Compact(files)
 }
 
+// terms are those of what somebody has to renew.
+func (b *runningBroker) terms() []pki.Term { return append(b.trust.Terms(), b.shown().Terms()...) }
+
 // upkeep is what keeps the broker's trust up to date. What busbar.yaml and the keys say, watch does.
 func (b *runningBroker) upkeep() *upkeep {
 	return &upkeep{every: b.o.Refresh, log: b.o.Logger, events: &b.events, lists: []refresher{b.trust, b.passwords, &b.domains},
 		recheck: b.server.Recheck, prompt: true,
 		staple: func(ctx context.Context, now time.Time) error { return b.trust.Staple(ctx, b.shown(), now) },
-		terms:  func() []pki.Term { return append(b.trust.Terms(), b.shown().Terms()...) }}
+		terms:  b.terms}
 }
 
 // stapleTime is how long a broker waits for a staple before it shows a certificate for the first time.

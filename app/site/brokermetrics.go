@@ -78,7 +78,7 @@ var (
 	metricQueued      = metric("broker_queue_bytes", "Octets that wait to be sent to clients, all queues together.")
 	metricFullest     = metric("broker_queue_fullest_bytes", "Octets in the fullest of these queues.")
 	metricQueueMost   = metric("broker_queue_max_bytes", "Octets that one queue may hold.")
-	metricExpiry      = metric("broker_certificate_expiry_timestamp_seconds", "Until when the broker's own TLS certificate is valid, in seconds since 1970.")
+	metricExpiry      = metric("broker_expiry_timestamp_seconds", "Until when something holds that has to be renewed (the broker's certificate, trust anchors, revocation lists), in seconds since 1970.", "what")
 	metricFirstExpiry = metric("broker_client_certificate_expiry_timestamp_seconds", "Until when the certificate is valid that expires first of those that clients have shown, in seconds since 1970; absent without one.")
 	metricReloads     = metric("broker_reloads_total", "How often busbar.yaml and the other files were read again, by what came of it.", "result")
 	metricReloadTime  = metric("broker_last_reload_timestamp_seconds", "When they were read again last, in seconds since 1970; absent before that.")
@@ -103,7 +103,7 @@ func (c *brokerCollector) Collect(to chan<- prometheus.Metric) {
 	}
 	b := c.b
 	b.mu.Lock()
-	state, r, id := b.state, b.reloads, b.identity
+	state, r := b.state, b.reloads
 	b.mu.Unlock()
 	n := b.server.Stats()
 	gauge(metricInfo, 1, version(), b.current().Domain)
@@ -138,7 +138,9 @@ func (c *brokerCollector) Collect(to chan<- prometheus.Metric) {
 	gauge(metricQueued, float64(n.QueuedOctets))
 	gauge(metricFullest, float64(n.FullestQueue))
 	gauge(metricQueueMost, float64(n.QueueCapacity))
-	gauge(metricExpiry, seconds(id.Chain[0].NotAfter))
+	for what, end := range b.ends() {
+		gauge(metricExpiry, seconds(end), what)
+	}
 	count(metricReloads, float64(r.applied), "applied")
 	count(metricReloads, float64(r.refused), "refused")
 	if !r.last.IsZero() {
@@ -174,6 +176,17 @@ func (b *runningBroker) collectSessions(gauge func(*prometheus.Desc, float64, ..
 	if !first.IsZero() {
 		gauge(metricFirstExpiry, seconds(first))
 	}
+}
+
+// ends is until when what has to be renewed holds. Of what has the same name, the end of the first counts.
+func (b *runningBroker) ends() map[string]time.Time {
+	ends := map[string]time.Time{}
+	for _, t := range b.terms() {
+		if end, known := ends[t.What]; !t.To.IsZero() && (!known || t.To.Before(end)) {
+			ends[t.What] = t.To
+		}
+	}
+	return ends
 }
 
 // collectPeers sends the numbers of other domains.

@@ -23,6 +23,7 @@ type BrokerStatus struct {
 
 	Listeners   []Listening     `json:"listeners"`
 	Certificate CertificateInfo `json:"certificate"` // the broker's own
+	Terms       []TermStatus    `json:"terms"`
 	Reload      ReloadStatus    `json:"reload"`
 	AuditLost   uint64          `json:"audit_lost"` // events that could not be recorded
 	Limits      LimitStatus     `json:"limits"`
@@ -42,6 +43,13 @@ type CertificateInfo struct {
 	Name     string    `json:"name"`
 	Issuer   string    `json:"issuer"`
 	NotAfter time.Time `json:"not_after"`
+}
+
+// TermStatus is until when something holds that somebody has to renew.
+type TermStatus struct {
+	What  string    `json:"what"`
+	Until time.Time `json:"until"`
+	Stage string    `json:"stage"` // good, or what is to be done
 }
 
 // ReloadStatus is what came of reading busbar.yaml and the other files again.
@@ -130,10 +138,15 @@ func (b *runningBroker) status() BrokerStatus {
 	st := BrokerStatus{
 		Domain: site.Domain, Version: version(), PID: os.Getpid(), State: state, Began: numbers.Began.UTC(), Now: time.Now().UTC(),
 		Listeners: listeners, Certificate: *certificateInfo(id.Chain[0]), Reload: r.status(), Limits: b.limits(numbers), Totals: totals(numbers),
-		Sessions: []SessionStatus{}, Peers: []PeerStatus{},
+		Terms: []TermStatus{}, Sessions: []SessionStatus{}, Peers: []PeerStatus{},
 	}
 	if b.o.AuditLost != nil {
 		st.AuditLost = b.o.AuditLost()
+	}
+	for _, t := range b.terms() {
+		if !t.To.IsZero() {
+			st.Terms = append(st.Terms, TermStatus{t.What, t.To.UTC(), t.Stage(st.Now).String()})
+		}
 	}
 	for _, ses := range b.server.Sessions() {
 		st.Sessions = append(st.Sessions, SessionStatus{JID: ses.JID.String(), Available: ses.Available, Detached: ses.Detached, Since: ses.Since.UTC(),

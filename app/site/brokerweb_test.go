@@ -97,6 +97,9 @@ func TestBrokerTellsItsStatus(t *testing.T) {
 		first.Stream.TLS != "TLS 1.3" || first.Stream.Mechanism != "EXTERNAL" || first.Stream.Certificate == nil || first.Stream.Certificate.Name != "ems@"+domain {
 		t.Errorf("of a session it says %+v", first)
 	}
+	if len(st.Terms) < 3 || st.Terms[0].Stage != "good" {
+		t.Errorf("of what has to be renewed it says %+v", st.Terms)
+	}
 	if !st.Certificate.NotAfter.After(time.Now()) {
 		t.Errorf("the broker's certificate is valid until %v", st.Certificate.NotAfter)
 	}
@@ -153,7 +156,7 @@ func TestBrokerMetrics(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
-	for _, name := range []string{"busbar_broker_certificate_expiry_timestamp_seconds", "busbar_broker_client_certificate_expiry_timestamp_seconds"} {
+	for _, name := range []string{"busbar_broker_expiry_timestamp_seconds", "busbar_broker_client_certificate_expiry_timestamp_seconds"} {
 		if f := families[name]; f == nil || f.Metric[0].GetGauge().GetValue() < float64(time.Now().Unix()) {
 			t.Errorf("%s is %v", name, f)
 		}

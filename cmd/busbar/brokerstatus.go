@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"busbar.example/app/site"
+	"busbar.example/secure/pki"
 )
 
 // redrawEvery is how often --watch shows the status anew.
@@ -108,6 +109,11 @@ func statusText(st *site.BrokerStatus) []byte {
 		line(what, "for %s on %s", l.Purpose, l.Address)
 	}
 	line("certificate", "of %s, valid until %s", st.Certificate.Name, until(st.Certificate.NotAfter, st.Now))
+	for _, t := range st.Terms {
+		if t.Stage != pki.StageGood.String() {
+			line("", "%s: %s (%s)", t.What, t.Stage, t.Until.Local().Format(time.DateOnly))
+		}
+	}
 	reloadText(line, st, age)
 	t, l := st.Totals, st.Limits
 	line("connections", "%d of %d, %d of them logging in; %d turned away", t.Connections, l.Connections, t.Negotiating, t.TurnedAway)

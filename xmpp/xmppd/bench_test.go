@@ -15,11 +15,19 @@ import (
 // fit. The clients copy octets without looking at them, so that the time is the server's and the system's: decryption,
 // scanning, routing, encryption.
 func BenchmarkRoute(b *testing.B) {
-	for _, size := range []int{600, 8000} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
+	for _, run := range []struct {
+		name        string
+		size, rules int
+	}{{"600", 600, 0}, {"600-rules", 600, 1000}, {"8000", 8000, 0}} {
+		size := run.size
+		var rules []xmppd.Rule
+		for i := range run.rules {
+			rules = append(rules, ruleList(b, fmt.Sprintf("deny pv%d@dso.example *@dso.example", i+1000))...)
+		}
+		b.Run(run.name, func(b *testing.B) {
 			s := newCA(b)
 			server, err := xmppd.New(xmppd.Config{Domain: domain, Trust: s.trust(), Live: xmppd.Live{
-				Identity: s.serverIdentity(), Limits: xmppd.Limits{Rate: -1}}}) // by default an account sends at most 32 MiB a second
+				Identity: s.serverIdentity(), Rules: rules, Limits: xmppd.Limits{Rate: -1}}}) // by default an account sends at most 32 MiB a second
 			if err != nil {
 				b.Fatal(err)
 			}
