@@ -28,7 +28,10 @@ func (s *Server) ServePeers(ctx context.Context, l net.Listener) error {
 		l.Close()
 		return errors.New("xmppd: there is no Federation")
 	}
-	return s.serveOn(ctx, l, s.handlePeer)
+	return s.serveOn(ctx, l, func(nc net.Conn, seat *seat) func() {
+		s.handlePeer(nc, seat)
+		return nil
+	})
 }
 
 // handlePeer serves one connection of another domain's server, from its first octet to its last.

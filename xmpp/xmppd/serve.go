@@ -20,7 +20,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // serveOn is Serve for connections that handle serves.
-func (s *Server) serveOn(ctx context.Context, l net.Listener, handle func(net.Conn, *seat)) error {
+func (s *Server) serveOn(ctx context.Context, l net.Listener, handle func(net.Conn, *seat) (rest func())) error {
 	defer l.Close()
 	s.mu.Lock()
 	if s.open.Err() != nil {
@@ -50,7 +50,7 @@ func (s *Server) serveOn(ctx context.Context, l net.Listener, handle func(net.Co
 }
 
 // accept takes connections until l fails.
-func (s *Server) accept(ctx context.Context, l net.Listener, handle func(net.Conn, *seat)) error {
+func (s *Server) accept(ctx context.Context, l net.Listener, handle func(net.Conn, *seat) (rest func())) error {
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	pause := shortest
 	for {
@@ -84,7 +84,7 @@ func outOfResources(err error) bool {
 }
 
 // start gives nc a goroutine of its own, or closes it where a limit is reached.
-func (s *Server) start(nc net.Conn, handle func(net.Conn, *seat)) {
+func (s *Server) start(nc net.Conn, handle func(net.Conn, *seat) (rest func())) {
 	addr := nc.RemoteAddr()
 	seat, why := s.gate.admit(addr)
 	if seat == nil {
@@ -103,16 +103,26 @@ func (s *Server) start(nc net.Conn, handle func(net.Conn, *seat)) {
 	}
 	s.work.Add(1)
 	s.mu.Unlock()
+	leave := func() {
+		seat.leave()
+		s.work.Done()
+	}
 	go func() {
-		defer s.work.Done()
-		defer seat.leave()
-		handle(nc, seat)
+		rest := handle(nc, seat)
+		if rest == nil {
+			leave()
+			return
+		}
+		go func() { // on a stack of its own: handshakes need a large one, which would stay
+			defer leave()
+			rest()
+		}()
 	}()
 }
 
-// handle serves one connection from its first octet to its last.
-func (s *Server) handle(nc net.Conn, seat *seat) {
-	defer context.AfterFunc(s.live, func() { nc.Close() })()
+// handle takes a connection through its negotiation, and returns what serves it from then to its last octet.
+func (s *Server) handle(nc net.Conn, seat *seat) (rest func()) {
+	cancel := context.AfterFunc(s.live, func() { nc.Close() })
 	var ses *session
 	k := &keeper{server: s, ses: &ses}
 	set := s.set.Load()
@@ -138,6 +148,14 @@ func (s *Server) handle(nc net.Conn, seat *seat) {
 		Audit:              s.cfg.Audit,
 	})
 	s.negotiated(err)
+	return func() {
+		defer cancel()
+		s.carry(conn, ses, seat, nc.RemoteAddr(), err)
+	}
+}
+
+// carry serves the session of a connection that is set up; where that has failed, which err says, it clears away what there is of it.
+func (s *Server) carry(conn *xmpp.Conn, ses *session, seat *seat, from net.Addr, err error) {
 	if err == nil {
 		seat.authenticated()
 		if ses.stream() != conn {
@@ -156,7 +174,7 @@ func (s *Server) handle(nc net.Conn, seat *seat) {
 	if ses != nil && ses.gone.Load() {
 		s.sendBack(ses)
 	}
-	s.cfg.Logger.Log(context.Background(), endLevel(err), "xmppd: connection ended", "peer", nc.RemoteAddr(), "err", err)
+	s.cfg.Logger.Log(context.Background(), endLevel(err), "xmppd: connection ended", "peer", from, "err", err)
 }
 
 // endLevel is the weight of a connection's end in the log: a warning where we have cut off a client that misbehaves.
