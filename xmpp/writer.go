@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	keepBuffer = 64 << 10 // octets of a buffer that is kept for another use
-	chunk      = 32 << 10 // octets that must make their way within one timeout
-	reserve    = 64 << 10 // octets of room beyond the limit for answers that cannot wait
+	keepBuffer = 256 << 10 // octets of a buffer that is kept for another use: a window of large stanzas has room in it
+	chunk      = 32 << 10  // octets that must make their way within one timeout
+	reserve    = 64 << 10  // octets of room beyond the limit for answers that cannot wait
 )
 
 // buffers are for the stanzas that wait or are being written: an idle connection
