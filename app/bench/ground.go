@@ -95,6 +95,10 @@ func (g *ground) makeSite() (err error) {
 	if g.site, err = site.Init(filepath.Join(g.dir, "site"), domain); err != nil {
 		return err
 	}
+	// As at the others, nobody is in anybody's roster: with the default group a thousand accounts would hear of each other.
+	if err := appendTo(g.site.Path(site.FileName), "\nbroker: {groups: [{name: nobody, members: []}]}\n"); err != nil {
+		return err
+	}
 	if g.ca, err = pki.LoadCA(g.site.Path("pki", "e2m", "issuing.crt"), g.site.Path("pki", "e2m", "issuing.key")); err != nil {
 		return err
 	}
@@ -107,6 +111,15 @@ func (g *ground) makeSite() (err error) {
 	}
 	g.trust, err = pki.NewTrust([]*x509.Certificate{g.root}, nil)
 	return err
+}
+
+func appendTo(file, text string) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 func (g *ground) close() { os.RemoveAll(g.dir) }
