@@ -224,6 +224,7 @@ func (b *runningBroker) run(ctx context.Context, clients, peers []net.Listener) 
 	defer stop()
 	watching.Go(func() { b.upkeep().run(watch) })
 	watching.Go(func() { b.watch(watch) })
+	watching.Go(func() { giveBack(watch, func() uint64 { return b.server.Stats().Bound }) })
 	started := "listens on " + addresses(clients)
 	if len(peers) > 0 {
 		started += ", for brokers of other domains on " + addresses(peers)
