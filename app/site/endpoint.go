@@ -65,7 +65,7 @@ func (s *Site) Login(p Party) (xmpp.Config, error) {
 		return xmpp.Config{}, err
 	}
 	cfg := xmpp.Config{JID: p.JID, Trust: trust, AllowUnbound: s.Config.AllowUnbound,
-		KeepAlive: p.KeepAlive, Logger: p.Logger, Audit: p.Audit, Trace: cmp.Or(p.Stream, steps(p.Logger))}
+		KeepAlive: p.KeepAlive, Resume: p.Resume, Logger: p.Logger, Audit: p.Audit, Trace: cmp.Or(p.Stream, steps(p.Logger))}
 	if file := s.passwordOf(p); file != "" {
 		cfg.Password = func() (string, error) { return readPassword(file) }
 		if _, err := readPassword(file); err != nil {
