@@ -10,7 +10,6 @@ import (
 	"busbar.example/secure/pki"
 	"busbar.example/xmpp"
 	"busbar.example/xmpp/jid"
-	"busbar.example/xmpp/stanza"
 )
 
 // Live is what may change while a server runs. Identity is needed; every other field's zero value is its default.
@@ -99,7 +98,6 @@ func (s *Server) Reload(l Live) error {
 	}
 	s.mu.Lock()
 	last := s.set.Load()
-	before := s.rosters()
 	s.set.Store(next)
 	s.groups, s.era = next.groups, rand.Text()
 	s.gate.setLimits(next.Limits)
@@ -109,10 +107,11 @@ func (s *Server) Reload(l Live) error {
 	for _, p := range s.fed.all() {
 		p.account.may.Store(next.Limits.allowance(p.jid))
 	}
-	for _, r := range before {
-		s.pushChanges(r.account, r.items)
+	regrouped := !reflect.DeepEqual(last.Groups, next.Groups)
+	if regrouped {
+		s.pushAllChanges(last, next)
 	}
-	if !slices.Equal(last.Rules, next.Rules) || !reflect.DeepEqual(last.Groups, next.Groups) {
+	if regrouped || !slices.Equal(last.Rules, next.Rules) {
 		s.regroup(last, next)
 		s.regroupRemote(last, next)
 	}
@@ -123,89 +122,3 @@ func (s *Server) Reload(l Live) error {
 
 // Live returns what the server lives by at the moment, with the defaults in place.
 func (s *Server) Live() Live { return s.set.Load().Live }
-
-// heldRoster is what an account believes its roster to be.
-type heldRoster struct {
-	account *account
-	items   []contact
-}
-
-// rosters returns the rosters of those who have asked for them. s.mu is held.
-func (s *Server) rosters() []heldRoster {
-	var all []heldRoster
-	for _, acc := range s.order {
-		if slices.ContainsFunc(acc.sessions, func(ses *session) bool { return ses.interested }) {
-			all = append(all, heldRoster{acc, s.items(acc.jid)})
-		}
-	}
-	return all
-}
-
-// pushChanges pushes to an account what is in its roster now that was not, or not so, in it before, and what is no longer.
-// s.mu is held.
-//
-// RFC 6121, Sections 2.1.6 and 2.5.
-func (s *Server) pushChanges(a *account, before []contact) {
-	had := map[jid.JID]contact{}
-	for _, c := range before {
-		had[c.jid] = c
-	}
-	has := map[jid.JID]bool{}
-	for _, c := range s.items(a.jid) {
-		has[c.jid] = true
-		if was, known := had[c.jid]; !known || !slices.Equal(was.groups, c.groups) || was.name != c.name || was.sub != c.sub {
-			s.pushItem(a, c)
-		}
-	}
-	for _, c := range before {
-		if !has[c.jid] {
-			s.pushRemoval(a.jid, c.jid)
-		}
-	}
-}
-
-// regroup tells everybody whose presence is to be seen by the next settings and was not by the last, and whose is no longer.
-// s.mu is held.
-func (s *Server) regroup(last, next *settings) {
-	shows := func(by *settings, of, to *account) bool {
-		return (s.seenIn(by.groups, of.jid, to.jid) || s.entry(of.jid, to.jid).sub.has(shownTo)) && decide(by.Rules, of.jid, to.jid)
-	}
-	for _, of := range s.order {
-		if !of.available() {
-			continue
-		}
-		for _, to := range s.order {
-			if of == to || !to.available() {
-				continue
-			}
-			if sees := shows(next, of, to); sees != shows(last, of, to) {
-				s.reveal(of, to, sees)
-			}
-		}
-	}
-}
-
-// reveal tells the available sessions of an account that another is available, or that it is no longer. s.mu is held.
-func (s *Server) reveal(of, to *account, available bool) {
-	for _, ses := range to.sessions {
-		if !ses.available {
-			continue
-		}
-		for _, other := range of.sessions {
-			if !other.available {
-				continue
-			}
-			st := other.presence
-			if !available {
-				st = stanza.Stanza{Kind: stanza.Presence, Type: stanza.Unavailable, From: other.jid}
-			}
-			st.To = to.jid
-			s.inform(ses, st)
-		}
-	}
-}
-
-// available reports whether a session of the account is. Server.mu is held.
-func (a *account) available() bool {
-	return slices.ContainsFunc(a.sessions, func(ses *session) bool { return ses.available })
-}
