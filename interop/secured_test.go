@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -134,6 +136,34 @@ func TestEveryServiceOverForeignServers(t *testing.T) {
 			if err := ctx.Err(); err != nil {
 				t.Error(err)
 			}
+		})
+	}
+}
+
+// Who has no certificate for TLS logs in by password, where busbar.yaml allows that without channel binding, which both makes do not have
+// for TLS 1.3; with E2E it is who it says nevertheless.
+func TestSecuredPathByPassword(t *testing.T) {
+	for name, start := range foreignServers {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			a := newAbroad(t)
+			o := a.options()
+			o.Passwords = map[string]string{"ems": "correct horse"}
+			s, err := start(o)
+			started(t, s, err)
+			a.connect("", s)
+			a.ied("fdr1", site.IEDOptions{})
+			party := site.Party{PasswordFile: filepath.Join(t.TempDir(), "password")}
+			if err := os.WriteFile(party.PasswordFile, []byte("correct horse\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := a.site.Dial(ctx, party, "fdr1"); err == nil || !strings.Contains(site.HintFor(err), "allow_unbound") {
+				t.Errorf("without allow_unbound: %v, with the hint %q", err, site.HintFor(err))
+			}
+			a.connect("allow_unbound: true\n", s)
+			c, _ := a.dial(ctx, party, "fdr1")
+			a.operate(ctx, c, "FDR1LD0/CSWI1.Pos", "off")
 		})
 	}
 }
