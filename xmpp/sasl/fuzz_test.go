@@ -52,3 +52,23 @@ func FuzzSCRAM(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPlain plays a hostile client to PLAIN. Nobody is let in who does not say the password, by one message alone.
+func FuzzPlain(f *testing.F) {
+	f.Add("\x00user\x00pen")
+	f.Add("ied1@site.example\x00ied1\x00pen")
+	f.Add("\x00ied1\x00pencil")
+	f.Add("\x00\x00\x00")
+	p := passwordsOf(f, ied1)
+	f.Fuzz(func(t *testing.T, in string) {
+		p.strikes = nil
+		_, who, err := startPlain(p, nil, offerOf())([]byte(in))
+		knows := strings.HasSuffix(in, "\x00pencil") && strings.Count(in, "\x00") == 2
+		if !who.Account.IsZero() && (who.Account != ied1 || !knows) {
+			t.Fatalf("%q is let in as %v", in, who)
+		}
+		if _, ok := errors.AsType[*Failure](err); !ok && err != nil {
+			t.Fatalf("%q is refused with %v", in, err)
+		}
+	})
+}
