@@ -41,8 +41,9 @@ func (s *shell) negotiate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.negotiation)
 	defer cancel()
 	interrupted := make(chan struct{})
+	nc := s.nc // which may be wrapped meanwhile
 	stop := context.AfterFunc(ctx, func() {
-		s.nc.SetDeadline(time.Unix(1, 0))
+		nc.SetDeadline(time.Unix(1, 0))
 		close(interrupted)
 	})
 	last, err := s.loop(ctx)
