@@ -1,7 +1,7 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .NOTPARALLEL:
-.PHONY: build demo test check bench conformance fuzz deps
+.PHONY: build demo test check bench soak conformance fuzz deps
 
 GO       ?= go
 PKG      ?= ./...
@@ -41,6 +41,9 @@ bench: ## each benchmark five times, then median and spread; BENCH and PKG choos
 	@out=$$(mktemp); trap 'rm -f "$$out"' EXIT; \
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count 5 $(PKG) | tee "$$out"; \
 	$(TOOL) benchstat -confidence 0.9 busbar="$$out"
+
+soak: build ## a thousand clients with bad connections at one broker, for half an hour; SOAK has other flags
+	$(GO) run ./interop/cmd/soak $(SOAK)
 
 conformance: ## write which tests try which conformance case into docs/conformance.md
 	$(GO) test ./internal/arch -run '^TestConformancePageIsOfTheTests$$' -args -write
