@@ -36,6 +36,7 @@ type management struct {
 	kept  backlog // what was sent since
 	ask   bool    // the peer is to be asked soon
 	asked bool    // it was, and has not answered
+	doubt bool    // what was sent again after a resumption is not acknowledged yet
 
 	// What has come.
 	handled  atomic.Uint32 // counted by the reading goroutine
@@ -62,7 +63,7 @@ func (m *management) acknowledge(h uint32) bool {
 		return false
 	}
 	m.kept.drop(int(h - m.acked))
-	m.acked, m.asked = h, false
+	m.acked, m.asked, m.doubt = h, false, false
 	return true
 }
 
@@ -93,7 +94,11 @@ func (m *management) pending(dst []byte, limit int) []byte {
 func (m *management) resumed(h uint32) bool {
 	m.answer, m.reported = false, m.handled.Load()
 	m.ask = true
-	return m.acknowledge(h)
+	if !m.acknowledge(h) {
+		return false
+	}
+	m.doubt = m.kept.count() > 0
+	return true
 }
 
 // appendHandled appends the element that tag begins, with h.

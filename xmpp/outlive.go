@@ -145,6 +145,14 @@ func (w *writer) kept() (id string, d time.Duration, handled uint32, ok bool) {
 	return w.managed.id, w.managed.resume, w.managed.handled.Load(), true
 }
 
+// doubtful reports whether the peer has not yet acknowledged anything of what was sent
+// again over this connection.
+func (w *writer) doubtful() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.managed != nil && w.managed.doubt
+}
+
 // valid reports whether the peer may have handled h stanzas.
 func (w *writer) valid(h uint32) error {
 	w.mu.Lock()

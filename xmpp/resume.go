@@ -43,6 +43,7 @@ func (s *Session) resume(lost *Conn) *Conn {
 		if err == nil {
 			c := s.current()
 			go c.run()
+			c.expectAcknowledgement()
 			if s.open.Err() != nil {
 				c.End(nil)
 			}
@@ -57,6 +58,20 @@ func (s *Session) resume(lost *Conn) *Conn {
 	}
 	s.giveUp(lost, err)
 	return nil
+}
+
+// errUnmoved ends a stream that the server has taken up in name only.
+var errUnmoved error = closed("the server has resumed the stream, and acknowledges nothing of what was sent again")
+
+// expectAcknowledgement gives the server the time of one write to acknowledge what was
+// sent again, which it was asked to. Prosody 0.12 does not where a stanza was cut in the
+// middle: it takes what comes next for the rest of it. Then only a new stream helps.
+func (c *Conn) expectAcknowledgement() {
+	time.AfterFunc(c.write, func() {
+		if c.w.doubtful() {
+			c.End(errUnmoved)
+		}
+	})
 }
 
 // nobodyListens reports whether nobody listens at any of the places that were tried.

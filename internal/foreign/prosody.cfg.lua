@@ -24,6 +24,8 @@ s2s_secure_auth = true
 -- Half as much again as max_pdu in busbar.yaml, and some: a PDU of 65,000 octets takes about 90,000 in its stanza.
 c2s_stanza_size_limit = {{.MaxStanza}}
 s2s_stanza_size_limit = {{.MaxStanza}}
+-- Prosody 0.12 leaves a connection over which a stream was resumed at the limit that it had before authentication.
+c2s_unauthed_stanza_size_limit = {{.MaxStanza}}
 c2s_timeout = 30
 -- How long a client that has lost its connection may come back; its requests wait for it meanwhile.
 smacks_hibernation_time = 30
