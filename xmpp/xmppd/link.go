@@ -15,8 +15,8 @@ import (
 //	holding  the pause is over, or the server shows itself  dialing, or idle where nothing is to be sent any more
 //	up       not used for long, old, or no answer comes     closing
 //	         ended as streams end, by the other side        idle
-//	         lost                                           holding
-//	closing  it has ended                                   idle, or holding where it was lost
+//	         lost, or ended as soon as it was there         holding
+//	closing  it has ended                                   the same two
 type link struct {
 	timing
 	state    linkState
@@ -67,7 +67,7 @@ func (l *link) dial(now time.Time, wanted bool) bool {
 
 // opened says that the stream is set up.
 func (l *link) opened(now time.Time) {
-	l.state, l.failures = linkUp, 0
+	l.state = linkUp
 	l.since, l.used, l.heard, l.owing = now, now, now, false
 }
 
@@ -78,9 +78,14 @@ func (l *link) failed(now time.Time, random float64) {
 	l.failures++
 }
 
-// ended says that the stream has ended: lost, or as it should.
+// ended says that the stream has ended: lost, or as it should. One that was there for a moment only is no success: a server
+// that takes streams and ends them is not asked all the time.
 func (l *link) ended(now time.Time, lost bool, random float64) {
-	if !lost {
+	lasted := now.Sub(l.since) >= l.longest
+	if lasted {
+		l.failures = 0
+	}
+	if lasted && !lost {
 		l.state = linkIdle
 		return
 	}

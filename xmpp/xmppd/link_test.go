@@ -40,8 +40,15 @@ func TestLinkPauses(t *testing.T) {
 		t.Error("no attempt although the other server has shown itself")
 	}
 	l.opened(now)
-	if l.failures != 0 {
-		t.Errorf("%d failures are remembered of a stream that is there", l.failures)
+	l.ended(now.Add(time.Second), false, 1)
+	if pause := l.retry.Sub(now); l.state != linkHolding || pause < 30*time.Second {
+		t.Errorf("a stream that ends after a second leads to state %v, and a pause of %v", l.state, pause)
+	}
+	l.dial(l.retry, true)
+	l.opened(now)
+	now = now.Add(time.Hour)
+	if l.ended(now, true, 1); l.failures != 1 || l.retry.Sub(now) != 500*time.Millisecond {
+		t.Errorf("a stream that is lost after an hour counts for %d failures, pause %v", l.failures, l.retry.Sub(now))
 	}
 }
 

@@ -45,7 +45,7 @@ type peer struct {
 	showing  int                  // length of shown
 	stale    bool                 // presence is to be told and asked for anew
 
-	// shown is to whom here each full JID there has shown itself available. Guarded by server.mu.
+	// shown is to which accounts here each full JID there has shown itself available. Guarded by server.mu.
 	shown map[jid.JID]map[jid.JID]struct{}
 }
 
@@ -226,14 +226,14 @@ func (p *peer) act(now time.Time, attempts chan<- attempt) (next time.Time, busy
 		late++
 	}
 	returned, why := p.unpark(late), unreachable(p.jid, p.lost)
-	if f.over.Err() == nil && p.link.dial(now, len(p.parked) > 0 || p.stale) {
+	kept := p.showing > 0 || len(p.told) > 0 // then its loss is to be noticed
+	if f.over.Err() == nil && p.link.dial(now, len(p.parked) > 0 || p.stale || kept) {
 		go func() {
 			c, err := p.open()
 			attempts <- attempt{c, err}
 		}()
 	}
 	p.link.age = p.retireAfter()
-	kept := p.showing > 0 || len(p.told) > 0 // then its loss is to be noticed
 	ping, end := p.link.tick(now, kept)
 	if f.over.Err() != nil && end == nil {
 		end = xmpp.ErrClosed

@@ -130,13 +130,12 @@ func (s *Server) passRemote(in *incoming, to *session, st stanza.Stanza) {
 	}
 }
 
-// noteShown keeps to whom here an address of the other domain has shown itself: they are told when that domain's server is
+// noteShown keeps to which accounts here an address of the other domain has shown itself: they are told when that domain's server is
 // lost. It reports whether there was room. Server.mu is held.
 func (p *peer) noteShown(st *stanza.Stanza) bool {
-	to := p.shown[st.From]
+	to, account := p.shown[st.From], st.To.Bare()
 	if st.Type == stanza.Unavailable {
-		delete(to, st.To)
-		if len(to) == 0 || st.To.IsBare() { // which is said to all who know of it
+		if delete(to, account); len(to) == 0 {
 			delete(p.shown, st.From)
 		}
 		p.setShowing(len(p.shown))
@@ -150,10 +149,10 @@ func (p *peer) noteShown(st *stanza.Stanza) bool {
 		p.shown[st.From] = to
 		p.setShowing(len(p.shown))
 	}
-	if _, known := to[st.To]; !known && len(to) >= maxShown {
+	if _, known := to[account]; !known && len(to) >= maxShown {
 		return false
 	}
-	to[st.To] = struct{}{}
+	to[account] = struct{}{}
 	return true
 }
 
