@@ -1,4 +1,5 @@
 -- Prosody 0.12 for Busbar: clients by certificate or SCRAM-SHA-256, other servers by certificate.
+certificates = "{{.Dir}}"
 pidfile = "{{.PID}}"
 data_path = "{{.Data}}"
 plugin_paths = { "{{.Dir}}/modules" }
@@ -23,6 +24,8 @@ s2s_require_encryption = true
 s2s_secure_auth = true
 -- Half as much again as max_pdu in busbar.yaml, and some: a PDU of 65,000 octets takes about 90,000 in its stanza.
 c2s_stanza_size_limit = {{.MaxStanza}}
+-- A stream that is resumed stays at the limit of before authentication, 10 kB by default.
+c2s_unauthed_stanza_size_limit = {{.MaxStanza}}
 s2s_stanza_size_limit = {{.MaxStanza}}
 -- Prosody 0.12 leaves a connection over which a stream was resumed at the limit that it had before authentication.
 c2s_unauthed_stanza_size_limit = {{.MaxStanza}}
