@@ -101,16 +101,62 @@ func TestCommandsTakeTheBrokerThatIsThere(t *testing.T) {
 		}
 	}
 	f.start("listens on", "broker", "--listen", address)
-	for began := time.Now(); ; { // the IED tries from time to time
-		r := f.run("get", "--jid", "ems", "--to", "pv1", "--connect", places, watchedLimit)
-		if r.status == exitDone && strings.Contains(r.stdout, "100 kW") {
-			break
-		}
-		if time.Since(began) > time.Minute || !strings.Contains(r.stderr, "cannot be reached") {
-			t.Fatalf("get: %+v", r)
-		}
-	}
+	f.awaitIED("pv1", watchedLimit, "--connect", places)
 	if status, said := waiting.stop(); status != exitDone || !strings.Contains(said, "is on line: ") {
 		t.Errorf("the IED: status %d, %q", status, said)
+	}
+}
+
+// Keys that are renewed while a party runs are those of its next session.
+func TestAnIEDComesBackWithRenewedKeys(t *testing.T) {
+	f := newFolder(t)
+	broker, address := f.broker()
+	ied := f.ied()
+	broker.stop()
+	f.must("pki", "revoke", "pv1@"+domain)
+	f.must("pki", "issue", "ied", "pv1@"+domain, "--force")
+	f.start("listens on", "broker", "--listen", address)
+	f.awaitIED("pv1", watchedLimit)
+	if status, said := ied.stop(); status != exitDone || !strings.Contains(said, "is on line again") {
+		t.Errorf("status %d, it says\n%s", status, said)
+	}
+}
+
+// Over TCP a watch comes back to the one IED that it has.
+func TestAWatchOverTCPComesBack(t *testing.T) {
+	f := newFolder(t)
+	f.mms("{anonymous: [ENGINEER]}")
+	run := func(at string) (*process, string) {
+		p := f.start("MMS over TCP at", "ied", "--scl", absolute(t, pvFile), "--state", "none", "--listen-mms", at)
+		_, rest, _ := strings.Cut(p.said, "mms://")
+		address, _, _ := strings.Cut(rest, ",")
+		return p, address
+	}
+	ied, address := run("127.0.0.1:0")
+	w := f.watchOf("mms://"+address, "--utc", watchedLimit)
+	w.line()
+	ied.kill()
+	run(address)
+	f.must("set", "--to", "mms://"+address, watchedLimit+"=70")
+	if line := w.line(); !strings.Contains(line, "70 kW") {
+		t.Errorf("after the loss it prints %q, want the change", line)
+	}
+	w.cmd.Process.Signal(syscall.SIGTERM)
+	if r := w.end(); r.status != exitDone || !strings.Contains(r.stderr, "mms://"+address+" is on line again") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// awaitIED asks an IED, which tries from time to time to come on line, for a value until it answers.
+func (f folder) awaitIED(name, ref string, flags ...string) {
+	f.t.Helper()
+	for began := time.Now(); ; {
+		r := f.run(append([]string{"get", "--jid", "ems", "--to", name, ref}, flags...)...)
+		if r.status == exitDone {
+			return
+		}
+		if time.Since(began) > time.Minute || !strings.Contains(r.stderr, "cannot be reached") {
+			f.t.Fatalf("get: %+v", r)
+		}
 	}
 }

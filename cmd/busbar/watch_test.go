@@ -28,7 +28,11 @@ func (f folder) watch(args ...string) *watcher {
 
 func (f folder) watchOf(ied string, args ...string) *watcher {
 	f.t.Helper()
-	w := &watcher{t: f.t, cmd: f.command(append([]string{"watch", "--jid", "ems", "--to", ied, "--interval", "100ms"}, args...)...)}
+	args = append([]string{"watch", "--to", ied, "--interval", "100ms"}, args...)
+	if !strings.Contains(ied, "://") {
+		args = append(args, "--jid", "ems")
+	}
+	w := &watcher{t: f.t, cmd: f.command(args...)}
 	w.cmd.Stderr = &w.stderr
 	stdout, err := w.cmd.StdoutPipe()
 	if err != nil {
