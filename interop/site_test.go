@@ -119,3 +119,12 @@ func missing(t testing.TB, pkg string) {
 	}
 	t.Skipf("the package %s is not installed", pkg)
 }
+
+func read(t testing.TB, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
