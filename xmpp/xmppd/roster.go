@@ -145,14 +145,15 @@ func (s *Server) announceAccount(a *account) {
 	}
 }
 
-// features says in the stream features what rosters can do.
+// features says in the stream features what the server is, and what rosters can do.
 //
-// RFC 6121, Sections 2.6.1 and 3.4.1.
+// RFC 6121, Sections 2.6.1 and 3.4.1; XEP-0115, Section 6.3.
 func (s *Server) features() []byte {
+	b := []byte("<c xmlns='" + nsCaps + "' hash='sha-1' node='" + capsNode + "' ver='" + s.caps + "'/>")
 	if s.cfg.Rosters == nil {
-		return nil
+		return b
 	}
-	b := []byte("<sub xmlns='urn:xmpp:features:pre-approval'/>")
+	b = append(b, "<sub xmlns='urn:xmpp:features:pre-approval'/>"...)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.keepsVersions() {

@@ -1,9 +1,13 @@
 package xmppd
 
 import (
+	"crypto/sha1"
+	"encoding/base64"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"busbar.example/internal/xmltok"
@@ -18,7 +22,11 @@ const (
 	nsVersion    = "jabber:iq:version"
 	nsDiscoInfo  = "http://jabber.org/protocol/disco#info"
 	nsDiscoItems = "http://jabber.org/protocol/disco#items"
+	nsCaps       = "http://jabber.org/protocol/caps"
 )
+
+// capsNode names what the server's capabilities are those of.
+const capsNode = "https://busbar.example/"
 
 // subject is whom a request is about that the server answers.
 type subject uint8
@@ -141,23 +149,53 @@ func getRoster(s *Server, from sender, r request) {
 //
 // XEP-0030, Section 3.
 func getDiscoInfo(s *Server, from sender, r request) {
-	if r.node != "" {
+	b := []byte("<query xmlns='" + nsDiscoInfo + "'")
+	switch r.node {
+	case "":
+	case capsNode + "#" + s.caps:
+		if r.of == theServer {
+			b = append(b, " node='"+r.node+"'"...)
+			break
+		}
+		fallthrough
+	default:
 		refuse(from, r.Stanza, errNoNode)
 		return
 	}
-	b := []byte("<query xmlns='" + nsDiscoInfo + "'>")
 	if r.of == theServer {
-		b = append(b, "<identity category='server' type='im' name='Busbar'/>"...)
+		b = append(b, "><identity category='server' type='im' name='Busbar'/>"...)
 	} else {
-		b = append(b, "<identity category='account' type='registered'/>"...)
+		b = append(b, "><identity category='account' type='registered'/>"...)
 	}
-	for _, v := range s.answers {
-		// That the server keeps rosters is told of the server too, where it is looked for.
-		if v.of&r.of != 0 || v.name.Space == nsRoster && r.of == theServer {
-			b = append(b, "<feature var='"+v.name.Space+"'/>"...)
-		}
+	for _, f := range featuresOf(s.answers, r.of) {
+		b = append(b, "<feature var='"+f+"'/>"...)
 	}
 	from.reply(r.Reply(append(b, "</query>"...)))
+}
+
+// featuresOf returns the features of the server, or of an account.
+func featuresOf(answers []service, of subject) []string {
+	var features []string
+	for _, v := range answers {
+		// That the server keeps rosters is told of the server too, where it is looked for.
+		if v.of&of != 0 || v.name.Space == nsRoster && of == theServer {
+			features = append(features, v.name.Space)
+		}
+	}
+	if of == theServer {
+		features = append(features, nsCaps)
+	}
+	return features
+}
+
+// capsOf returns the hash of what the server says of itself, by which clients know whether they have to ask.
+//
+// XEP-0115, Sections 5.1 and 6.3. The hash is the one that is in use; nothing is protected by it.
+func capsOf(answers []service) string {
+	features := featuresOf(answers, theServer)
+	slices.Sort(features)
+	sum := sha1.Sum([]byte("server/im//Busbar<" + strings.Join(features, "<") + "<"))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // getDiscoItems says that there are none.

@@ -82,6 +82,7 @@ type Server struct {
 	gate    gate
 	set     atomic.Pointer[settings] // replaced by Reload, under mu
 	answers []service                // to requests
+	caps    string                   // hash of them
 	fed     *federation              // nil: there are no other domains
 
 	began    time.Time
@@ -168,6 +169,7 @@ func New(cfg Config) (*Server, error) {
 		accounts: map[jid.JID]*account{}, listeners: map[net.Listener]struct{}{}, resumable: map[string]*session{},
 	}
 	s.answers = newServices(&s.cfg)
+	s.caps = capsOf(s.answers)
 	s.set.Store(set)
 	s.groups = set.groups
 	s.live, s.cut = context.WithCancel(context.Background())
