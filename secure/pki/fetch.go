@@ -30,8 +30,8 @@ const (
 type Online struct {
 	// CRLs are URLs of revocation lists, which are fetched whoever comes.
 	CRLs []string
-	// OCSP is the URL of the responder that is asked about every certificate, in
-	// place of those that certificates name.
+	// OCSP is the URL of the responder that is asked about every certificate but those
+	// of CAs, in place of those that certificates name.
 	OCSP string
 	// Hosts are those whose URLs in verified certificates are followed: to the CRL
 	// distribution points, and to OCSP responders. Each is a DNS name, an address, a

@@ -205,7 +205,7 @@ func (o *online) answerAt(cert, issuer *x509.Certificate) *answer {
 // responder returns the URL of whom to ask about a certificate; "": nobody. o.mu is
 // held.
 func (o *online) responder(cert *x509.Certificate) string {
-	if o.cfg.OCSP != "" {
+	if o.cfg.OCSP != "" && !cert.IsCA {
 		return o.cfg.OCSP
 	}
 	for _, text := range cert.OCSPServer {

@@ -20,8 +20,13 @@ func (t *Trust) Staple(ctx context.Context, id *Identity, now time.Time) error {
 	if issuer == nil || own.CheckSignatureFrom(issuer) != nil {
 		return nil // a white list knows no CA
 	}
-	awaitAll(ctx, t.online.want(own, issuer, now))
+	pending := t.online.want(own, issuer, now)
 	a := t.online.answerOn(own, issuer)
+	if a != nil && a.flight != nil {
+		pending = append(pending, a.flight)
+	}
+	awaitAll(ctx, pending)
+	a = t.online.answerOn(own, issuer)
 	if a != nil && a.current(now) {
 		id.staple.Store(&a.response.Raw)
 		return nil
