@@ -166,6 +166,14 @@ domain: %s
 #   log_size: 8388608
 #   state_size: 1073741824
 
+# Whom the parties here trust, where that is not the site's own authority alone, and how they learn what is revoked. Lists and
+# responders are asked over http; of what certificates name, only the hosts that are listed.
+# trust:
+#   fail_closed: true              # refuse whom nobody says not to be revoked; default: warn
+#   hosts: [pki.plant.example]
+#   e2m: {roots: [pki/e2m/root.crt, pki/new-root.crt], crls: [pki/e2m-root.crl, "http://pki.plant.example/e2m.crl"], ocsp: "http://ocsp.plant.example/"}
+#   e2e: {white_list: [pki/pv1@plant.example/e2e.crt]}
+
 # Other domains whose parties are talked to: who vouches for its broker (e2m) and for its parties (e2e), each for that domain
 # only; the roles that its certificates may bring here; where its broker listens for others (default: as its SRV record says).
 # domains:

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +32,9 @@ a mapping file says (see docs/process.md and docs/sunspec.md).
 When the session with the broker is lost it comes back by itself, and says so:
 see docs/reconnecting.md. With --wait it also waits for a broker that is not
 there yet.
+
+New keys, certificates, trust anchors and revocation lists are taken up while it
+runs, when their files change or when it gets SIGHUP.
 
 With --listen-mms clients of IEC 61850-8-1 (MMS over TCP) are served too, those
 that mms in busbar.yaml gives roles to. Without --jid only they are.`,
@@ -82,6 +88,8 @@ that mms in busbar.yaml gives roles to. Without --jid only they are.`,
 				g.complain(errors.New("every MMS client will be refused"), "mms in busbar.yaml gives roles: peers to some, anonymous to everybody")
 			}
 			o.Logger, o.Audit = g.logger(), events
+			o.Bell = new(site.Bell)
+			defer ringOnHangup(o.Bell)()
 			o.Ready = func(running *site.RunningIED) { g.iedReady(&o, running) }
 			link := &outages{g: g, who: o.JID.String()}
 			o.Down, o.Up = link.down, link.up
@@ -105,6 +113,21 @@ that mms in busbar.yaml gives roles to. Without --jid only they are.`,
 	f.StringVar(&listenMMS, "listen-mms", "", "`ADDR[,tls]` to serve MMS over TCP at (port 102, or 3782 with TLS, where none is given)")
 	f.BoolVar(&o.MMS.Strict, "strict", false, "with --listen-mms: take nothing from clients that the standards do not allow")
 	return c
+}
+
+// ringOnHangup has SIGHUP ring b until stop is called.
+func ringOnHangup(b *site.Bell) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for range hangups {
+			b.Ring()
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+	}
 }
 
 // listenMMSAt reads --listen-mms.

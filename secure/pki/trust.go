@@ -33,7 +33,7 @@ type Trust struct {
 type Sources struct {
 	Anchors []string // files with certificates in PEM, at least one
 	// WhiteList says that the anchors are peers' own certificates: nobody else is
-	// trusted, and a CA among them is an error.
+	// trusted. The CAs that stand behind one in its file are passed over.
 	WhiteList bool
 	CRLs      []string // files with revocation lists
 	// FailClosed refuses a certificate of whose revocation nothing current is
@@ -72,8 +72,10 @@ func (s Sources) load() (*basis, error) {
 		if err != nil {
 			return nil, err
 		}
-		if i := slices.IndexFunc(certs, func(c *x509.Certificate) bool { return s.WhiteList && c.IsCA }); i >= 0 {
-			return nil, fmt.Errorf("reading certificates of %s: %s is a CA, which a white list cannot hold", name, Name(certs[i]))
+		if s.WhiteList {
+			if certs = slices.DeleteFunc(certs, isCA); len(certs) == 0 {
+				return nil, fmt.Errorf("reading certificates of %s: only CAs are in it, which a white list cannot hold", name)
+			}
 		}
 		anchors = append(anchors, certs...)
 	}
@@ -88,6 +90,8 @@ func (s Sources) load() (*basis, error) {
 	b.failClosed = s.FailClosed
 	return b, nil
 }
+
+func isCA(c *x509.Certificate) bool { return c.IsCA }
 
 // NewTrust returns the trust in roots, at least one, with what the revocation
 // lists revoke. Who issued a list is checked when it is used.
