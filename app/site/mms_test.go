@@ -105,7 +105,7 @@ func TestBusbarYAMLOnMMS(t *testing.T) {
 		{"another role", "mms: {anonymous: [READER]}", `no role "READER"`, "VIEWER"},
 		{"no address", "mms: {peers: [{name: a, address: 10.0.0, roles: [VIEWER]}]}", `"10.0.0" is no address`, "10.0.0.0/8"},
 		{"a short fingerprint", "mms: {peers: [{name: a, certificate: 'sha256:00ff', roles: [VIEWER]}]}", "no SHA-256 fingerprint", "64 hexadecimal"},
-		{"an unknown field", "mms: {anonymus: [VIEWER]}", "no field anonymus", "anonymous, peers and roots"},
+		{"an unknown field", "mms: {anonymus: [VIEWER]}", "no field anonymus", "anonymous, peers, roots"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newSite(t)

@@ -80,7 +80,7 @@ func TestBusbarYAMLOnProtection(t *testing.T) {
 		{"all of it", "e2e: {mode: clear, algorithms: [hmac-sha256]}\nunprotected: {roles: {ems: [viewer, OPERATOR], guest@" + domain + ": [VIEWER]}}\nmax_pdu: 8192", "", ""},
 		{"an unknown mode", "e2e: {mode: secret}", `busbar.yaml: e2e: "secret" is no mode`, "encr"},
 		{"an unknown algorithm", "e2e: {algorithms: [des]}", `busbar.yaml: e2e: "des" is no algorithm`, "aes-256-gcm"},
-		{"an unknown field", "e2e: {modus: clear}", "there is no field modus", "e2e with mode and algorithms"},
+		{"an unknown field", "e2e: {modus: clear}", "there is no field modus", "its fields are mode, algorithms"},
 		{"an unknown role", "unprotected: {roles: {ems: [KING]}}", `busbar.yaml: unprotected: roles: ems@` + domain + `: there is no role "KING"`, ""},
 		{"no role", "unprotected: {roles: {ems: []}}", "ems@" + domain + " has no role", "ems: [VIEWER]"},
 		{"an account twice", "unprotected: {roles: {ems: [VIEWER], ems@" + domain + ": [VIEWER]}}", "ems@" + domain + " is there twice", "one place"},
