@@ -142,7 +142,9 @@ func (p *peer) unpark(n int) []parked {
 			delete(p.shares, w.share)
 		}
 	}
-	p.parked = p.parked[n:]
+	if p.parked = p.parked[n:]; len(p.parked) == 0 {
+		p.parked = nil
+	}
 	return taken
 }
 
