@@ -33,7 +33,7 @@ func Accept(ctx context.Context, nc net.Conn, cfg ServerConfig) (*Conn, error) {
 	}
 	c := newConn(nc, cfg.settings())
 	m := newMachine(domain.Domain())
-	m.limits = c.limits
+	m.limits, m.patience = c.limits, c.keepAlive.Loss
 	m.newID = rand.Text
 	m.register, m.tells = cfg.Register, cfg.Features
 	m.features = append(m.features, &registration, &announcements)

@@ -47,6 +47,13 @@ type Config struct {
 	// they are answered with service-unavailable. It may run before Dial returns.
 	Handler func(stanza.Stanza)
 
+	// Features are the namespaces of what the application serves. With them the
+	// session answers who asks what it does, and says so in its initial presence.
+	// Default: it does neither.
+	//
+	// XEP-0030; XEP-0115.
+	Features []string
+
 	// Resume bounds for how long a Session tries to take up its stream over another
 	// connection when its own has broken; the server may allow less. Default 30 s;
 	// negative: the server is not asked to acknowledge stanzas, nor to keep the stream.
@@ -171,8 +178,9 @@ type Info struct {
 	// ChannelBinding is the type of what ties the exchange of SASL to the TLS
 	// connection, "" for nothing but the connection itself, as with EXTERNAL.
 	ChannelBinding string
-	MaxStanza      int    // octets of a stanza that the peer accepts; 0 if it does not say
-	StreamID       string // of the last stream header, made by the server
+	MaxStanza      int           // octets of a stanza that the peer accepts; 0 if it does not say
+	MaxSilence     time.Duration // for which the peer bears to hear nothing; 0 if it does not say
+	StreamID       string        // of the last stream header, made by the server
 }
 
 // settings is what both configurations have in common, with the defaults in place.

@@ -392,7 +392,8 @@ func (c *Conn) setUp() {
 	c.sc.SetLimits(c.limits.scanner(c.limits.Authenticated))
 	c.live, c.alive = true, newKeepAlive(c.keepAlive, time.Now())
 	c.nc.SetDeadline(time.Time{})
-	c.nc.SetReadDeadline(c.alive.next())
+	c.alive.quiet = c.info.MaxSilence / 2
+	c.nc.SetReadDeadline(c.alive.nextSince(time.Now()))
 }
 
 // source is what the scanner reads from: the stream, with an eye on its silence.
@@ -419,20 +420,25 @@ func (s source) Read(p []byte) (int, error) {
 
 // watch is called when a read has met its deadline.
 func (c *Conn) watch() error {
-	ping, lost := c.alive.tick(time.Now())
+	now, spoke := time.Now(), c.w.spoke()
+	ping, lost := c.alive.tick(now)
 	if lost {
 		return ErrLost
 	}
 	if ping {
 		c.ping()
 		c.w.ask()
+		spoke = now
+	} else if c.alive.speak(now, spoke) {
+		c.w.space()
+		spoke = now
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cause != nil {
 		return c.cause
 	}
-	return c.nc.SetReadDeadline(c.alive.next())
+	return c.nc.SetReadDeadline(c.alive.nextSince(spoke))
 }
 
 // record reports a security event about the peer.

@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"strconv"
+	"time"
 
 	"busbar.example/internal/xmltok"
 )
@@ -26,8 +27,8 @@ type feature struct {
 	answer func(m *machine, el *element) (step, error)    // takes what follows
 }
 
-// streamLimits tells the initiating entity how large its stanzas may be. There is
-// nothing to negotiate.
+// streamLimits tells the initiating entity how large its stanzas may be, and how long it
+// may be silent. There is nothing to negotiate.
 //
 // XEP-0478.
 var streamLimits = feature{
@@ -40,7 +41,13 @@ var streamLimits = feature{
 		}
 		dst = append(dst, "<limits xmlns='"+nsLimits+"'><max-bytes>"...)
 		dst = strconv.AppendInt(dst, int64(size), 10)
-		return append(dst, "</max-bytes></limits>"...)
+		dst = append(dst, "</max-bytes>"...)
+		if seconds := int64(m.patience / time.Second); seconds > 0 {
+			dst = append(dst, "<idle-seconds>"...)
+			dst = strconv.AppendInt(dst, seconds, 10)
+			dst = append(dst, "</idle-seconds>"...)
+		}
+		return append(dst, "</limits>"...)
 	},
 	starts: func(*element) bool { return false },
 	begin: func(m *machine, offer *element) (step, error) {
@@ -51,6 +58,11 @@ var streamLimits = feature{
 			// What is no number says nothing.
 			if n, err := strconv.ParseUint(size.text, 10, 31); err == nil {
 				m.maxStanza = int(n)
+			}
+		}
+		if idle := offer.child(nsLimits, "idle-seconds"); idle != nil {
+			if n, err := strconv.ParseUint(idle.text, 10, 31); err == nil {
+				m.maxSilence = time.Duration(n) * time.Second
 			}
 		}
 		return step{}, nil

@@ -7,8 +7,9 @@ import (
 	"busbar.example/xmpp/stanza"
 )
 
-// keepAlive decides when a silent peer is pinged and when it is lost. It is a
-// pure machine; whatever the peer sends counts as a sign of life.
+// keepAlive decides when a silent peer is pinged and when it is lost, and when we have
+// been silent for so long that the peer has to hear something. It is a pure machine;
+// whatever the peer sends counts as a sign of life.
 //
 //	         silence ≥ Idle            silence ≥ Loss
 //	heard ───────────────────▶ asked ─────────────────▶ lost
@@ -16,8 +17,9 @@ import (
 //	  └───────── any octet ──────┘
 type keepAlive struct {
 	KeepAlive
-	heard time.Time // when the peer last sent something
-	asked time.Time // when it was last asked since then, or zero
+	quiet time.Duration // how long we may be silent; 0 for as long as we like
+	heard time.Time     // when the peer last sent something
+	asked time.Time     // when it was last asked since then, or zero
 }
 
 func newKeepAlive(k KeepAlive, now time.Time) keepAlive {
@@ -43,6 +45,23 @@ func (k *keepAlive) tick(now time.Time) (ping, lost bool) {
 		return true, false
 	}
 	return false, false
+}
+
+// speak reports whether something has to be sent at now, when the last was sent at spoke.
+func (k *keepAlive) speak(now, spoke time.Time) bool {
+	return k.quiet > 0 && now.Sub(spoke) >= k.quiet
+}
+
+// nextSince is next with regard to when something was sent last.
+func (k *keepAlive) nextSince(spoke time.Time) time.Time {
+	next := k.next()
+	if k.quiet <= 0 {
+		return next
+	}
+	if due := spoke.Add(k.quiet); next.IsZero() || due.Before(next) {
+		return due
+	}
+	return next
 }
 
 // next returns when tick has something to say, zero for never.

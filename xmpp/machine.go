@@ -3,6 +3,7 @@ package xmpp
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"busbar.example/secure/audit"
 	"busbar.example/xmpp/jid"
@@ -37,6 +38,7 @@ type machine struct {
 	clients   []sasl.Client
 	servers   []sasl.Server
 	limits    Limits
+	patience  time.Duration // receiver: silence that is borne
 	newID     func() string // of streams and requests: unpredictable
 	between   *domains      // of a stream between servers; nil on a client's
 	direct    bool          // TLS comes first
@@ -65,11 +67,12 @@ type machine struct {
 //
 // RFC 6120, Sections 5.4.3.3 and 6.4.6.
 type learned struct {
-	streamID    string   // made by the receiving entity
-	maxStanza   int      // initiator: octets that the server accepts, 0 if it does not say
-	bindings    []string // initiator: types of channel binding that the server announces
-	managed     bool     // initiator: the server acknowledges stanzas
-	peerHandled uint32   // initiator: how many of the stream that is taken up it has handled
+	streamID    string        // made by the receiving entity
+	maxSilence  time.Duration // initiator: that the server bears, 0 if it does not say
+	maxStanza   int           // initiator: octets that the server accepts, 0 if it does not say
+	bindings    []string      // initiator: types of channel binding that the server announces
+	managed     bool          // initiator: the server acknowledges stanzas
+	peerHandled uint32        // initiator: how many of the stream that is taken up it has handled
 	proven
 }
 

@@ -158,7 +158,7 @@ func (s *shell) readElement() (step, error) {
 		s.traceFeatures(el)
 	}
 	st, err := s.m.element(el)
-	s.info.MaxStanza = s.m.maxStanza
+	s.info.MaxStanza, s.info.MaxSilence = s.m.maxStanza, s.m.maxSilence
 	return st, err
 }
 

@@ -32,7 +32,11 @@ func (s *Session) Roster() []RosterItem {
 //
 // RFC 6121, Section 4.2.
 func (s *Session) InitialPresence(ctx context.Context) error {
-	return s.Send(ctx, stanza.Stanza{Kind: stanza.Presence})
+	st := stanza.Stanza{Kind: stanza.Presence}
+	if s.caps != nil {
+		st.Payload = s.caps.presence()
+	}
+	return s.Send(ctx, st)
 }
 
 // getRoster asks for the contacts. A server without rosters is none the worse

@@ -32,6 +32,7 @@ type Session struct {
 	handler func(stanza.Stanza)
 	prefix  string // of ids: unpredictable
 	done    chan struct{}
+	caps    *capabilities   // nil where nothing is said of them
 	open    context.Context // until Close
 	shut    context.CancelFunc
 
@@ -48,6 +49,9 @@ type Session struct {
 func newSession(c *Conn, cfg Config) *Session {
 	s := &Session{cfg: cfg, handler: cfg.Handler, prefix: rand.Text()[:13] + "-", done: make(chan struct{}), replies: newReplies(c.JID())}
 	s.open, s.shut = context.WithCancel(context.Background())
+	if cfg.Features != nil {
+		s.caps = newCapabilities(cfg.Features)
+	}
 	s.adopt(c)
 	return s
 }
@@ -344,6 +348,8 @@ func (s *Session) dispatch(st stanza.Stanza) {
 		s.answer(st.Reply(nil))
 	case st.Type == stanza.Set && holds(st, nsRoster, "query"):
 		s.rosterPush(st)
+	case s.caps != nil && st.Type == stanza.Get && holds(st, nsDiscoInfo, "query"):
+		s.answer(s.caps.answer(st))
 	case s.handler == nil:
 		s.answer(st.ErrorReply(stanza.NewError(stanza.ServiceUnavailable, "")))
 	default:

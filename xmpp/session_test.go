@@ -169,10 +169,12 @@ func TestAbandonedRequestsFreeTheirPlaces(t *testing.T) {
 
 func TestRequest(t *testing.T) {
 	p := newPair(t)
+	ctx, cancel := context.WithCancel(t.Context())
 	s, done := p.session(t, func(r *raw) {
 		id := idOf(r.until("</iq>"))
 		r.send("<iq type='error' id='", id, "' from='", peerJID.String(), "'><q xmlns='urn:q'/><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>")
 		late := idOf(r.until("</iq>"))
+		cancel()
 		r.until("<presence/>")
 		r.send("<iq type='result' id='", late, "' from='", peerJID.String(), "'/>", closeTag)
 		r.rest()
@@ -181,8 +183,6 @@ func TestRequest(t *testing.T) {
 	if _, err := s.Request(t.Context(), iq); !errors.Is(err, &stanza.Error{Condition: stanza.ServiceUnavailable}) {
 		t.Errorf("an error reply: %v", err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(time.Millisecond, cancel)
 	if _, err := s.Request(ctx, iq); err != context.Canceled {
 		t.Errorf("a request that was given up: %v", err)
 	}

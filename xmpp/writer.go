@@ -65,6 +65,7 @@ type writer struct {
 	wake     chan struct{} // signalled when there is something for run to do
 	detached bool          // run ends when the queue is empty; what comes is kept for another connection
 	closing  bool          // nothing more is accepted; run ends when the queue is empty
+	written  time.Time     // when run began to write last, or was to begin
 	deadline time.Time     // for everything, with detached or closing
 	ended    chan struct{} // closed when closing is set
 }
@@ -73,7 +74,8 @@ type writer struct {
 func newWriter(conn net.Conn, timeout time.Duration, limit int) *writer {
 	return &writer{
 		conn: conn, timeout: timeout, limit: limit,
-		turn: make(chan struct{}, 1), room: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		written: time.Now(),
+		turn:    make(chan struct{}, 1), room: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 }
 
@@ -141,6 +143,24 @@ func (w *writer) full(n, limit int) bool {
 		return w.managed.full(n, limit)
 	}
 	return w.queue != nil && n > limit-len(w.queue.octets)
+}
+
+// spoke returns when something was written last.
+func (w *writer) spoke() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.written
+}
+
+// space queues a white space, which is a sign of life and no stanza.
+//
+// RFC 6120, Section 4.6.1.
+func (w *writer) space() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closing && !w.detached {
+		w.append([]byte{' '})
+	}
 }
 
 // size returns the number of octets of parts.
@@ -302,7 +322,8 @@ func (w *writer) write(b []byte) error {
 func (w *writer) setDeadline() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	deadline := time.Now().Add(w.timeout)
+	w.written = time.Now()
+	deadline := w.written.Add(w.timeout)
 	if (w.closing || w.detached) && w.deadline.Before(deadline) {
 		deadline = w.deadline
 	}

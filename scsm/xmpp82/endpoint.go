@@ -135,6 +135,10 @@ func Dial(ctx context.Context, cfg Config) (*Endpoint, error) {
 		return nil, err
 	}
 	e.cfg.XMPP.Handler = e.handle
+	e.cfg.XMPP.Features = []string{envNamespace, mms.Namespace}
+	if e.cfg.Unprotected == nil {
+		e.cfg.XMPP.Features = append(e.cfg.XMPP.Features, e2e.Namespace)
+	}
 	session, err := xmpp.Dial(ctx, e.cfg.XMPP)
 	if err != nil {
 		return nil, err

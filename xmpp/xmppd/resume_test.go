@@ -18,6 +18,7 @@ import (
 	"busbar.example/xmpp"
 	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
+	"busbar.example/xmpp/xmppd"
 )
 
 // cable is what connects a client to the server, and can be cut.
@@ -173,4 +174,25 @@ func TestNothingIsLostOrDoubledWhenConnectionsBreak(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client that has nothing to say, and asks for no sign of life itself, tells a server that bears a silence of 20 s only that
+// it is there. XEP-0478.
+func TestClientIsNotSilentForTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, func(cfg *xmppd.Config) { cfg.KeepAlive = xmpp.KeepAlive{Idle: -1, Loss: 20 * time.Second} })
+		defer s.close()
+		cfg, _ := s.dialer("pv1@dso.example/IEC")
+		cfg.KeepAlive = xmpp.KeepAlive{Idle: -1, Loss: -1}
+		c := mustDial(t, cfg)
+		defer c.Close()
+		if got := c.Info().MaxSilence; got != 20*time.Second {
+			t.Errorf("the server announces that it bears a silence of %v", got)
+		}
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if err := c.Err(); err != nil || slices.Contains(s.eventIDs(), audit.StreamLost) {
+			t.Errorf("the session ended: %v, events %v", err, s.eventIDs())
+		}
+	})
 }
