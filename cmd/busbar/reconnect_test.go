@@ -47,7 +47,7 @@ func TestAWatchAndAnIEDComeBackByThemselves(t *testing.T) {
 	if said := ied.rest.String(); strings.Count(said, "comes back by itself") != 2 || strings.Count(said, "is on line again") != 2 {
 		t.Errorf("the IED says\n%s\nwant that it was lost twice, and came back", said)
 	}
-	ied = run()
+	run()
 	for l.value < 2*span {
 		follow(1)
 	}
