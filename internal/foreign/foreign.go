@@ -61,7 +61,7 @@ type Server struct {
 }
 
 const (
-	// nobody is the user and group under which servers run when this process is root, which both refuse to be.
+	// nobody is the user and group under which servers run when this process is root, which Prosody refuses to be.
 	nobody = 65534
 
 	defaultStanza = 1 << 20
@@ -136,17 +136,6 @@ func joined(dir string, names []string) []string {
 		paths[i] = filepath.Join(dir, n)
 	}
 	return paths
-}
-
-// command is a program that runs as the server's user, in a process group of its own: an interrupt from the terminal is for this
-// process, which stops it in order.
-func command(program string, args ...string) *exec.Cmd {
-	cmd := exec.Command(program, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if os.Getuid() == 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-	}
-	return cmd
 }
 
 // start starts the server's program.

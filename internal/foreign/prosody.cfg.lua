@@ -27,8 +27,6 @@ c2s_stanza_size_limit = {{.MaxStanza}}
 -- A stream that is resumed stays at the limit of before authentication, 10 kB by default.
 c2s_unauthed_stanza_size_limit = {{.MaxStanza}}
 s2s_stanza_size_limit = {{.MaxStanza}}
--- Prosody 0.12 leaves a connection over which a stream was resumed at the limit that it had before authentication.
-c2s_unauthed_stanza_size_limit = {{.MaxStanza}}
 c2s_timeout = 30
 -- How long a client that has lost its connection may come back; its requests wait for it meanwhile.
 smacks_hibernation_time = 30

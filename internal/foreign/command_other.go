@@ -1,0 +1,8 @@
+//go:build !linux
+
+package foreign
+
+import "os/exec"
+
+// command is a program. Where it is installed in another way than Debian's, it is not looked for as it is here.
+func command(program string, args ...string) *exec.Cmd { return exec.Command(program, args...) }
