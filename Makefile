@@ -26,6 +26,8 @@ test: deps ## all tests, those against real peers too
 	$(GO) test $(RACE) -shuffle=on -timeout 20m -tags interop ./interop/...
 	@# With the race detector these two flip and draw a sample; here they do all.
 	@[ -z "$(RACE)" ] || $(GO) test -run '^(TestE3|TestE13)' ./secure/e2e
+	@[ -n "$(RACE)" ] && command -v softhsm2-util >/dev/null || echo 'SKIP keys in PKCS #11 tokens: packages gcc and softhsm2 are needed' >&2
+	@[ -z "$(RACE)" ] || $(GO) test -tags pkcs11 -run '^TestKeyInAToken$$' ./secure/pki
 
 check: ## format, vet, staticcheck, import policy, tidy modules
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { printf 'not formatted, run gofmt -w:\n%s\n' "$$out" >&2; exit 1; }

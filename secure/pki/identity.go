@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync/atomic"
 )
 
@@ -18,7 +19,9 @@ type Identity struct {
 	staple atomic.Pointer[[]byte] // what it shows to TLS peers; see Trust.Staple
 }
 
-// LoadIdentity reads an identity from two PEM files. It refuses a key file that
+// LoadIdentity reads an identity from two PEM files. In place of a key its file may
+// hold the PKCS #11 URI of one that is kept in a token (RFC 7512), where the program was
+// built with the tag pkcs11. It refuses a key file that
 // group or others may read, an encrypted key, and a key that is not the
 // certificate's.
 func LoadIdentity(certFile, keyFile string) (*Identity, error) {
@@ -31,7 +34,7 @@ func LoadIdentity(certFile, keyFile string) (*Identity, error) {
 		return nil, fmt.Errorf("reading the private key: %w", err)
 	}
 	defer clear(data)
-	key, err := parseKey(data)
+	key, err := keyFrom(data, filepath.Dir(keyFile))
 	if err != nil {
 		return nil, fmt.Errorf("reading the private key of %s: %w", keyFile, err)
 	}
@@ -40,6 +43,19 @@ func LoadIdentity(certFile, keyFile string) (*Identity, error) {
 		return nil, fmt.Errorf("the key in %s does not belong to the first certificate in %s: %w", keyFile, certFile, err)
 	}
 	return id, nil
+}
+
+// keyFrom returns the key that a file of the folder holds, or whose PKCS #11 URI it
+// holds.
+func keyFrom(data []byte, folder string) (crypto.Signer, error) {
+	if !isTokenURI(data) {
+		return parseKey(data)
+	}
+	token, err := parseTokenURI(data, folder)
+	if err != nil {
+		return nil, err
+	}
+	return token.open()
 }
 
 // check reports whether the key is that of the first certificate.
