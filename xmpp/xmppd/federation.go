@@ -208,11 +208,16 @@ func refusalOf(err error) *stanza.Error {
 //
 // RFC 6120, Sections 8.3.3.16 and 8.3.3.17.
 func unreachable(domain jid.JID, err error) *stanza.Error {
-	dns, ok := errors.AsType[*net.DNSError](err)
-	if errors.Is(err, errNotFederated) || errors.Is(err, xmpp.ErrNotOffered) || ok && dns.IsNotFound {
+	if unfindable(err) {
 		return stanza.NewError(stanza.RemoteServerNotFound, fmt.Sprintf("no server of %s is to be found", domain))
 	}
 	return stanza.NewError(stanza.RemoteServerTimeout, fmt.Sprintf("the server of %s cannot be reached", domain))
+}
+
+// unfindable reports whether err says that there is no server, rather than that it cannot be reached.
+func unfindable(err error) bool {
+	dns, ok := errors.AsType[*net.DNSError](err)
+	return errors.Is(err, errNotFederated) || errors.Is(err, xmpp.ErrNotOffered) || ok && dns.IsNotFound
 }
 
 // errNotFederated says that there are to be no dealings with a domain any more.

@@ -22,17 +22,33 @@ import (
 
 // intrude opens a stream from one domain to another with the key of the first one's server, which somebody has who may say what
 // he likes.
-func (w *world) intrude(t *testing.T, from, to string) *xmpp.Conn {
+func (w *world) intrude(t *testing.T, from, to string) *intruder {
 	t.Helper()
+	i := &intruder{}
 	c, err := xmpp.DialServer(t.Context(), xmpp.PeerConfig{
 		Local: from, Remote: to, Identity: w.realms[from].id, Trust: w.realms[to].trust,
 		Resolver: &xmpp.Resolver{Static: map[string][]xmpp.Target{to: {{Address: to + ":5269"}}}},
-		Dialer:   func(context.Context, xmpp.Target) (net.Conn, error) { return w.realms[to].peers.dial("192.0.2.66:666") },
+		Dialer: func(context.Context, xmpp.Target) (_ net.Conn, err error) {
+			i.nc, err = w.realms[to].peers.dial("192.0.2.66:666")
+			return i.nc, err
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	i.Conn = c
+	return i
+}
+
+type intruder struct {
+	*xmpp.Conn
+	nc net.Conn
+}
+
+// Close does not wait for the other end.
+func (i *intruder) Close() {
+	i.nc.Close()
+	i.Conn.Close()
 }
 
 // notable returns the ids of events but those of every stream.

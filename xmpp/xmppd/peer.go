@@ -117,7 +117,7 @@ func (p *peer) park(share *xmpp.Share, limit int, st *stanza.Stanza) error {
 	switch {
 	case f.over.Err() != nil:
 		return errNoSuchServer
-	case p.link.state == linkHolding && p.link.retry.After(until):
+	case p.link.state == linkHolding && (p.link.retry.After(until) || unfindable(p.lost)):
 		return unreachable(p.jid, p.lost) // it would wait in vain
 	case p.size > 0 && n > f.QueueSize-p.size:
 		return xmpp.ErrQueueFull
@@ -306,7 +306,7 @@ func (p *peer) opened(a attempt, closures chan<- closure) {
 		p.lost = a.err
 		p.stale = p.stale || len(p.told) > 0
 		hopeless := 0 // what would wait in vain for the next attempt
-		for hopeless < len(p.parked) && (p.link.retry.After(p.parked[hopeless].until) || errors.Is(a.err, errNotFederated)) {
+		for hopeless < len(p.parked) && (p.link.retry.After(p.parked[hopeless].until) || unfindable(a.err)) {
 			hopeless++
 		}
 		returned := p.unpark(hopeless)
@@ -319,12 +319,14 @@ func (p *peer) opened(a attempt, closures chan<- closure) {
 	s.cfg.Logger.Info("xmppd: a stream to another domain", "domain", p.jid, "address", a.conn.RemoteAddr())
 	go func() { closures <- closure{a.conn, s.drain(a.conn, p)} }()
 	p.mu.Lock()
-	var large []parked
+	refused := map[*stanza.Error][]stanza.Stanza{}
 	var tags []byte
 	for _, w := range p.unpark(len(p.parked)) {
 		var err error
-		if tags, err = pushOn(a.conn, &p.account.tally, tags[:0], nil, 0, &w.Stanza); errors.Is(err, xmpp.ErrTooLarge) {
-			large = append(large, w)
+		tags, err = pushOn(a.conn, &p.account.tally, tags[:0], nil, 0, &w.Stanza)
+		if errors.Is(err, xmpp.ErrTooLarge) || full(err) {
+			why := refusalOf(err)
+			refused[why] = append(refused[why], w.Stanza)
 		} else { // if it has ended again, what it was sent is lost
 			p.asked.ask(&w.Stanza, now)
 		}
@@ -332,8 +334,10 @@ func (p *peer) opened(a attempt, closures chan<- closure) {
 	p.conn, p.lost, p.cut = a.conn, nil, false
 	p.link.opened(now)
 	p.mu.Unlock()
-	for _, w := range large {
-		p.giveBack(w.Stanza, errTooLarge)
+	for why, all := range refused {
+		for i := range all {
+			p.giveBack(all[i], why)
+		}
 	}
 }
 
