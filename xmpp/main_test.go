@@ -8,5 +8,6 @@ import (
 
 func TestMain(m *testing.M) {
 	theSite() // on the clock outside of all bubbles
+	theOther()
 	goleak.VerifyTestMain(m)
 }
