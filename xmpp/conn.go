@@ -430,7 +430,7 @@ func (c *Conn) watch() error {
 		c.w.ask()
 		spoke = now
 	} else if c.alive.speak(now, spoke) {
-		c.w.space()
+		c.w.say([]byte{' '}) // RFC 6120, Section 4.6.1
 		spoke = now
 	}
 	c.mu.Lock()

@@ -51,7 +51,8 @@ func (c *Conn) manage(t *xmltok.Token) error {
 		return nil
 	}
 	c.record(trespass(el.name), "asked to resume a stream on one that is set up", nil)
-	return c.translate(c.w.pushUrgent(appendNotManaged(nil, stanza.UnexpectedRequest)))
+	c.w.say(appendNotManaged(nil, stanza.UnexpectedRequest))
+	return nil
 }
 
 // enable begins to acknowledge what a client sends, and to keep what it is sent, as it

@@ -152,15 +152,14 @@ func (w *writer) spoke() time.Time {
 	return w.written
 }
 
-// space queues a white space, which is a sign of life and no stanza.
-//
-// RFC 6120, Section 4.6.1.
-func (w *writer) space() {
+// say queues what is no stanza, if there is room.
+func (w *writer) say(b []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.closing && !w.detached {
-		w.append([]byte{' '})
+	if w.closing || w.detached || w.queue != nil && len(b) > w.limit+reserve-len(w.queue.octets) {
+		return
 	}
+	w.append(b)
 }
 
 // size returns the number of octets of parts.

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,8 @@ type site struct {
 	net    *memNet
 	events *audit.Memory
 	served chan error
+
+	withdrawn atomic.Bool // for tests in which an account is no longer allowed
 
 	crl      string            // the file of the revocation list
 	revoked  *pki.Identity     // whose certificate is on the list
