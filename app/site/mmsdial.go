@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -174,6 +175,9 @@ func DialMMS(ctx context.Context, p MMSParty, t MMSTarget) (*Client, error) {
 		agreed := client.Parameters()
 		p.Logger.Debug("associated over TCP", "ied", t.Address, "pdu", agreed.MaxPDU, "calls", agreed.Ours, "services", agreed.Services.String())
 	}
+	if t.TLS {
+		go p.keep(client, link)
+	}
 	another := func(ctx context.Context) (*mmsmap.Client, error) {
 		c, err := DialMMS(ctx, p, t)
 		if err != nil {
@@ -182,6 +186,21 @@ func DialMMS(ctx context.Context, p MMSParty, t MMSTarget) (*Client, error) {
 		return c.Client, nil
 	}
 	return &Client{Client: client, MMS: link, another: another}, nil
+}
+
+// keep holds the IED to what is revoked, and the connection to its age, until the association ends.
+func (p MMSParty) keep(client *mmsmap.Client, link *iso81.Association) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		<-client.Done()
+		cancel()
+	}()
+	u := upkeep{log: cmp.Or(p.Logger, silent), events: p.Audit, lists: []refresher{p.Trust}, recheck: func() { link.Recheck() }, terms: p.Trust.Terms}
+	if u.events == nil {
+		u.events = audit.Discard
+	}
+	u.run(ctx)
 }
 
 // explained adds to an error of an association what can be done about it.

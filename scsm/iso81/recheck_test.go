@@ -74,6 +74,38 @@ func TestM7RevokedWhileAssociated(t *testing.T) {
 }
 
 // What is over is not judged, nor remembered.
+// IEC 62351-3: a TLS session ends with its age, at the end that looks first, and the next one is shown the identity of then.
+func TestConnectionEndsAtItsAge(t *testing.T) {
+	for _, end := range []string{"server", "client"} {
+		t.Run(end, func(t *testing.T) {
+			r := newRevocable(t)
+			identity := func(host string) *pki.Identity {
+				ied, err := r.root.IssuePeerTLS("pv1@test.example", host)
+				must(t, err)
+				return ied
+			}
+			age := map[string]time.Duration{end: time.Nanosecond}
+			s := serve(t, ServerConfig{Config: Config{TLS: &TLS{Identity: identity("127.0.0.1"), Trust: r.trust, MaxAge: age["server"]}}})
+			id, err := r.root.IssueClientTLS("ems@test.example")
+			must(t, err)
+			s.listener.Renew(identity("ied.example"))
+			link, err := Dial(t.Context(), s.addr, Config{TLS: &TLS{Identity: id, Trust: r.trust, MaxAge: age["client"], ServerName: "ied.example"}})
+			must(t, err)
+			a, err := assoc.Initiate(t.Context(), link, assoc.Config{})
+			must(t, err)
+			t.Cleanup(a.Abort)
+			if end == "server" {
+				s.listener.Recheck()
+			} else if err := link.Recheck(); err == nil || !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Recheck says %v", err)
+			}
+			if err := s.outcome(); err == nil || !errors.Is(err, net.ErrClosed) {
+				t.Errorf("the server says %v", err)
+			}
+		})
+	}
+}
+
 func TestListenerForgetsWhatIsOver(t *testing.T) {
 	s := serve(t, ServerConfig{})
 	a := s.associated(t, Config{})
