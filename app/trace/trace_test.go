@@ -130,7 +130,7 @@ var changing = []struct {
 	{regexp.MustCompile(`(sent|received)( +\d+ +[\d,]+) .*`), "$1$2 …"},
 	{regexp.MustCompile(`an octet of MMS became .*`), "an octet of MMS became …"},
 	// Who comes on line may be told before or after the association is asked for.
-	{regexp.MustCompile(`(?m)^.*presence available of .*\n`), ""},
+	{regexp.MustCompile(`(?m)^.*presence available c? ?of .*\n`), ""},
 }
 
 func golden(t *testing.T, name, got string) {
