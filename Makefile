@@ -47,8 +47,8 @@ bench: ## each benchmark five times, then median and spread; BENCH and PKG choos
 soak: build ## a thousand clients with bad connections at one broker, for half an hour; SOAK has other flags
 	$(GO) run ./interop/cmd/soak $(SOAK)
 
-conformance: ## write which tests try which conformance case into docs/conformance.md
-	$(GO) test ./internal/arch -run '^TestConformancePageIsOfTheTests$$' -args -write
+conformance: ## write which tests try which conformance case and which attack into docs/conformance.md and docs/security.md
+	$(GO) test ./internal/arch -run '^Test(Conformance|Security)PageIsOfTheTests$$' -args -write
 
 fuzz: ## each fuzz target for FUZZTIME; PKG chooses
 	FUZZTIME=$(FUZZTIME) .ci/fuzz $(PKG)

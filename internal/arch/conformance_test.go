@@ -5,9 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"go/ast"
-	"io/fs"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,7 +19,7 @@ import (
 //go:embed conformance.txt
 var casesText string
 
-var write = flag.Bool("write", false, "write the conformance cases into "+conformancePage)
+var write = flag.Bool("write", false, "write what is of the tests into "+conformancePage+" and "+securityToday)
 
 // conformancePage is written by hand but for what stands between the two marks.
 const (
@@ -43,23 +41,7 @@ func TestConformancePageIsOfTheTests(t *testing.T) {
 	}
 	table, faults := casesTable(families, src.cites)
 	report(t, faults)
-	page, err := fs.ReadFile(tree, conformancePage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok1 := strings.Cut(string(page), casesBegin)
-	got, after, ok2 := strings.Cut(rest, casesEnd)
-	switch {
-	case !ok1 || !ok2:
-		t.Fatalf("%s has not both marks, %q and %q", conformancePage, casesBegin, casesEnd)
-	case got == table:
-	case *write:
-		if err := os.WriteFile("../../"+conformancePage, []byte(before+casesBegin+table+casesEnd+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	default:
-		t.Errorf("%s is not of today: run make conformance (-page +tests):\n%s", conformancePage, cmp.Diff(got, table))
-	}
+	replaceBetween(t, tree, conformancePage, casesBegin, casesEnd, table)
 }
 
 // conformanceCase is one line of the list.

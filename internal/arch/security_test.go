@@ -64,16 +64,17 @@ func TestPeersXMLIsNotReadByEncodingXML(t *testing.T) {
 
 // sources is what the checks of this file need of the module's source.
 type sources struct {
-	tests   map[string]bool     // "package.TestName", fuzz targets and benchmarks too
-	ids     map[string]string   // constants of auditIDs: name to id
-	uses    map[string][]string // of each file that is no test: "import path.Name"
-	methods map[string][]string // of each file that is no test: names that are selected of values
-	cites   map[string][]string // of each conformance case: the tests that cite it, as in tests
+	tests   map[string]bool       // "package.TestName", fuzz targets and benchmarks too
+	ids     map[string]string     // constants of auditIDs: name to id
+	uses    map[string][]string   // of each file that is no test: "import path.Name"
+	methods map[string][]string   // of each file that is no test: names that are selected of values
+	attacks map[string]attackTest // of each test that bears the id of an attack, as in tests
+	cites   map[string][]string   // of each conformance case: the tests that cite it, as in tests
 }
 
 // readSources parses all Go files below the module's root.
 func readSources(tree fs.FS) (sources, error) {
-	src := sources{map[string]bool{}, map[string]string{}, map[string][]string{}, map[string][]string{}, map[string][]string{}}
+	src := sources{map[string]bool{}, map[string]string{}, map[string][]string{}, map[string][]string{}, map[string]attackTest{}, map[string][]string{}}
 	fset := token.NewFileSet()
 	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -113,6 +114,7 @@ func (s sources) addTests(pkg string, file *ast.File) {
 		if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && testName.MatchString(f.Name.Name) {
 			s.tests[pkg+"."+f.Name.Name] = true
 			s.addCites(pkg+"."+f.Name.Name, f)
+			s.addAttack(pkg+"."+f.Name.Name, f)
 		}
 	}
 }
