@@ -26,17 +26,13 @@ type cable struct {
 	site *site
 	from string
 
-	mu     sync.Mutex
-	conns  []net.Conn
-	pulled bool
+	mu    sync.Mutex
+	conns []net.Conn
 }
 
 func (c *cable) dial(context.Context) (net.Conn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pulled {
-		return nil, fmt.Errorf("the cable is pulled")
-	}
 	nc, err := c.site.net.dial(c.from)
 	if err == nil {
 		c.conns = append(c.conns, nc)
@@ -44,7 +40,7 @@ func (c *cable) dial(context.Context) (net.Conn, error) {
 	return nc, err
 }
 
-// cut breaks the connection that there is; pull lets no other come up until plug.
+// cut breaks the connection that there is.
 func (c *cable) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,19 +48,6 @@ func (c *cable) cut() {
 		nc.Close()
 	}
 	c.conns = nil
-}
-
-func (c *cable) pull() {
-	c.mu.Lock()
-	c.pulled = true
-	c.mu.Unlock()
-	c.cut()
-}
-
-func (c *cable) plug() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.pulled = false
 }
 
 // dialer is a client of this package's that can lose its connection.
