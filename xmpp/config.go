@@ -145,6 +145,8 @@ type Resumption interface {
 	// It returns after the last use of Next on old. If Accept fails after that, the
 	// stream waits to be taken up again as before. An error refuses the stream.
 	Claim(ctx context.Context, old *Conn) error
+	// Resumed says that c has the stream that was claimed, before its client hears so.
+	Resumed(c *Conn)
 }
 
 // Limits bounds what a peer may send. What exceeds one ends the stream with

@@ -353,6 +353,8 @@ func (s *shell) askToResume(ctx context.Context) (step, error) {
 	if err != nil {
 		return step{}, err
 	}
+	s.setJID(old.JID())
+	s.keeper.Resumed(s.Conn)
 	return s.m.resumed(old.JID()), nil
 }
 

@@ -18,6 +18,8 @@ import (
 //	                                   ▼
 //	                                  gone
 
+var errTaken = errors.New("it has ended, or is being resumed already")
+
 var errUndelivered = stanza.NewError(stanza.RecipientUnavailable, "")
 
 // keeper is how one connection asks for sessions to resume.
@@ -54,8 +56,11 @@ func (k *keeper) Find(id string) *xmpp.Conn {
 func (k *keeper) Claim(ctx context.Context, old *xmpp.Conn) error {
 	s, ses := k.server, k.found
 	s.mu.RLock()
-	unread := ses.unread
+	unread, taken := ses.unread, ses.claimed || ses.stream() != old
 	s.mu.RUnlock()
+	if taken {
+		return errTaken
+	}
 	select {
 	case <-unread:
 	case <-ctx.Done():
@@ -64,9 +69,10 @@ func (k *keeper) Claim(ctx context.Context, old *xmpp.Conn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ses.gone.Load() || !ses.detached || ses.stream() != old {
-		return errors.New("it has ended, or is being resumed already")
+		return errTaken
 	}
 	s.keep(ses, false)
+	ses.claimed = true
 	ses.unread = make(chan struct{})
 	*k.ses = ses
 	return nil
@@ -75,12 +81,14 @@ func (k *keeper) Claim(ctx context.Context, old *xmpp.Conn) error {
 // stream returns the connection of a session, or the last one that it had.
 func (ses *session) stream() *xmpp.Conn { return ses.newest.Load() }
 
-// attach gives a session that was claimed its new connection.
-func (s *Server) attach(ses *session, c *xmpp.Conn) {
+// Resumed is part of xmpp.Resumption.
+func (k *keeper) Resumed(c *xmpp.Conn) {
+	s, ses := k.server, *k.ses
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ses.conn, ses.since = c, time.Now()
 	ses.newest.Store(c)
+	ses.claimed = false
 	s.resumed.Add(1)
 	if ses.gone.Load() {
 		c.End(errReplaced)
@@ -92,6 +100,7 @@ func (s *Server) release(ses *session) {
 	s.mu.Lock()
 	defer s.unlock()
 	close(ses.unread)
+	ses.claimed = false
 	c := ses.stream()
 	d := c.Resumable()
 	if d > 0 && !ses.gone.Load() && s.open.Err() == nil && s.detached < s.set.Load().Limits.Connections {

@@ -158,9 +158,6 @@ func (s *Server) handle(nc net.Conn, seat *seat) (rest func()) {
 func (s *Server) carry(conn *xmpp.Conn, ses *session, seat *seat, from net.Addr, err error) {
 	if err == nil {
 		seat.authenticated()
-		if ses.stream() != conn {
-			s.attach(ses, conn)
-		}
 		s.recheck(ses) // for what was withdrawn after it has proved itself and before it was in the table
 		err = ses.run()
 		conn.End(err)

@@ -49,6 +49,7 @@ type session struct {
 	id         string        // under which it may be resumed; "" for not
 	unread     chan struct{} // closed when nobody reads from the newest connection any more
 	detached   bool          // it has none
+	claimed    bool          // it is about to get another
 	available  bool
 	priority   int8
 	presence   stanza.Stanza        // the last one broadcast, while available
