@@ -179,3 +179,44 @@ func TestPresenceWhenTheOtherServerIsLost(t *testing.T) {
 		}
 	})
 }
+
+// Who comes into a group with somebody of another domain hears of him, and who leaves it no longer.
+func TestReloadOfGroupsAcrossDomains(t *testing.T) {
+	together := grouped("pv1@dso.example", "ems@utility.example")
+	lives := map[string]xmppd.Live{}
+	w := newWorld(t, func(d string, cfg *xmppd.Config) {
+		together(d, cfg)
+		lives[d] = cfg.Live
+		if d == domain {
+			cfg.Groups = []xmppd.Group{}
+		}
+	}, domain, utility)
+	defer w.close()
+	iedHears, emsHears := newInbox(), newInbox()
+	ied := w.realms[domain].login("pv1@dso.example/IEC", iedHears.take)
+	ems := w.realms[utility].login("ems@utility.example/IEC", emsHears.take)
+	defer ied.Close()
+	defer ems.Close()
+	available(t, ied, "")
+	iedHears.wait(t, "pv1@dso.example/IEC", "available")
+	available(t, ems, "")
+	iedHears.wait(t, "ems@utility.example/IEC", "available") // which its own broker shows it
+	reload := func(groups []xmppd.Group) {
+		t.Helper()
+		live := lives[domain]
+		live.Groups = groups
+		if err := w.realms[domain].server.Reload(live); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reload(lives[domain].Groups)
+	emsHears.wait(t, "pv1@dso.example/IEC", "available")
+	waitFor(t, func() bool { // what was asked for its sake is answered
+		iedHears.mu.Lock()
+		defer iedHears.mu.Unlock()
+		return len(iedHears.seen) >= 3
+	})
+	reload([]xmppd.Group{})
+	emsHears.wait(t, "pv1@dso.example/IEC", "unavailable")
+	iedHears.wait(t, "ems@utility.example/IEC", "unavailable")
+}
