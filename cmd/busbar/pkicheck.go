@@ -17,9 +17,9 @@ func (g *global) pkiCheck() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "say when certificates and revocation lists end",
-		Long: `check lists when each certificate and revocation list of the site ends, what ends
-first first. Renewal is due when 70 % of a life have passed. The exit status is 0
-where nothing is due, and 1 where something is, has ended, or cannot be read.`,
+		Long: `check lists when each certificate and revocation list of the site ends, the next
+to end first. Renewal is due when 70 % of a life have passed. The exit status is
+0 where nothing is due, and 1 where something is, has ended, or cannot be read.`,
 		Example: `  busbar pki check
   busbar pki check --quiet || mail -s "renew certificates" operator`,
 		Args: exactly(),
@@ -76,8 +76,8 @@ func (g *global) pkiCRL() *cobra.Command {
 		Short: "write the revocation lists anew",
 		Long: `crl writes the revocation lists pki/*.crl anew, with what they list and another
 30 days to go. It needs the keys of the authorities. Run it every week or two: a
-list that is overdue is a warning, or where trust: fail_closed is set, the end of
-every login.`,
+list that is overdue is a warning, or where trust: fail_closed is set, the end
+of every login.`,
 		Example: "  busbar pki crl",
 		Args:    exactly(),
 		RunE: func(_ *cobra.Command, _ []string) error {
