@@ -34,10 +34,10 @@ func (g *global) benchBrokerCommand() *cobra.Command {
 		Short: "measure the embedded broker beside other XMPP servers",
 		Long: `broker puts the same loads on the embedded broker and on other XMPP servers,
 over TLS with certificates on both sides, in the same run: what a second of
-processor time routes of stanzas of 600 and 8,000 octets, how long an exchange takes alone
-and at half load, what a session costs to set up and to keep. It prints the
-median of the rounds, the lowest and the highest, and how the broker compares
-with the best of the others.
+processor time routes of stanzas of 600 and 8,000 octets, how long an exchange
+takes alone and at half load, what a session costs to set up and to keep. It
+prints the median of the rounds, the lowest and the highest, and how the broker
+compares with the best of the others.
 
 Servers: prosody and ejabberd, which it starts in temporary folders if their
 Debian packages are installed, or NAME=HOST:PORT of one that runs already, at
