@@ -84,5 +84,5 @@ func soak(ctx context.Context, o options) error {
 		return err
 	}
 	fmt.Printf("afterwards: %v\n%v\n", after, &plant.counts)
-	return errors.Join(plant.verdict(), growth("while it ran", settled, last, 1.25), growth("once all had left", before, after, 1.1))
+	return errors.Join(plant.verdict(), growth("while it ran", settled, last, 1.25), left(before, after))
 }
