@@ -36,6 +36,8 @@ type management struct {
 	kept  backlog // what was sent since
 	ask   bool    // the peer is to be asked soon
 	asked bool    // it was, and has not answered
+	turn  uint64  // of the senders' shares: another begins when what was sent before this one is acknowledged
+	began uint32  // stanzas that were sent before it
 	doubt bool    // what was sent again after a resumption is not acknowledged yet
 
 	// What has come.
@@ -64,6 +66,9 @@ func (m *management) acknowledge(h uint32) bool {
 	}
 	m.kept.drop(int(h - m.acked))
 	m.acked, m.asked, m.doubt = h, false, false
+	if int32(m.acked-m.began) >= 0 {
+		m.turn, m.began = m.turn+1, m.sent()
+	}
 	return true
 }
 

@@ -1,55 +1,52 @@
 package xmpp
 
 import (
-	"net"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
-func TestShareBoundsOneSender(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := net.Pipe()
-		w := newWriter(ours, time.Second, 100)
-		stanza := func(n int) [][]byte { return [][]byte{make([]byte, n-n/2), make([]byte, n/2)} }
-		var a, b Share
-		for i, step := range []struct {
-			share *Share
-			n     int
-			want  error
-		}{
-			{&a, 30, nil},
-			{&a, 20, nil},
-			{&a, 1, ErrShareFull},
-			{&b, 50, nil},
-			{&b, 1, ErrShareFull},
-		} {
-			if err := w.pushShare(step.share, 50, stanza(step.n)); err != step.want {
-				t.Errorf("step %d: %d octets: %v, want %v", i, step.n, err, step.want)
+// What a sender has waiting is what it may still be resent, where stanzas are acknowledged: a batch that was written is not gone.
+func TestShareCountsWhatIsNotAcknowledged(t *testing.T) {
+	const limit = 1000
+	w := newWriter(nil, time.Second, 1<<20)
+	w.managed = &management{}
+	var share Share
+	stanza := [][]byte{make([]byte, 400)}
+	push := func(want error) {
+		t.Helper()
+		if err := w.pushShare(&share, limit, stanza); err != want {
+			t.Fatalf("a push gives %v, want %v", err, want)
+		}
+	}
+	push(nil)
+	push(nil)
+	push(ErrShareFull)
+	w.take().free() // written
+	push(ErrShareFull)
+	for _, tt := range []struct {
+		h    uint32 // acknowledged
+		room int    // stanzas that then go in
+	}{{1, 0}, {2, 2}, {2, 0}, {3, 0}, {4, 2}} {
+		if !w.managed.acknowledge(tt.h) {
+			t.Fatalf("%d stanzas cannot be acknowledged", tt.h)
+		}
+		for range tt.room {
+			push(nil)
+		}
+		push(ErrShareFull)
+	}
+}
+
+// A batch that is written has left the queue, where nothing is acknowledged.
+func TestShareCountsWhatIsQueued(t *testing.T) {
+	w := newWriter(nil, time.Second, 1<<20)
+	var share Share
+	for range 3 {
+		for _, want := range []error{nil, nil, ErrShareFull} {
+			if err := w.pushShare(&share, 1000, [][]byte{make([]byte, 400)}); err != want {
+				t.Fatalf("a push gives %v, want %v", err, want)
 			}
 		}
-		if err := w.push(stanza(1)); err != ErrQueueFull {
-			t.Errorf("the queue is full, but it took an octet more: %v", err)
-		}
-
-		go w.run()
-		synctest.Wait() // a write is under way, which holds the octets so far
-		if err := w.pushShare(&a, 50, stanza(70)); err != nil {
-			t.Errorf("one stanza beyond the share, with nothing waiting: %v", err)
-		}
-		if err := w.pushShare(&a, 50, stanza(1)); err != ErrShareFull {
-			t.Errorf("one octet more: %v, want %v", err, ErrShareFull)
-		}
-		if err := w.pushShare(&b, 50, stanza(31)); err != ErrQueueFull {
-			t.Errorf("another sender, without room in the queue: %v, want %v", err, ErrQueueFull)
-		}
-		if err := w.pushShare(&b, 50, stanza(30)); err != nil {
-			t.Errorf("another sender: %v", err)
-		}
-		w.finish(nil, time.Now())
-		if err := w.pushShare(&a, 50, stanza(1)); err != errEnded {
-			t.Errorf("after the end: %v, want %v", err, errEnded)
-		}
-		theirs.Close()
-	})
+		w.take().free()
+	}
 }

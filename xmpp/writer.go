@@ -31,8 +31,29 @@ func (b *buffer) free() {
 // A Share counts what one of several senders has waiting in a Conn's queue. The
 // zero value is ready; a Share is for one Conn.
 type Share struct {
-	batch  uint64 // in which octets were queued
-	octets int
+	turn        uint64 // in which now was queued
+	before, now held   // before: in the turn before it, where stanzas are acknowledged
+}
+
+// held is what a sender has waiting.
+type held struct{ octets, stanzas int }
+
+// begin has the share count in a turn, and forgets what no longer waits: all of the turns before it, but for the last
+// one where stanzas are acknowledged.
+func (s *Share) begin(turn uint64, acknowledged bool) {
+	switch {
+	case s.turn == turn:
+	case acknowledged && s.turn+1 == turn:
+		*s = Share{turn: turn, before: s.now}
+	default:
+		*s = Share{turn: turn}
+	}
+}
+
+// full reports whether another n octets exceed limit. A single stanza does not.
+func (s *Share) full(n, limit int) bool {
+	stanzas := s.before.stanzas + s.now.stanzas
+	return stanzas > 0 && (n > limit-s.before.octets-s.now.octets || stanzas >= maxKept/2)
 }
 
 // ErrShareFull is returned by PushShare: what the sender has waiting in the queue
@@ -99,16 +120,19 @@ func (w *writer) pushShare(share *Share, limit int, parts [][]byte) error {
 	if w.waiting > 0 && !w.closing {
 		return ErrQueueFull
 	}
-	if share.batch != w.batch {
-		*share = Share{batch: w.batch}
+	turn := w.batch
+	if w.managed != nil {
+		turn = w.managed.turn
 	}
+	share.begin(turn, w.managed != nil)
 	n := size(parts)
-	if share.octets > 0 && n > limit-share.octets && !w.closing {
+	if share.full(n, limit) && !w.closing {
 		return ErrShareFull
 	}
 	err := w.add(parts, w.limit)
 	if err == nil {
-		share.octets += n
+		share.now.octets += n
+		share.now.stanzas++
 	}
 	return err
 }
