@@ -33,7 +33,7 @@ func (b *Bed) ConfigIn(m Mode, name string, roles ...rbac.Role) xmpp82.Config {
 	end, err := b.end.IssueE2E(j.Bare().String(), grants)
 	must(b.t, err)
 	cfg := xmpp82.Config{
-		// What Cut breaks is lost: a session that is taken up again has tests of its own.
+		// What Cut breaks is lost; tests of sessions that are taken up again set Resume.
 		XMPP: xmpp.Config{JID: j, Address: b.Address(), Identity: tls, Trust: b.e2mTrust, Audit: &b.Audit, Resume: -1},
 		E2E:  e2e.Config{Identity: end, Trust: b.endTrust, Audit: &b.Audit},
 	}

@@ -46,10 +46,10 @@ func TestE7AssociationSurvivesACutConnection(t *testing.T) {
 			var cables [2]breakable
 			cfg := bed.Config("pv1")
 			cfg.Serve = true
-			cfg.XMPP.Dialer = cables[0].wrap(cfg.XMPP.Dialer)
+			cfg.XMPP.Dialer, cfg.XMPP.Resume = cables[0].wrap(cfg.XMPP.Dialer), 0
 			server := bed.Dial(cfg)
 			cfg = bed.Config("ems")
-			cfg.XMPP.Dialer = cables[1].wrap(cfg.XMPP.Dialer)
+			cfg.XMPP.Dialer, cfg.XMPP.Resume = cables[1].wrap(cfg.XMPP.Dialer), 0
 			client := bed.Dial(cfg)
 
 			const reads, reports = 120, 300
