@@ -203,6 +203,9 @@ func TestFirstFault(t *testing.T) {
 			l.Close()
 			return doctor.Options{Party: site.Party{Connect: l.Addr().String()}}
 		}, doctor.Connection, "refused", "nothing listens"},
+		{"no broker anywhere", func(p *plant) doctor.Options {
+			return doctor.Options{To: "pv1"}
+		}, doctor.Address, "", "busbar broker"},
 		{"host that does not exist", func(p *plant) doctor.Options {
 			return doctor.Options{Party: site.Party{Connect: "broker.invalid:5222"}}
 		}, doctor.Address, "broker.invalid", "name"},

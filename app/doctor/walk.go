@@ -239,13 +239,17 @@ func (w *walk) stopped(err error) {
 	if w.broken() {
 		return // a hook has told
 	}
-	step := w.next()
+	step, said := w.next(), site.HintFor(err)
 	if negotiation, ok := errors.AsType[*xmpp.NegotiationError](err); ok {
 		step = w.stepOf(negotiation, step)
 		err = negotiation
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		w.add(Check{Step: Address, Outcome: Fault, Text: dns.Error(), Hint: "check the host's name, and that a name server answers here: getent hosts " + dns.Name}, false)
+		c := Check{Step: Address, Outcome: Fault, Text: dns.Error(), Hint: "check the host's name, and that a name server answers here: getent hosts " + dns.Name}
+		if w.Party.Connect == "" && said != "" { // nobody has named that host: there may be no broker at all
+			c.Hint = said
+		}
+		w.add(c, false)
 		return
 	}
 	if _, far := errors.AsType[*xmpp82.UnreachableError](err); far {
