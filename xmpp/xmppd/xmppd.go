@@ -1,11 +1,13 @@
 // Package xmppd is an XMPP server for one domain that lives inside a program. Certificates name its accounts,
-// or passwords where that is configured; configuration says who sees whom, and nothing is stored: a stanza reaches a
-// session that is there now, or it is refused.
+// or passwords where that is configured; configuration says who sees whom and who may send to whom, here and in other domains,
+// whose servers it talks to by certificate. No message is kept for who is not there: a stanza reaches a session, one that may
+// still be resumed among them, or it is refused.
 //
 // A stanza's payload is forwarded as the octets that arrived. Only where these octets lean on declarations outside
 // of themselves are they rewritten, without a change of meaning.
 //
-// RFC 6120; RFC 6121 without storage; XEP-0030 and XEP-0199 as far as a server answers them.
+// RFC 6120; RFC 6121 without storage; XEP-0198; XEP-0012, XEP-0030, XEP-0092, XEP-0115, XEP-0199 and XEP-0202 as far as a
+// server answers them.
 package xmppd
 
 import (
