@@ -42,8 +42,9 @@ type Session struct {
 	replies *replies
 	pingID  string // of the last ping
 	roster  []RosterItem
-	forged  throttle // of the reading goroutine, as is passed
+	forged  throttle // of the reading goroutine, as are passed and heads
 	passed  throttle
+	heads   stanza.Heads
 }
 
 func newSession(c *Conn, cfg Config) *Session {
@@ -239,7 +240,7 @@ func (s *Session) take(c *Conn) {
 		if err != nil {
 			return
 		}
-		st, bad := stanza.ParseHead(&t)
+		st, bad := s.heads.Parse(&t)
 		tags := tagOctets(c.sc.RawStart(), st.Kind)
 		taken, octets, err := s.payload(&st)
 		if err != nil {
@@ -361,7 +362,7 @@ func (s *Session) dispatch(st stanza.Stanza) {
 // which a look at the first tag tells.
 func holds(st stanza.Stanza, space, local string) bool {
 	tag, _, _ := bytes.Cut(st.Payload, []byte(">"))
-	if !bytes.Contains(tag, []byte(space)) {
+	if !bytes.Contains(tag, []byte(local)) { // short: the conversion allocates nothing
 		return false
 	}
 	gotSpace, gotLocal, _ := st.Child()

@@ -102,6 +102,16 @@ var ErrInvalidFrom = errors.New("stanza: the from attribute is no address")
 //
 // RFC 6120, Section 8.1.
 func ParseHead(t *xmltok.Token) (Stanza, error) {
+	var h Heads
+	return h.Parse(t)
+}
+
+// Heads reads the heads of the stanzas of one stream, and remembers a few of their addresses: most stanzas are from and
+// to the same ones. The zero value is ready; it is for one goroutine.
+type Heads struct{ from, to addresses }
+
+// Parse is [ParseHead].
+func (h *Heads) Parse(t *xmltok.Token) (Stanza, error) {
 	var s Stanza
 	if t.Kind != xmltok.Start || t.Name.Space != Namespace && t.Name.Space != ServerNamespace {
 		return s, ErrNotStanza
@@ -133,11 +143,11 @@ func ParseHead(t *xmltok.Token) (Stanza, error) {
 		case "id":
 			s.ID = string(a.Value)
 		case "from":
-			if s.From, err = jid.Parse(string(a.Value)); err != nil {
+			if s.From, err = h.from.parse(a.Value); err != nil {
 				return Stanza{}, ErrInvalidFrom
 			}
 		case "to":
-			s.To, err = jid.Parse(string(a.Value))
+			s.To, err = h.to.parse(a.Value)
 			badTo = err != nil
 		}
 	}
@@ -152,6 +162,36 @@ func ParseHead(t *xmltok.Token) (Stanza, error) {
 		return s, NewError(BadRequest, "an iq needs an id")
 	}
 	return s, nil
+}
+
+// addresses remembers the addresses that were parsed last.
+type addresses struct {
+	known [4]address
+	next  uint8 // the place of the next one that is not known
+}
+
+type address struct {
+	text string // as it was spelled
+	jid  jid.JID
+}
+
+// maxRemembered is how long an address may be, in octets, to be remembered.
+const maxRemembered = 256
+
+// parse is jid.Parse.
+func (a *addresses) parse(b []byte) (jid.JID, error) {
+	for i := range a.known {
+		if known := &a.known[i]; known.text == string(b) && len(b) > 0 {
+			return known.jid, nil
+		}
+	}
+	text := string(b)
+	j, err := jid.Parse(text)
+	if err == nil && len(b) <= maxRemembered {
+		a.known[a.next] = address{text, j}
+		a.next = (a.next + 1) % uint8(len(a.known))
+	}
+	return j, err
 }
 
 // parseType interprets a type attribute; b is nil if there is none.

@@ -223,3 +223,31 @@ func BenchmarkAppend(b *testing.B) {
 		buf = s.Append(buf[:0])
 	}
 }
+
+// TestHeadsAreReadAsParseHeadDoes: whatever was read before, and longer than anything is remembered.
+func TestHeadsAreReadAsParseHeadDoes(t *testing.T) {
+	addresses := []string{"", "@", "A@B.example/C", "a@b.example/C", "a@b.example/c", "a@b.example", "b.example", "a@b@c",
+		"pv1@dso.example/IEC", "pv2@dso.example/IEC", strings.Repeat("a", 300) + "@b.example", strings.Repeat("A", 300) + "@b.example"}
+	var h Heads
+	for round := range 3 {
+		for i, from := range addresses {
+			to := addresses[(i*(round+5)+round)%len(addresses)]
+			tok := xmltok.Token{Kind: xmltok.Start, Name: xmltok.Name{Space: Namespace, Local: "message"}, Attrs: []xmltok.Attr{
+				{Name: xmltok.Name{Local: "from"}, Value: []byte(from)}, {Name: xmltok.Name{Local: "to"}, Value: []byte(to)}}}
+			want, wantErr := ParseHead(&tok)
+			got, err := h.Parse(&tok)
+			if !cmp.Equal(got, want, jidsByString) || !errors.Is(err, wantErr) {
+				t.Errorf("from %.40q, to %.40q: %+v, %v, want %+v, %v", from, to, got, err, want, wantErr)
+			}
+		}
+	}
+}
+
+func TestHeadOfAKnownPeerDoesNotAllocate(t *testing.T) {
+	tok := xmltok.Token{Kind: xmltok.Start, Name: xmltok.Name{Space: Namespace, Local: "message"}, Attrs: []xmltok.Attr{
+		{Name: xmltok.Name{Local: "from"}, Value: []byte("hmi@dso.example/a")}, {Name: xmltok.Name{Local: "to"}, Value: []byte("pv1@dso.example/IEC")}}}
+	var h Heads
+	if n := testing.AllocsPerRun(100, func() { h.Parse(&tok) }); n != 0 {
+		t.Errorf("a head with addresses that were read before allocates %v times, want 0", n)
+	}
+}

@@ -124,7 +124,7 @@ func (in *incoming) run() error {
 		in.count()
 		from, _ := token.Attr("", "from")
 		claimed := string(from)
-		head, headErr := stanza.ParseHead(&token)
+		head, headErr := in.heads.Parse(&token)
 		var start []byte
 		if tap != nil {
 			start = bytes.Clone(in.conn.Scanner().RawStart())

@@ -140,7 +140,7 @@ func (ses *session) run() error {
 			return err
 		}
 		ses.count()
-		head, headErr := stanza.ParseHead(&token)
+		head, headErr := ses.heads.Parse(&token)
 		var start []byte
 		if tap != nil {
 			start = bytes.Clone(ses.conn.Scanner().RawStart())

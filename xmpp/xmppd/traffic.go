@@ -45,8 +45,10 @@ type lane struct {
 	last      pair     // whom it sent something to last
 	verdicts  verdicts // whom it may send to
 	credit    int      // octets that it has paid for and not sent yet
-	tags      []byte   // buffer for start and end tags
-	rewritten []byte   // buffer for payloads that had to be rewritten
+	heads     stanza.Heads
+	sending   stanza.Stanza // what deliver is at
+	tags      []byte        // buffer for start and end tags
+	rewritten []byte        // buffer for payloads that had to be rewritten
 }
 
 func (l *lane) way() *lane { return l }
@@ -136,6 +138,8 @@ func (c *correspondent) take() bool {
 // in the share that the sender's account has of it. The error is that of receiver.push. Only the sender's goroutine calls it.
 func (s *Server) deliver(from sender, to receiver, st *stanza.Stanza) error {
 	l, p := from.way(), between(from, to)
+	l.sending = *st // so that the callers' stanzas need not be on the heap
+	st = &l.sending
 	if st.Kind == stanza.IQ {
 		switch st.Type {
 		case stanza.Get, stanza.Set:
