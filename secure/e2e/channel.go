@@ -47,6 +47,7 @@ type Channel struct {
 	icvAlgXML []byte
 	form, box []byte // canonical form or ciphertext of what is sealed
 	canonical []byte // of what is opened
+	opening   ClearToken2
 }
 
 type side uint8
@@ -232,9 +233,14 @@ func (c *Channel) Seal(dst []byte, now time.Time, applData []byte) ([]byte, erro
 func (c *Channel) seal(dst []byte, now time.Time, data []byte) (_ []byte, err error) {
 	at, seq := c.sent.next(now)
 	t := &c.token
-	t.AssoID, t.Time, t.Seq, t.IV = c.assoID, timestamp(at), seq, c.send.iv(t.IV[:0])
-	if c.token2, err = xer.AppendContent(c.token2[:0], token2Type, t); err != nil {
-		return dst, err
+	t.IV = c.send.iv(t.IV[:0])
+	if t.Rekey == nil && t.ReqRekey == nil && t.ChangedKey == nil {
+		c.token2 = appendToken2(c.token2[:0], c.assoID, at, seq, t.IV)
+	} else {
+		t.AssoID, t.Time, t.Seq = c.assoID, timestamp(at), seq
+		if c.token2, err = xer.AppendContent(c.token2[:0], token2Type, t); err != nil {
+			return dst, err
+		}
 	}
 	dst = c.encodeTransfer(dst, c.send, t.IV, data)
 	c.send.counter++

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"strconv"
+	"time"
 )
 
 // readTransfer reads a data PDU in the one form that Seal writes under the channel's algorithm:
@@ -35,7 +36,7 @@ func (c *Channel) readTransfer(octets []byte) (x transfer, ok bool) {
 		tbp = tbp[:at]
 	}
 	x.tbp = tbp
-	data, ok := x.readToken(tbp)
+	data, ok := c.readToken(&x, tbp)
 	if !ok {
 		return x, false
 	}
@@ -46,31 +47,45 @@ func (c *Channel) readTransfer(octets []byte) (x transfer, ok bool) {
 	return x, ok
 }
 
-// readToken reads the beginning of tbp, and returns the content of applData.
-func (x *transfer) readToken(tbp []byte) ([]byte, bool) {
+// readToken reads the beginning of tbp, and returns the content of applData. The token is good until the next PDU: most of
+// it is as it was in the last.
+func (c *Channel) readToken(x *transfer, tbp []byte) ([]byte, bool) {
 	f := fields{tbp}
 	f.skip("<token2>")
 	begin := len(tbp) - len(f.rest)
-	x.token = &ClearToken2{
-		AssoID: string(f.next("<assoID>", "</assoID>", "0123456789:")),
-		Time:   string(f.next("<time>", "</time>", "0123456789,Z")),
+	t := &c.opening
+	*t = ClearToken2{
+		AssoID: sameOr(c.assoID, f.next("<assoID>", "</assoID>", "0123456789:")),
+		Time:   sameOr(t.Time, f.next("<time>", "</time>", "0123456789,Z")),
+		IV:     t.IV[:0],
 	}
+	x.token = t
 	seq := f.next("<seq>", "</seq>", "0123456789")
 	number, err := strconv.ParseUint(string(seq), 10, 32)
 	if err != nil || seq[0] == '0' && len(seq) > 1 {
 		return nil, false
 	}
-	x.token.Seq = uint32(number)
+	t.Seq = uint32(number)
 	if bytes.HasPrefix(f.rest, []byte("<iv>")) {
 		var ok bool
-		if x.token.IV, ok = decodeBase64(f.next("<iv>", "</iv>", "")); !ok {
+		if t.IV, ok = appendBase64(t.IV, f.next("<iv>", "</iv>", "")); !ok {
 			return nil, false
 		}
+	} else {
+		t.IV = nil
 	}
 	x.token2 = tbp[begin : len(tbp)-len(f.rest)]
 	f.skip("</token2><applData>")
 	data, ok := bytes.CutSuffix(f.rest, []byte("</applData>"))
 	return data, ok
+}
+
+// sameOr returns b as a string, which is often that one.
+func sameOr(s string, b []byte) string {
+	if s == string(b) {
+		return s
+	}
+	return string(b)
 }
 
 // readClear takes data that is its own canonical form.
@@ -127,9 +142,29 @@ func (f *fields) next(open, end, charset string) []byte {
 
 // decodeBase64 decodes what is not empty, in the one spelling that is written.
 func decodeBase64(b []byte) ([]byte, bool) {
+	return appendBase64(make([]byte, 0, base64.StdEncoding.DecodedLen(len(b))), b)
+}
+
+// appendBase64 is decodeBase64 with a buffer to append to.
+func appendBase64(dst, b []byte) ([]byte, bool) {
 	if len(b) == 0 || bytes.IndexByte(b, '\n') >= 0 || bytes.IndexByte(b, '\r') >= 0 {
 		return nil, false // which encoding/base64 skips
 	}
-	decoded, err := base64.StdEncoding.Strict().AppendDecode(make([]byte, 0, base64.StdEncoding.DecodedLen(len(b))), b)
+	decoded, err := strictBase64.AppendDecode(dst, b)
 	return decoded, err == nil
+}
+
+var strictBase64 = base64.StdEncoding.Strict()
+
+// appendToken2 appends the content of a token2 that says nothing about keys, as the codec does.
+func appendToken2(dst []byte, assoID string, at time.Time, seq uint32, iv []byte) []byte {
+	dst = append(append(dst, "<assoID>"...), assoID...)
+	dst = appendTimestamp(append(dst, "</assoID><time>"...), at)
+	dst = strconv.AppendUint(append(dst, "</time><seq>"...), uint64(seq), 10)
+	dst = append(dst, "</seq>"...)
+	if len(iv) > 0 {
+		dst = base64.StdEncoding.AppendEncode(append(dst, "<iv>"...), iv)
+		dst = append(dst, "</iv>"...)
+	}
+	return dst
 }

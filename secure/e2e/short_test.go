@@ -2,10 +2,14 @@ package e2e
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"busbar.example/internal/asn1/xer"
 )
 
 // TestPlainTransferIsReadWithoutTheCodec: what Seal writes, unless it is about keys.
@@ -96,4 +100,27 @@ func FuzzTransfer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestPlainTokenIsWrittenAsTheCodecDoes: for every time, number and nonce.
+func TestPlainTokenIsWrittenAsTheCodecDoes(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 1000 {
+		iv := make([]byte, rng.IntN(17))
+		for i := range iv {
+			iv[i] = byte(rng.Uint32())
+		}
+		at := time.UnixMilli(rng.Int64N(253402300800000)).UTC() // until the year 9999
+		token := ClearToken2{AssoID: "17:934", Time: timestamp(at), Seq: rng.Uint32() >> rng.IntN(32), IV: iv}
+		if len(iv) == 0 {
+			token.IV = nil
+		}
+		want, err := xer.AppendContent(nil, token2Type, &token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := appendToken2(nil, token.AssoID, at, token.Seq, iv); !bytes.Equal(got, want) {
+			t.Fatalf("token %+v:\n got %s\nwant %s", token, got, want)
+		}
+	}
 }
