@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -11,6 +12,7 @@ import (
 const (
 	keepBuffer = 256 << 10 // octets of a buffer that is kept for another use: a window of large stanzas has room in it
 	chunk      = 32 << 10  // octets that must make their way within one timeout
+	recordSize = 16 << 10  // octets in a TLS record at most: writing more at once saves little
 	reserve    = 64 << 10  // octets of room beyond the limit for answers that cannot wait
 )
 
@@ -305,6 +307,7 @@ func (w *writer) run() error {
 				return nil
 			}
 			<-w.wake
+			w.gather()
 			continue
 		}
 		err := w.write(batch.octets)
@@ -313,6 +316,29 @@ func (w *writer) run() error {
 			return err
 		}
 	}
+}
+
+// gather lets those who have something to say say it, as long as more and more comes: what goes out in one write costs
+// both ends of the connection a fraction of what many writes cost. Where nobody else wants to run it takes no time.
+func (w *writer) gather() {
+	for before := 0; ; {
+		runtime.Gosched()
+		n := w.unwritten()
+		if n == before || n >= recordSize {
+			return
+		}
+		before = n
+	}
+}
+
+// unwritten returns the number of octets that run has not taken yet.
+func (w *writer) unwritten() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.queue == nil {
+		return 0
+	}
+	return len(w.queue.octets)
 }
 
 // take returns what is to be written next, nil for nothing. w.mu is held.
