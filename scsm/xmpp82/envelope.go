@@ -51,17 +51,22 @@ func (e *envelopeError) Error() string { return e.text }
 // is for one goroutine, the session's reader.
 type opener struct {
 	outer, inner *xmltok.Scanner
+	id           string // of the last envelope
 }
 
 func newOpener() *opener {
-	return &opener{xmltok.NewBytesScanner(nil, xmltok.Limits{}), xmltok.NewBytesScanner(nil, xmltok.Limits{})}
+	return &opener{outer: xmltok.NewBytesScanner(nil, xmltok.Limits{}), inner: xmltok.NewBytesScanner(nil, xmltok.Limits{})}
 }
 
 // open finds the one association element among the children of a stanza and takes out of it the one
 // SecPDU or PDU, which may share the payload's memory. It stands alone: declarations that a server moved
 // further out are written in.
 func (o *opener) open(st stanza.Stanza) (envelope, error) {
-	if env, ok := plainEnvelope(st.Payload); ok {
+	if id, content, ok := plainEnvelope(st.Payload); ok {
+		if o.id != string(id) {
+			o.id = string(id)
+		}
+		env := envelope{id: o.id, content: content}
 		return env, o.look(&env)
 	}
 	return o.search(st.Payload)
@@ -104,21 +109,18 @@ func (o *opener) search(payload []byte) (envelope, error) {
 // plainEnvelope opens an envelope that is spelled as appendEnvelope does, as most are, without a look at what it
 // holds. The session has checked the syntax: where an association element begins the payload and the one end tag of
 // that name ends it, but for the hints, it is the only child, and has no declarations but its own.
-func plainEnvelope(payload []byte) (env envelope, ok bool) {
+func plainEnvelope(payload []byte) (id, content []byte, ok bool) {
 	rest, ok := bytes.CutPrefix(payload, []byte(envelopeStart))
 	if !ok {
-		return envelope{}, false
+		return nil, nil, false
 	}
 	rest = bytes.TrimSuffix(rest, []byte(envelopeHints))
 	rest, ok = bytes.CutSuffix(rest, []byte(envelopeEnd))
 	if !ok {
-		return envelope{}, false
+		return nil, nil, false
 	}
-	id, content, ok := bytes.Cut(rest, []byte("'>"))
-	if !ok || !validID(string(id)) || !bytes.HasPrefix(content, []byte("<")) || !withinEnvelope(content) {
-		return envelope{}, false
-	}
-	return envelope{id: string(id), content: content}, true
+	id, content, ok = bytes.Cut(rest, []byte("'>"))
+	return id, content, ok && validID(string(id)) && bytes.HasPrefix(content, []byte("<")) && withinEnvelope(content)
 }
 
 // withinEnvelope reports whether no markup in content ends an envelope, or begins what is not an element.
@@ -141,6 +143,12 @@ func (o *opener) look(env *envelope) error {
 	if !validID(env.id) {
 		return &envelopeError{audit.E2EStanzaType, "the association id " + quoteShort(env.id) + " is not of the form 17 or 17:934"}
 	}
+	for _, name := range [...]string{"EncrTransfer", "ClearTransfer"} { // most are one of these, in our own spelling
+		if begins(env.content, name) {
+			env.name, env.protected = name, true
+			return nil
+		}
+	}
 	o.inner.ResetBytes(env.content)
 	for {
 		tok, err := o.inner.Next()
@@ -157,6 +165,13 @@ func (o *opener) look(env *envelope) error {
 		env.name, env.protected = tok.Name.Local, tok.Name.Space == e2e.Namespace
 		return nil
 	}
+}
+
+// begins reports whether octets begin with the start tag of that SecPDU as we spell it.
+func begins(octets []byte, name string) bool {
+	const space = " xmlns='" + e2e.Namespace + "'>"
+	n := 1 + len(name)
+	return len(octets) > n+len(space) && octets[0] == '<' && string(octets[1:n]) == name && string(octets[n:n+len(space)]) == space
 }
 
 // appendEnvelope wraps a SecPDU, or a PDU that is not protected. A message asks not to be stored or copied on the way: a

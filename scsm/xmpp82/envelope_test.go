@@ -131,7 +131,8 @@ func FuzzEnvelope(f *testing.F) {
 		if (err == nil) != (freshErr == nil) || err == nil && !cmp.Equal(env, fresh, cmp.AllowUnexported(envelope{})) {
 			t.Fatalf("an opener that is used again gives %+v, %v; a new one %+v, %v", env, err, fresh, freshErr)
 		}
-		if plain, ok := plainEnvelope(payload); ok {
+		if id, content, ok := plainEnvelope(payload); ok {
+			plain := envelope{id: string(id), content: content}
 			plainErr := reused.look(&plain)
 			any, anyErr := reused.search(payload)
 			if (plainErr == nil) != (anyErr == nil) || plainErr == nil && (plain.id != any.id || plain.name != any.name || plain.protected != any.protected || !sameElement(plain.content, any.content)) {

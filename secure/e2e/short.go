@@ -55,8 +55,8 @@ func (c *Channel) readToken(x *transfer, tbp []byte) ([]byte, bool) {
 	begin := len(tbp) - len(f.rest)
 	t := &c.opening
 	*t = ClearToken2{
-		AssoID: sameOr(c.assoID, f.next("<assoID>", "</assoID>", "0123456789:")),
-		Time:   sameOr(t.Time, f.next("<time>", "</time>", "0123456789,Z")),
+		AssoID: f.text(c.assoID, "<assoID>", "</assoID>", "0123456789:"),
+		Time:   f.text(t.Time, "<time>", "</time>", "0123456789,Z"),
 		IV:     t.IV[:0],
 	}
 	x.token = t
@@ -78,14 +78,6 @@ func (c *Channel) readToken(x *transfer, tbp []byte) ([]byte, bool) {
 	f.skip("</token2><applData>")
 	data, ok := bytes.CutSuffix(f.rest, []byte("</applData>"))
 	return data, ok
-}
-
-// sameOr returns b as a string, which is often that one.
-func sameOr(s string, b []byte) string {
-	if s == string(b) {
-		return s
-	}
-	return string(b)
 }
 
 // readClear takes data that is its own canonical form.
@@ -120,11 +112,24 @@ type fields struct{ rest []byte }
 
 // skip passes over what must come next.
 func (f *fields) skip(part string) {
-	rest, ok := bytes.CutPrefix(f.rest, []byte(part))
-	if !ok {
-		rest = nil
+	if len(f.rest) < len(part) || string(f.rest[:len(part)]) != part {
+		f.rest = nil
+		return
 	}
-	f.rest = rest
+	f.rest = f.rest[len(part):]
+}
+
+// text is next for a text that is likely to be the one that is known, which is of that charset.
+func (f *fields) text(known, open, end, charset string) string {
+	again := *f
+	again.skip(open)
+	again.skip(known)
+	again.skip(end)
+	if known != "" && again.rest != nil {
+		*f = again
+		return known
+	}
+	return string(f.next(open, end, charset))
 }
 
 // next returns the content of the next element, at least one octet, all of them in charset unless
