@@ -138,20 +138,20 @@ func (c *correspondent) take() bool {
 // in the share that the sender's account has of it. The error is that of receiver.push. Only the sender's goroutine calls it.
 func (s *Server) deliver(from sender, to receiver, st *stanza.Stanza) error {
 	l, p := from.way(), between(from, to)
-	l.sending = *st // so that the callers' stanzas need not be on the heap
-	st = &l.sending
+	sending := &l.sending // so that the callers' stanzas need not be on the heap
+	*sending = *st
 	if st.Kind == stanza.IQ {
 		switch st.Type {
 		case stanza.Get, stanza.Set:
 			p.here.asked.Add(1)
-			err := l.pushTo(to, &p.far.share, st)
+			err := l.pushTo(to, &p.far.share, sending)
 			if err != nil {
 				p.here.take()
 			}
 			return err
 		default:
 			if p.far.take() {
-				err := l.pushTo(to, nil, st)
+				err := l.pushTo(to, nil, sending)
 				if err == xmpp.ErrQueueFull {
 					to.slow(s.cfg.Audit.Record)
 				}
@@ -159,7 +159,7 @@ func (s *Server) deliver(from sender, to receiver, st *stanza.Stanza) error {
 			}
 		}
 	}
-	return l.pushTo(to, &p.far.share, st)
+	return l.pushTo(to, &p.far.share, sending)
 }
 
 // pushTo is push with this lane's buffer.
