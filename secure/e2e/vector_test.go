@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
@@ -66,17 +67,22 @@ func (v *vector) write(t *testing.T, name string) {
 	if _, err := os.Stat(filepath.Join(vectorDir, name)); err == nil {
 		return
 	}
-	var b strings.Builder
+	if err := os.MkdirAll(vectorDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(vectorDir, name), v.text(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// text is what the file holds.
+func (v *vector) text() []byte {
+	var b bytes.Buffer
 	fmt.Fprintf(&b, "what: %s\nexpect: %s\nclause: %s\n", v.what, v.expect, v.clause)
 	for _, n := range v.names {
 		fmt.Fprintf(&b, "\n-- %s --\n%s\n", n, v.sections[n])
 	}
-	if err := os.MkdirAll(vectorDir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(vectorDir, name), []byte(b.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	return b.Bytes()
 }
 
 func readVector(t testing.TB, file string) *vector {

@@ -136,6 +136,7 @@ func (s session) write(t *testing.T) {
 	chain := v.schedule(t, "", secret, salt, client.suite)
 
 	w.now = w.now.Add(time.Second)
+	v.put("plaintext", appData)
 	v.transfer(w, "client data", client, server)
 	v.transfer(w, "server data", server, client)
 	v.transfer(w, "second client data", client, server)
