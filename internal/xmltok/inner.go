@@ -55,8 +55,12 @@ func (s *Scanner) Inner() (Raw, error) {
 	content := Raw{Default: s.def, limit: s.lim.MaxDocument}
 	s.hold = s.pos
 	half := s.empty
+	var t Token
 	for len(s.stack) >= in.depth {
-		var t Token
+		if len(s.stack) > in.depth && s.takeMore() { // most of it goes without tokens
+			continue
+		}
+		t = Token{}
 		if err := s.next(&t); err != nil {
 			in.on = false
 			return Raw{}, s.stop(err)
@@ -71,6 +75,15 @@ func (s *Scanner) Inner() (Raw, error) {
 	content.SelfContained = !in.used
 	content.scope, content.fixes = s.ns[:in.scope], in.fixes
 	return content, nil
+}
+
+// takeMore reads on if what comes next is a leaf's text and end, or an end tag, and is plain.
+func (s *Scanner) takeMore() bool {
+	if s.start && !s.empty {
+		_, ok := s.TakeText()
+		return ok
+	}
+	return s.TakeEnd()
 }
 
 // enter notes that an element begins at the top of the content.

@@ -7,9 +7,11 @@ import (
 
 // A qname is a qualified name that was checked. It is immutable.
 type qname struct {
-	raw    string
-	prefix string // "" for none
-	local  string
+	raw      string
+	prefix   string // "" for none
+	local    string
+	declares bool  // as the name of an attribute, a namespace
+	slot     uint8 // in follows
 }
 
 // A names table keeps the qualified names that an input repeats, so that a scanner checks and allocates each but once. It is
@@ -23,8 +25,8 @@ const (
 	maxInterned = 64 // octets; what is longer is not kept
 )
 
-// set returns the set where raw belongs.
-func (t *names) set(raw []byte) *[nameWays]*qname {
+// set returns the set where raw belongs, and its qname.slot.
+func (t *names) set(raw []byte) (*[nameWays]*qname, uint8) {
 	var a, z uint64
 	switch n := len(raw); {
 	case n >= 8:
@@ -35,12 +37,12 @@ func (t *names) set(raw []byte) *[nameWays]*qname {
 		a, z = uint64(raw[0]), uint64(raw[n/2])<<8|uint64(raw[n-1])
 	}
 	h := (a ^ bits.RotateLeft64(z, 29) ^ uint64(len(raw))) * 0x9E3779B97F4A7C15
-	return &t[h>>58%nameSets]
+	return &t[h>>58%nameSets], uint8(h>>50) % followSlots
 }
 
 // get returns the checked form of raw.
 func (t *names) get(raw []byte) (*qname, problem) {
-	set := t.set(raw)
+	set, slot := t.set(raw)
 	for _, q := range set {
 		if q == nil {
 			break
@@ -53,16 +55,37 @@ func (t *names) get(raw []byte) (*qname, problem) {
 	if p.kind != 0 {
 		return nil, p
 	}
-	q := &qname{raw: string(raw)}
+	q := &qname{raw: string(raw), slot: slot}
 	q.local = q.raw
 	if colon > 0 {
 		q.prefix, q.local = q.raw[:colon], q.raw[colon+1:]
 	}
+	q.declares = q.prefix == "xmlns" || q.raw == "xmlns"
 	if len(raw) <= maxInterned {
 		copy(set[1:], set[:nameWays-1])
 		set[0] = q
 	}
 	return q, problem{}
+}
+
+// A follows table remembers which name came behind another when that one came last: a peer says the same kinds of things
+// again and again, so that is the first guess at the next name. Names that share a slot spoil each other's guesses, no more.
+type follows struct {
+	last uint8 // qname.slot of the last name
+	next [followSlots]*qname
+}
+
+const followSlots = 64 // a power of two
+
+// guess returns the name that is likely to come, nil for none.
+func (f *follows) guess() *qname { return f.next[f.last] }
+
+// note has q be the last name.
+func (f *follows) note(q *qname) {
+	if len(q.raw) <= maxInterned {
+		f.next[f.last] = q
+	}
+	f.last = q.slot
 }
 
 // A uris table does the same for namespace names, of which a connection knows few.

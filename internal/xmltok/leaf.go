@@ -33,10 +33,12 @@ func (s *Scanner) TakeStart(name Name) bool {
 	if s.err != nil || s.empty || depth == 0 || depth >= s.lim.Depth || depth == cap(s.stack) || s.def != name.Space {
 		return false
 	}
-	// The element that was open at this depth before often had that name.
+	// The element that was open at this depth before often had that name, or the one that came behind the last name before.
 	q := s.stack[:depth+1][depth].name
 	if q == nil || q.raw != name.Local {
-		return false
+		if q = s.follows.guess(); q == nil || q.raw != name.Local {
+			return false
+		}
 	}
 	b, n := s.window(s.lim.MaxToken), len("<>")+len(q.raw)
 	if len(b) < n || b[0] != '<' || b[n-1] != '>' || string(b[1:n-1]) != q.raw || len(q.raw) > s.lim.NameLen {
@@ -45,6 +47,7 @@ func (s *Scanner) TakeStart(name Name) bool {
 	s.stack = s.stack[:depth+1]
 	s.stack[depth] = elem{name: q, space: s.def, marks: len(s.ns), outside: s.def}
 	s.attrs, s.start = s.attrs[:0], true
+	s.follows.note(q)
 	s.done(n)
 	return true
 }

@@ -39,6 +39,7 @@ type Scanner struct {
 	raw     []rawAttr
 	scratch []byte // text and values that differ from their spelling
 	names   names
+	follows follows
 	uris    uris
 	inner   inner
 }

@@ -121,24 +121,44 @@ func (s *Scanner) startTag(t *Token, b []byte) error {
 // elementName scans the name at b[1:] and returns its end, which is in the window.
 func (s *Scanner) elementName(b []byte) (_ []byte, n int, name *qname, err error) {
 	// Often it is the name of the element that was open at this depth before, and nothing follows it.
-	if depth := len(s.stack); depth < cap(s.stack) {
-		if name = s.stack[:depth+1][depth].name; name != nil {
-			n = 1 + len(name.raw)
-			if len(b) > n && b[n] == '>' && string(b[1:n]) == name.raw && len(name.raw) <= s.lim.NameLen {
-				return b, n, name, nil
-			}
+	if name = s.before(); name != nil {
+		n = 1 + len(name.raw)
+		if len(b) > n && b[n] == '>' && string(b[1:n]) == name.raw && len(name.raw) <= s.lim.NameLen {
+			s.follows.note(name)
+			return b, n, name, nil
 		}
 	}
-	if b, n, err = s.name(b, 1); err != nil {
+	return s.qname(b, 1, "a name is missing")
+}
+
+// before returns the name of the element that was open last at the depth of the next one, nil for none.
+func (s *Scanner) before() *qname {
+	if depth := len(s.stack); depth < cap(s.stack) {
+		return s.stack[:depth+1][depth].name
+	}
+	return nil
+}
+
+// qname scans a qualified name at b[i:], which is missing if there is none, and returns its end, which is in the window.
+func (s *Scanner) qname(b []byte, i int, missing string) (_ []byte, n int, name *qname, err error) {
+	if name = s.follows.guess(); name != nil {
+		n = i + len(name.raw)
+		if n < len(b) && class[b[n]]&nameOctet == 0 && string(b[i:n]) == name.raw && len(name.raw) <= s.lim.NameLen {
+			s.follows.last = name.slot
+			return b, n, name, nil
+		}
+	}
+	if b, n, err = s.name(b, i); err != nil {
 		return nil, 0, nil, err
 	}
-	if n == 1 {
-		return nil, 0, nil, s.unexpected(b, n, "a name is missing")
+	if n == i {
+		return nil, 0, nil, s.unexpected(b, n, missing)
 	}
-	name, p := s.names.get(b[1:n])
+	name, p := s.names.get(b[i:n])
 	if p.kind != 0 {
-		return nil, 0, nil, s.fail(p.kind, 1+p.at, p.msg)
+		return nil, 0, nil, s.fail(p.kind, i+p.at, p.msg)
 	}
+	s.follows.note(name)
 	return b, n, name, nil
 }
 
@@ -176,24 +196,21 @@ func (s *Scanner) attributes(b []byte, i int) (_ []byte, n int, closes bool, err
 // attribute scans one attribute at b[i:].
 func (s *Scanner) attribute(b []byte, i int) (_ []byte, n int, err error) {
 	a := rawAttr{at: i}
-	if b, i, err = s.name(b, i); err != nil {
-		return nil, 0, err
-	}
-	if i == a.at {
-		return nil, 0, s.unexpected(b, i, "character that a tag must not have here")
-	}
-	var p problem
-	if a.name, p = s.names.get(b[a.at:i]); p.kind != 0 {
-		return nil, 0, s.fail(p.kind, a.at+p.at, p.msg)
-	}
-	if b, i, err = s.spaces(b, i); err != nil {
+	if b, i, a.name, err = s.qname(b, i, "character that a tag must not have here"); err != nil {
 		return nil, 0, err
 	}
 	if b[i] != '=' {
-		return nil, 0, s.unexpected(b, i, "'=' is missing after an attribute's name")
+		if b, i, err = s.spaces(b, i); err != nil {
+			return nil, 0, err
+		}
+		if b[i] != '=' {
+			return nil, 0, s.unexpected(b, i, "'=' is missing after an attribute's name")
+		}
 	}
-	if b, i, err = s.spaces(b, i+1); err != nil {
-		return nil, 0, err
+	if i++; i == len(b) || class[b[i]]&space != 0 {
+		if b, i, err = s.spaces(b, i); err != nil {
+			return nil, 0, err
+		}
 	}
 	if b[i] != '\'' && b[i] != '"' {
 		return nil, 0, s.unexpected(b, i, "attribute value without quotes")
@@ -210,7 +227,7 @@ func (s *Scanner) attribute(b []byte, i int) (_ []byte, n int, err error) {
 func (s *Scanner) resolveAttrs(b []byte, marks int) error {
 	for i := range s.raw {
 		a := &s.raw[i]
-		if a.name.prefix == "xmlns" || a.name.raw == "xmlns" {
+		if a.name.declares {
 			if err := s.bind(a, s.spelled(b, a), marks); err != nil {
 				return err
 			}
@@ -218,7 +235,7 @@ func (s *Scanner) resolveAttrs(b []byte, marks int) error {
 	}
 	for i := range s.raw {
 		a := &s.raw[i]
-		if a.name.prefix == "xmlns" || a.name.raw == "xmlns" {
+		if a.name.declares {
 			continue
 		}
 		n := Name{Local: a.name.local}

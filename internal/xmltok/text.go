@@ -1,6 +1,7 @@
 package xmltok
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"unicode/utf8"
@@ -84,7 +85,14 @@ func (s *Scanner) mayEnd() bool { return !s.stream && len(s.stack) == 0 }
 // plainRun returns the end of the octets from b[i:] on that stand for themselves in text.
 func plainRun(b []byte, i int) int {
 	const low, high = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(b); i += 8 {
+	for long := i + 64; i+8 <= len(b); i += 8 {
+		if i >= long && i+chunk <= len(b) { // a long text, such as ciphertext
+			if plainChunk(b[i : i+chunk]) {
+				i += chunk - 8
+				continue
+			}
+			long = i + chunk
+		}
 		// Eight at a time: a high bit comes up in bad for controls, for <, > and &, and for octets that have it. It may come up
 		// for others too, but only behind such a one.
 		w := binary.LittleEndian.Uint64(b[i:])
@@ -96,6 +104,44 @@ func plainRun(b []byte, i int) int {
 		}
 	}
 	for i < len(b) && class[b[i]]&plainText != 0 {
+		i++
+	}
+	return i
+}
+
+// chunk is how many octets of a long text are looked at together. The search for what is in none of them goes on at most so
+// far for nothing, whatever a peer sends.
+const chunk = 256
+
+// plainChunk reports whether all octets of b, a multiple of eight, stand for themselves in text, and are neither tabs nor line
+// ends. Three searches, which the standard library does many octets at a time, leave little for the loop.
+func plainChunk(b []byte) bool {
+	if bytes.IndexByte(b, '<') >= 0 || bytes.IndexByte(b, '&') >= 0 || bytes.IndexByte(b, '>') >= 0 {
+		return false
+	}
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	bad := uint64(0) // as in plainRun
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.LittleEndian.Uint64(b)
+		bad |= (w - ' '*low) | w
+	}
+	return bad&high == 0
+}
+
+// plainValueRun is plainRun for attribute values; it stops at quotes, too.
+func plainValueRun(b []byte, i int) int {
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		tag := (w | 2*low) ^ '>'*low
+		amp := (w | low) ^ '\''*low // '&' differs from '\'' in this bit
+		quote := w ^ '"'*low
+		bad := (w - ' '*low) | (tag - low) | (amp - low) | (quote - low) | w
+		if bad&high != 0 {
+			break
+		}
+	}
+	for i < len(b) && class[b[i]]&plainValue != 0 {
 		i++
 	}
 	return i
@@ -189,16 +235,17 @@ func (s *Scanner) unexpected(b []byte, i int, msg string) error {
 func (s *Scanner) value(b []byte, i int, a *rawAttr) (_ []byte, n int, err error) {
 	quote := b[i]
 	i++
+	if n = plainValueRun(b, i); n < len(b) && b[n] == quote && n-i <= s.lim.MaxValue { // most are plain
+		a.from, a.to = i, n
+		return b, n + 1, nil
+	}
 	// Narrow the window to what the value may have, and widen it again behind it.
 	tag := s.max
 	s.max = min(tag, i+s.lim.MaxValue+len("'"))
 	b = b[:min(len(b), s.max)]
 	from, start := i, len(s.scratch) // b[from:i] is not in scratch yet
 	for {
-		for i < len(b) && class[b[i]]&plainValue != 0 {
-			i++
-		}
-		if i == len(b) {
+		if i = plainValueRun(b, i); i == len(b) {
 			if i == s.max && i < tag {
 				return nil, 0, s.fail(Limit, i-1, "attribute value too long")
 			}
