@@ -9,6 +9,8 @@ const (
 	nameOctet              // may be part of a name; all octets of multi-octet characters are, until the name is checked
 	space                  // white space
 	verbatim               // stands for itself in whatever is written
+	plainName              // may be part of an ASCII name without colons
+	nameStart              // may begin such a one
 )
 
 var class = classes()
@@ -37,6 +39,12 @@ func classes() (t [256]uint8) {
 			}
 			if isNameASCII(byte(c)) || c == ':' {
 				t[c] |= nameOctet
+			}
+			if isNameASCII(byte(c)) {
+				t[c] |= plainName
+			}
+			if isNameStart(rune(c)) {
+				t[c] |= nameStart
 			}
 		}
 	}

@@ -57,9 +57,7 @@ func (s *Scanner) Inner() (Raw, error) {
 	half := s.empty
 	var t Token
 	for len(s.stack) >= in.depth {
-		if len(s.stack) > in.depth && s.takeMore() { // most of it goes without tokens
-			continue
-		}
+		s.skim()
 		t = Token{}
 		if err := s.next(&t); err != nil {
 			in.on = false
@@ -77,18 +75,9 @@ func (s *Scanner) Inner() (Raw, error) {
 	return content, nil
 }
 
-// takeMore reads on if what comes next is a leaf's text and end, or an end tag, and is plain.
-func (s *Scanner) takeMore() bool {
-	if s.start && !s.empty {
-		_, ok := s.TakeText()
-		return ok
-	}
-	return s.TakeEnd()
-}
-
-// enter notes that an element begins at the top of the content.
-func (s *Scanner) enter(name *qname) {
-	s.inner.at = uint32(s.pos - s.hold + len("<") + len(name.raw))
+// enter notes that an element begins at the top of the content, the name of which ends n octets behind s.pos.
+func (s *Scanner) enter(n int) {
+	s.inner.at = uint32(s.pos - s.hold + n)
 	s.inner.first = len(s.inner.fixes)
 }
 

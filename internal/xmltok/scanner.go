@@ -42,6 +42,7 @@ type Scanner struct {
 	follows follows
 	uris    uris
 	inner   inner
+	skimmed []span // scratch of skim
 }
 
 // An elem is an open element.

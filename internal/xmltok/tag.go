@@ -84,7 +84,7 @@ func (s *Scanner) startTag(t *Token, b []byte) error {
 	}
 	top := s.inner.on && len(s.stack) == s.inner.depth
 	if top {
-		s.enter(name)
+		s.enter(len("<") + len(name.raw))
 	}
 	e := elem{name: name, marks: len(s.ns), outside: s.def}
 	s.attrs = s.attrs[:0]
