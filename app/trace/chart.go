@@ -230,7 +230,7 @@ func (c *chart) pdu(r *row, e *event) {
 		r.details = append(r.details, e.SecPDU)
 	}
 	if e.PDU != nil {
-		name := strings.TrimSuffix(e.PDU.Name, "PDU")
+		name := strings.TrimSuffix(strings.TrimSuffix(e.PDU.Name, "PDU"), "-") // unconfirmed-PDU
 		if e.PDU.InvokeID != nil {
 			name += fmt.Sprintf(" %d", *e.PDU.InvokeID)
 		}

@@ -48,7 +48,8 @@ in them. Who sees the trace reads the data.`,
 			}
 			return usagef("say which command is to be traced")
 		},
-		Args: cobra.ArbitraryArgs,
+		Args:               cobra.ArbitraryArgs,
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true}, // of what cannot be traced, which is what to say
 		PersistentPreRun: func(*cobra.Command, []string) {
 			g.tracing = &tracing{raw: raw}
 		},

@@ -42,6 +42,7 @@ func TestTraceShowsWhatACommandDoesAndItsResults(t *testing.T) {
 		{"XML too", "C", []string{"--raw", "get", "--jid", "ems", "--to", "pv1", "PV1LD0/DGEN1.WMax.setMag.f"}, exitDone,
 			[]string{"<EncrTransfer xmlns=", "<itemId>DGEN1$SP$WMax$setMag$f</itemId>", "which only the two ends can read"}, ""},
 		{"nothing to trace", "C", nil, exitUsage, nil, "say which command is to be traced"},
+		{"what tells its steps itself", "C", []string{"doctor", "--to", "pv1"}, exitUsage, nil, `"doctor" is not a command that can be traced`},
 		{"what is no client", "C", []string{"broker"}, exitUsage, nil, `"broker" is not a command that can be traced`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -110,7 +110,7 @@ func describeTermination(t *acsi.Termination) Meaning {
 		m.Objects = []string{t.Ref.String()}
 	case t.Failure.Object != "":
 		m.Objects = []string{t.Failure.Object}
-		if ref, ok := operOf(t.Failure); ok {
+		if ref, err := acsi.ParseRef(t.Failure.Object); err == nil {
 			m.Objects[0] = ref.String()
 		}
 	}

@@ -172,6 +172,8 @@ var described = []struct {
 		`CommandTermination LD/CSWI1.Pos.Oper[CO]: blocked-by-interlocking (ctlNum 7, remote-control "ems")`, true},
 	{"why a command was refused", &mms.Unconfirmed{Service: lastApplError(commandFailure, acsi.MustRef("LD/CSWI1.Pos.Oper[CO]"))},
 		`LastApplError LD/CSWI1.Pos.Oper[CO]: blocked-by-interlocking (ctlNum 7, remote-control "ems")`, true},
+	{"why a select was refused", &mms.Unconfirmed{Service: lastApplError(&acsi.ControlFailure{Object: "LD/CSWI1$CO$Pos$SBOw", Cause: acsi.PositionReached, CtlNum: 1}, acsi.Ref{})},
+		`LastApplError LD/CSWI1.Pos.SBOw[CO]: position-reached (ctlNum 1, not-supported "")`, true},
 	{"why something was refused", &mms.Unconfirmed{Service: lastApplError(&acsi.ControlFailure{Object: "somewhere"}, acsi.Ref{})}, `LastApplError somewhere: unknown (ctlNum 0, not-supported "")`, true},
 	{"an information report of another kind", &mms.Unconfirmed{Service: &mms.InformationReport{VariableAccessSpecification: listOf("LLN0$ST$Beh"),
 		ListOfAccessResult: []mms.AccessResult{&mms.Success{Value: value.Int(1)}}}}, "InformationReport PV1LD0/LLN0.Beh[ST]: 1", false},
