@@ -24,9 +24,10 @@ func namesByOther(der []byte) (n names, ok bool) {
 	}
 	for _, name := range all {
 		switch {
-		case name.Class == asn1.ClassContextSpecific && name.Tag == 2:
+		case name.Class != asn1.ClassContextSpecific:
+		case name.Tag == 2 && !name.IsCompound:
 			n.dns = append(n.dns, string(name.Bytes))
-		case name.Class == asn1.ClassContextSpecific && name.Tag == 0:
+		case name.Tag == 0 && name.IsCompound:
 			var other struct {
 				ID    asn1.ObjectIdentifier
 				Value asn1.RawValue

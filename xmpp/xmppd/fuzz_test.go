@@ -9,6 +9,7 @@ import (
 
 	"busbar.example/internal/xmltok"
 	"busbar.example/secure/pki"
+	"busbar.example/xmpp"
 	"busbar.example/xmpp/stanza"
 	"busbar.example/xmpp/xmppd"
 )
@@ -34,7 +35,10 @@ func FuzzStream(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	s := newSite(f, func(c *xmppd.Config) { c.Limits.Rate = -1 })
+	s := newSite(f, func(c *xmppd.Config) {
+		c.Limits.Rate = -1
+		c.KeepAlive = xmpp.KeepAlive{Idle: -1, Loss: -1} // its pings would arrive, too, where fuzzing is slow
+	})
 	f.Cleanup(s.close)
 	p := &fuzzPair{site: s, identity: s.clientIdentity(mallory), victim: s.silent("pv1@dso.example", "IEC")}
 	p.login()
