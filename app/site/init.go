@@ -18,47 +18,56 @@ import (
 
 // Init makes the site folder dir for domain: busbar.yaml, the two separate hierarchies of certification
 // authorities (E2M for TLS, E2E for the associations) with their revocation lists, and the broker's
-// certificate. The folder must not exist or be empty. All of it is made or nothing: busbar.yaml, which makes a
-// folder a site, comes last.
+// certificate. The folder must not exist or be empty. All of it is made or nothing.
 func Init(dir, domain string) (*Site, error) {
 	name, err := jid.New("", domain, "")
 	if err != nil {
 		return nil, Hint(fmt.Errorf("domain %q: %w", domain, err), "give a DNS name such as dso.example")
 	}
-	dir, err = filepath.Abs(dir)
+	err = newFolder(dir, func(draft string) error {
+		s := &Site{Dir: draft, Domain: name.Domain(), jid: name}
+		return s.fill()
+	})
 	if err != nil {
 		return nil, err
 	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	return Open(dir)
+}
+
+// newFolder makes a site folder that fill has filled, or nothing. The folder must not exist or be empty; busbar.yaml, which
+// makes a folder a site, comes last.
+func newFolder(dir string, fill func(draft string) error) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
 	exists, err := isEmpty(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// An empty folder stays the one that it is: it may be where the user stands, or a mount point.
 	beside := dir
 	if !exists {
 		beside = filepath.Dir(dir)
 		if err := os.MkdirAll(beside, 0o755); err != nil {
-			return nil, Hint(fmt.Errorf("%s cannot be made: %w", dir, err), "choose a folder that this user may write to")
+			return Hint(fmt.Errorf("%s cannot be made: %w", dir, err), "choose a folder that this user may write to")
 		}
 	}
-	draft, err := os.MkdirTemp(beside, ".busbar-init-")
+	draft, err := os.MkdirTemp(beside, ".busbar-new-")
 	if err != nil {
-		return nil, Hint(fmt.Errorf("%s cannot be made: %w", dir, err), "choose a folder that this user may write to")
+		return Hint(fmt.Errorf("%s cannot be made: %w", dir, err), "choose a folder that this user may write to")
 	}
 	defer os.RemoveAll(draft)
-	s := &Site{Dir: draft, Domain: name.Domain(), jid: name}
-	if err := s.fill(); err != nil {
-		return nil, err
+	if err := fill(draft); err != nil {
+		return err
 	}
 	if exists {
-		err = moveInto(dir, draft)
-	} else {
-		err = os.Rename(draft, dir)
+		return moveInto(dir, draft)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return Open(dir)
+	return os.Rename(draft, dir)
 }
 
 // isEmpty reports whether dir exists; one that holds something is an error.
@@ -68,9 +77,9 @@ func isEmpty(dir string) (exists bool, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	case err != nil:
-		return false, Hint(err, "init makes a new folder: name one that does not exist")
+		return false, Hint(err, "name a folder that does not exist yet")
 	case len(entries) > 0:
-		return false, Hint(fmt.Errorf("%s is not empty", dir), "init makes a new folder: name one that does not exist")
+		return false, Hint(fmt.Errorf("%s is not empty", dir), "name a folder that does not exist yet")
 	}
 	return true, nil
 }
@@ -95,9 +104,12 @@ func moveInto(dir, draft string) error {
 	return nil
 }
 
+// folders are those of a site beside pki.
+var folders = []string{"scl", "audit", "run", "state"}
+
 // fill writes everything that a new site holds.
 func (s *Site) fill() error {
-	for _, sub := range []string{"scl", "audit", "run", "state"} {
+	for _, sub := range folders {
 		if err := os.Mkdir(s.Path(sub), 0o700); err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 func (g *global) pkiCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pki",
-		Short: "issue, revoke, show and check certificates",
+		Short: "issue, revoke, bundle, show and check certificates",
 		Args:  exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return c.Help()
@@ -33,7 +33,7 @@ func (g *global) pkiCommand() *cobra.Command {
 		Args: cobra.ArbitraryArgs,
 	}
 	issue.AddCommand(g.issueIED(), g.issueClient(), g.issueMMS())
-	c.AddCommand(issue, g.pkiRevoke(), g.pkiShow(), g.pkiCheck(), g.pkiCRL())
+	c.AddCommand(issue, g.pkiRevoke(), g.pkiBundle(), g.pkiShow(), g.pkiCheck(), g.pkiCRL())
 	return c
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"archive/tar"
 	"encoding/json"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -317,27 +319,39 @@ func TestAnIEDSaysWhyItsSessionEnds(t *testing.T) {
 // Neither a CA's key nor another party's is needed anywhere but where certificates are issued.
 func TestAPartyRunsElsewhereWithItsOwnKeysOnly(t *testing.T) {
 	f := newFolder(t)
-	elsewhere := func(party string, hierarchies ...string) folder {
+	elsewhere := func(party string, want ...string) folder {
 		t.Helper()
-		g := folder{t, t.TempDir()}
-		copyFile(t, f.path("busbar.yaml"), g.path("busbar.yaml"))
-		for _, h := range hierarchies {
-			copyFile(t, f.path("pki", h, "root.crt"), g.path("pki", h, "root.crt"))
-			copyFile(t, f.path("pki", h+"-root.crl"), g.path("pki", h+"-root.crl"))
-			copyFile(t, f.path("pki", h+"-issuing.crl"), g.path("pki", h+"-issuing.crl"))
-		}
-		own, err := os.ReadDir(f.path("pki", party))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range own {
-			copyFile(t, f.path("pki", party, file.Name()), g.path("pki", party, file.Name()))
+		g := folder{t, filepath.Join(t.TempDir(), "copy")}
+		f.must("pki", "bundle", party, g.dir)
+		var got []string
+		err := filepath.WalkDir(g.dir, func(name string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() {
+				rel, _ := filepath.Rel(g.dir, name)
+				info, _ := d.Info()
+				if mode := info.Mode().Perm(); filepath.Ext(name) == ".key" && mode != 0o600 {
+					t.Errorf("%s has the mode %v", rel, mode)
+				}
+				got = append(got, filepath.ToSlash(rel))
+			}
+			return err
+		})
+		want = append(want, "busbar.yaml")
+		slices.Sort(want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("the copy for %s (-want +got), %v:\n%s", party, err, diff)
 		}
 		return g
 	}
-	_, address := elsewhere("broker", "e2m").broker()
-	elsewhere("pv1@"+domain, "e2m", "e2e").start("is on line", "ied", "--jid", "pv1", "--scl", absolute(t, pvFile), "--connect", address)
-	client := elsewhere("guest@"+domain, "e2m", "e2e") // the only client there, so --jid need not be given
+	e2m := []string{"pki/e2m/root.crt", "pki/e2m-root.crl", "pki/e2m-issuing.crl"}
+	both := append([]string{"pki/e2e/root.crt", "pki/e2e-root.crl", "pki/e2e-issuing.crl"}, e2m...)
+	own := func(party string) []string {
+		p := "pki/" + party + "/"
+		return append([]string{p + "tls.crt", p + "tls.key", p + "e2e.crt", p + "e2e.key"}, both...)
+	}
+	_, address := elsewhere("broker", append([]string{"pki/broker/tls.crt", "pki/broker/tls.key"}, e2m...)...).broker()
+	elsewhere("pv1", own("pv1@"+domain)...).start("is on line", "ied", "--jid", "pv1", "--scl", absolute(t, pvFile), "--connect", address)
+	client := elsewhere("guest@"+domain, own("guest@"+domain)...) // the only client there, so --jid need not be given
 	got := client.must("get", "--to", "pv1", "--connect", address, "PV1LD0/DGEN1.WMax.setMag.f")
 	if want := "PV1LD0/DGEN1.WMax.setMag.f[SP]  100 kW\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -345,6 +359,58 @@ func TestAPartyRunsElsewhereWithItsOwnKeysOnly(t *testing.T) {
 	r := client.run("pki", "issue", "client", "mallory", "--role", "SECADM")
 	if r.status != exitFailed || !strings.Contains(r.stderr, "does not hold the key") || !strings.Contains(r.stderr, "hint: ") {
 		t.Errorf("issuing without the CA's key: %+v", r)
+	}
+}
+
+// TestBundle: what else may be asked of it.
+func TestBundle(t *testing.T) {
+	f := newFolder(t)
+	password := f.command("account", "password", "guest", "--stdin")
+	password.Stdin = strings.NewReader("correct horse battery staple\n")
+	if out, err := password.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	r := f.run("pki", "bundle", "broker", "-")
+	if r.status != exitDone {
+		t.Fatalf("a tar archive: %+v", r)
+	}
+	archive, got := tar.NewReader(strings.NewReader(r.stdout)), map[string]string{}
+	for {
+		h, err := archive.Next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		got[h.Name] = h.FileInfo().Mode().String()
+	}
+	want := map[string]string{"broker/": "drwx------", "broker/audit/": "drwx------", "broker/run/": "drwx------", "broker/scl/": "drwx------", "broker/state/": "drwx------",
+		"broker/pki/": "drwx------", "broker/pki/broker/": "drwx------", "broker/pki/e2m/": "drwx------", "broker/busbar.yaml": "-rw-r--r--",
+		"broker/pki/broker/tls.crt": "-rw-r--r--", "broker/pki/broker/tls.key": "-rw-------", "broker/pki/broker/passwords.yaml": "-rw-------",
+		"broker/pki/e2m/root.crt": "-rw-r--r--", "broker/pki/e2m-root.crl": "-rw-r--r--", "broker/pki/e2m-issuing.crl": "-rw-r--r--"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the archive of the broker (-want +got):\n%s", diff)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "root.crt")
+	copyFile(t, f.path("pki", "e2e", "root.crt"), elsewhere)
+	f.append("trust: {e2e: {roots: [pki/e2e/root.crt, " + elsewhere + "]}}\n")
+	for _, tt := range []struct {
+		name   string
+		args   []string
+		status int
+		stderr string
+	}{
+		{"a root elsewhere", []string{"pv1", t.TempDir()}, exitDone, "not in the copy, since it is not in the site folder: " + elsewhere},
+		{"no connect", []string{"pv1", t.TempDir()}, exitDone, "does not say where the broker is"},
+		{"a folder that holds something", []string{"pv1", f.dir}, exitFailed, "is not empty"},
+		{"nobody", []string{"nobody", t.TempDir()}, exitFailed, "nobody@" + domain + " has no keys"},
+		{"a way out", []string{"../e2e", t.TempDir()}, exitFailed, "hint: "},
+		{"another domain", []string{"pv1@other.example", t.TempDir()}, exitFailed, "is not of this site's domain"},
+		{"no folder", []string{"pv1"}, exitUsage, "DIR"},
+	} {
+		if r := f.run(append([]string{"pki", "bundle"}, tt.args...)...); r.status != tt.status || !strings.Contains(r.stderr, tt.stderr) {
+			t.Errorf("%s: %+v, want status %d and %q", tt.name, r, tt.status, tt.stderr)
+		}
 	}
 }
 
