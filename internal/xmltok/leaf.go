@@ -23,52 +23,77 @@ func (s *Scanner) TakeText() (text []byte, ok bool) {
 	return b[:i:i], true
 }
 
-// TakeStart reads a start tag without attributes and prefix, if one comes next that is called name, is plain and is in memory.
-// Else it reads nothing and returns false.
-func (s *Scanner) TakeStart(name Name) bool {
-	depth := len(s.stack)
-	if s.stream && depth == 1 { // what counts for its limit begins here
+// TakeTag reads into t a start tag without attributes and prefix or an end tag, if one of these comes next, is plain and is in
+// memory. Else it reads nothing and returns false.
+func (s *Scanner) TakeTag(t *Token) bool {
+	if s.err != nil || s.empty || len(s.stack) == 0 || s.stream && len(s.stack) == 1 { // what counts for its limit begins here
 		return false
 	}
-	if s.err != nil || s.empty || depth == 0 || depth >= s.lim.Depth || depth == cap(s.stack) || s.def != name.Space {
-		return false
-	}
-	// The element that was open at this depth before often had that name, or the one that came behind the last name before.
-	q := s.stack[:depth+1][depth].name
-	if q == nil || q.raw != name.Local {
-		if q = s.follows.guess(); q == nil || q.raw != name.Local {
-			return false
-		}
-	}
-	b, n := s.window(s.lim.MaxToken), len("<>")+len(q.raw)
-	if len(b) < n || b[0] != '<' || b[n-1] != '>' || string(b[1:n-1]) != q.raw || len(q.raw) > s.lim.NameLen {
-		return false
-	}
-	s.stack = s.stack[:depth+1]
-	s.stack[depth] = elem{name: q, space: s.def, marks: len(s.ns), outside: s.def}
-	s.attrs, s.start = s.attrs[:0], true
-	s.follows.note(q)
-	s.done(n)
-	return true
+	return s.plainTag(t)
 }
 
-// TakeEnd reads an end tag, if it comes next, is plain and is in memory. Else it reads nothing and returns false.
-func (s *Scanner) TakeEnd() bool {
-	switch {
-	case s.err != nil || len(s.stack) == 0:
+// plainTag is TakeTag for who knows that an element is open.
+func (s *Scanner) plainTag(t *Token) bool {
+	b := s.window(s.lim.MaxToken)
+	if len(b) < len("<a>") || b[0] != '<' {
 		return false
-	case s.empty:
-		s.empty = false
-	default:
-		n, ok := s.plainEnd(s.window(s.lim.MaxToken))
+	}
+	if b[1] == '/' {
+		n, ok := s.plainEnd(b)
 		if !ok {
 			return false
 		}
+		e := &s.stack[len(s.stack)-1]
+		t.Kind, t.Name.Space, t.Name.Local, t.Attrs, t.Data, t.Offset = End, e.space, e.name.local, nil, nil, s.Offset()
+		s.start = false
 		s.done(n)
+		s.close()
+		return true
 	}
-	s.start = false
-	s.close()
+	if len(s.stack) >= s.lim.Depth {
+		return false
+	}
+	name := s.plainStart(b)
+	if name == nil {
+		return false
+	}
+	t.Kind, t.Name.Space, t.Name.Local, t.Attrs, t.Data, t.Offset = Start, s.def, name.local, nil, nil, s.Offset()
+	s.stack = append(s.stack, elem{name: name, space: s.def, marks: len(s.ns)})
+	s.start = true
+	s.follows.note(name)
+	s.done(len("<>") + len(name.raw))
 	return true
+}
+
+// plainStart returns the name of the start tag at the head of b, nil where it has a prefix, attributes or white space, or is
+// none. Two guesses come first.
+func (s *Scanner) plainStart(b []byte) *qname {
+	q := s.before()
+	if q == nil || !q.opens(b) {
+		if q = s.follows.guess(); q == nil || !q.opens(b) {
+			n := 1
+			for n < len(b) && class[b[n]]&plainName != 0 {
+				n++
+			}
+			if n == len(b) || b[n] != '>' {
+				return nil
+			}
+			var p problem
+			if q, p = s.names.get(b[1:n]); p.kind != 0 {
+				return nil
+			}
+		}
+	}
+	if q.prefix != "" || len(q.raw) > s.lim.NameLen {
+		return nil
+	}
+	return q
+}
+
+// opens reports whether the start tag at the head of b has the name q and nothing else.
+func (q *qname) opens(b []byte) bool {
+	n := len("<>") + len(q.raw)
+	return len(b) >= n && b[n-1] == '>' && string(b[1:n-1]) == q.raw
 }
 
 // plainEnd finds the end tag of the innermost element at the head of b, spelled without white space, and its length.
@@ -81,7 +106,19 @@ func (s *Scanner) plainEnd(b []byte) (n int, ok bool) {
 
 // close closes the innermost element.
 func (s *Scanner) close() {
-	e := &s.stack[len(s.stack)-1]
-	s.ns, s.def = s.ns[:e.marks], e.outside
-	s.stack = s.stack[:len(s.stack)-1]
+	last := len(s.stack) - 1
+	if marks := s.stack[last].marks; len(s.ns) > marks {
+		s.unbind(marks)
+	}
+	s.stack = s.stack[:last]
+}
+
+// unbind ends the namespace declarations from s.ns[marks] on.
+func (s *Scanner) unbind(marks int) {
+	for _, n := range s.ns[marks:] {
+		if n.prefix == "" {
+			s.def = n.outside
+		}
+	}
+	s.ns = s.ns[:marks]
 }

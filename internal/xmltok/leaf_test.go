@@ -10,45 +10,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// drainShort is drain with TakeStart, TakeText and TakeEnd wherever they may do.
+// drainShort is drain with TakeTag and TakeText wherever they may do.
 func drainShort(s *Scanner) (lines []string, err error) {
-	var open []Name
-	var last Name // of the element that ended last
-	add := func(t Token) { lines = append(lines, line(&t)) }
-	end := func() {
-		last = open[len(open)-1]
-		open = open[:len(open)-1]
-		add(Token{Kind: End, Name: last})
-	}
-	start := func(t Token) {
-		add(t)
-		open = append(open, t.Name)
+	for {
+		var t Token
+		if !s.TakeTag(&t) {
+			if err := s.NextInto(&t); err != nil {
+				return lines, err
+			}
+		}
+		lines = append(lines, line(&t))
+		if t.Kind != Start {
+			continue
+		}
 		if text, ok := s.TakeText(); ok {
 			if len(text) > 0 {
-				add(Token{Kind: Text, Data: text})
+				lines = append(lines, line(&Token{Kind: Text, Data: text}))
 			}
-			end()
-		}
-	}
-	for {
-		switch {
-		case s.TakeEnd():
-			end()
-			continue
-		case s.TakeStart(last):
-			start(Token{Kind: Start, Name: last})
-			continue
-		}
-		t, err := s.Next()
-		switch {
-		case err != nil:
-			return lines, err
-		case t.Kind == Start:
-			start(t)
-		case t.Kind == End:
-			end()
-		default:
-			add(t)
+			lines = append(lines, line(&Token{Kind: End, Name: t.Name}))
 		}
 	}
 }
@@ -96,29 +75,33 @@ func TestNamesAtTheSameDepthAreCheckedAgain(t *testing.T) {
 }
 
 func TestTakingLeavesWhatIsNotPlain(t *testing.T) {
-	s := fragment("<a><b>&lt;</b><c>x</c ><d/>y</a>")
-	if _, ok := s.TakeText(); ok || s.TakeEnd() {
-		t.Error("before the first token")
-	}
-	for _, want := range []string{"<{}a", "<{}b", `"<"`, "", "<{}c", `"x"`, ">{}c", "<{}d", "", `"y"`, ""} {
-		if want == "" {
-			if !s.TakeEnd() {
-				t.Fatal("a plain end tag is not taken")
+	s := fragment("<a><b>&lt;</b><c>x</c ><d/>y<e></e></a>")
+	for _, tt := range []struct {
+		want         string
+		taken, inall bool // by TakeTag; with its end by TakeText
+	}{
+		{"<{}a", false, false}, {"<{}b", true, false}, {`"<"`, false, false}, {">{}b", true, false}, {"<{}c", true, false},
+		{`"x"`, false, false}, {">{}c", false, false}, {"<{}d", false, false}, {">{}d", false, false}, {`"y"`, false, false},
+		{"<{}e", true, true}, {">{}a", true, false},
+	} {
+		var token Token
+		if taken := s.TakeTag(&token); taken != tt.taken {
+			t.Fatalf("before %s: TakeTag says %v", tt.want, taken)
+		}
+		if !tt.taken {
+			if err := s.NextInto(&token); err != nil {
+				t.Fatal(err)
 			}
-			continue
 		}
-		if s.TakeEnd() {
-			t.Fatalf("an end tag before %s", want)
+		if got := line(&token); got != tt.want {
+			t.Fatalf("got %s, want %s", got, tt.want)
 		}
-		if _, ok := s.TakeText(); ok {
-			t.Fatalf("text before %s", want)
-		}
-		if token, err := s.Next(); err != nil || line(&token) != want {
-			t.Fatalf("got %s, %v, want %s", line(&token), err, want)
+		if _, ok := s.TakeText(); ok != tt.inall {
+			t.Fatalf("behind %s: TakeText says %v", tt.want, ok)
 		}
 	}
-	if s.TakeEnd() {
-		t.Error("an end tag behind the last one")
+	if s.TakeTag(new(Token)) {
+		t.Error("a tag behind the last one")
 	}
 }
 
@@ -126,14 +109,13 @@ func TestTakingLeavesWhatIsNotPlain(t *testing.T) {
 func TestTakingAStanzaGivesItItsOwnLimit(t *testing.T) {
 	l := Limits{MaxDocument: 24}
 	s := NewScanner(strings.NewReader("<r><a>0</a><a>123456789abcde</a></r>"), l)
-	name := Name{Local: "a"}
 	for _, text := range []string{"0", "123456789abcde"} {
 		if s.Depth() == 0 {
 			if _, err := s.Next(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if !s.TakeStart(name) {
+		if !s.TakeTag(new(Token)) {
 			if _, err := s.Next(); err != nil {
 				t.Fatal(err)
 			}

@@ -47,14 +47,16 @@ type Scanner struct {
 
 // An elem is an open element.
 type elem struct {
-	name    *qname
-	space   string
-	marks   int    // len(Scanner.ns) before its declarations
-	outside string // default namespace outside it
+	name  *qname
+	space string
+	marks int // len(Scanner.ns) before its declarations
 }
 
 // A binding is a namespace declaration in scope; the default one has no prefix.
-type binding struct{ prefix, uri string }
+type binding struct {
+	prefix, uri string
+	outside     string // of a default one: the default namespace outside its element
+}
 
 const (
 	firstBuffer = 4 << 10  // octets
@@ -177,6 +179,9 @@ func (s *Scanner) next(t *Token) (err error) {
 	for t.Kind == 0 {
 		if s.stream && len(s.stack) <= 1 && !s.inner.on {
 			s.unit = s.base + int64(s.pos)
+		}
+		if len(s.stack) > 0 && !s.inner.on && s.plainTag(t) { // most tags
+			return nil
 		}
 		b := s.window(s.lim.MaxToken)
 		if len(b) == 0 {

@@ -86,7 +86,7 @@ func (s *Scanner) startTag(t *Token, b []byte) error {
 	if top {
 		s.enter(len("<") + len(name.raw))
 	}
-	e := elem{name: name, marks: len(s.ns), outside: s.def}
+	e := elem{name: name, marks: len(s.ns)}
 	s.attrs = s.attrs[:0]
 	closes := false
 	if b[i] == '>' {
@@ -289,7 +289,7 @@ func (s *Scanner) bind(a *rawAttr, value []byte, marks int) error {
 		}
 	}
 	if n.prefix == "" {
-		s.def = n.uri
+		n.outside, s.def = s.def, n.uri
 	}
 	s.ns = append(s.ns, n)
 	return nil

@@ -119,6 +119,11 @@ func (d *decoder) next() error {
 	if err := d.token(); err != nil {
 		return err
 	}
+	return d.ours()
+}
+
+// ours checks the namespace of the current token, if it is a start tag.
+func (d *decoder) ours() error {
 	if d.tok.Kind == xmltok.Start && d.tok.Name.Space != d.space {
 		return d.fail(fmt.Sprintf("element %s in namespace %q", d.tok.Name.Local, d.tok.Name.Space))
 	}
@@ -127,9 +132,8 @@ func (d *decoder) next() error {
 
 // child makes the next tag the current token. White space before it is dropped, other text is an error.
 func (d *decoder) child() error {
-	if at := d.scan.Offset(); d.scan.TakeEnd() {
-		d.ended(at)
-		return nil
+	if d.scan.TakeTag(&d.tok) { // most
+		return d.ours()
 	}
 	if err := d.next(); err != nil || d.tok.Kind != xmltok.Text {
 		return err
@@ -141,7 +145,10 @@ func (d *decoder) child() error {
 }
 
 // ended makes the end tag that the scanner just took the current token. at is where it is reported to be.
-func (d *decoder) ended(at int64) { d.tok = xmltok.Token{Kind: xmltok.End, Offset: at} }
+func (d *decoder) ended(at int64) {
+	d.tok.Kind, d.tok.Offset = xmltok.End, at
+	d.tok.Attrs, d.tok.Data = nil, nil
+}
 
 // end makes the next tag, which must be an end tag, the current token.
 func (d *decoder) end() error {
@@ -179,12 +186,10 @@ func (d *decoder) enter() error {
 // item makes the start tag of the next item of a list, array or structure the current token and counts it, or the end tag
 // where there are no more.
 func (d *decoder) item(name string) (more bool, err error) {
-	at := d.scan.Offset()
-	if n := (xmltok.Name{Space: d.space, Local: name}); d.scan.TakeStart(n) {
-		d.tok = xmltok.Token{Kind: xmltok.Start, Name: n, Offset: at}
-	} else if err := d.child(); err != nil || d.tok.Kind == xmltok.End {
+	if err := d.child(); err != nil || d.tok.Kind == xmltok.End {
 		return false, err
-	} else if d.tok.Name.Local != name {
+	}
+	if d.tok.Name.Local != name {
 		return false, d.fail(fmt.Sprintf("%s where %s is expected", d.tok.Name.Local, name))
 	}
 	if d.items--; d.items < 0 {
