@@ -7,7 +7,7 @@ import "sync"
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 const (
-	chunkSize = 4 << 10
+	chunkSize = 1 << 10
 	keptSizes = 64 // entries of a slice that an empty backlog keeps
 )
 

@@ -39,6 +39,7 @@ type Conn struct {
 	nc        net.Conn
 	stream    net.Conn // nc, or the TLS connection over it
 	sc        *xmltok.Scanner
+	token     xmltok.Token // that the reading goroutine is at
 	w         *writer
 	info      Info
 	login     sasl.Login        // of a client, who may be asked again whether it stands
@@ -68,7 +69,7 @@ type Conn struct {
 // newConn returns a connection that is not set up yet. It owns nc.
 func newConn(nc net.Conn, s settings) *Conn {
 	c := &Conn{settings: s, content: stanza.Namespace, nc: nc, stream: nc, ending: make(chan struct{}), done: make(chan struct{})}
-	c.sc = xmltok.NewScanner(source{c}, s.limits.scanner(s.limits.Unauthenticated))
+	c.sc = xmltok.NewScanner((*source)(c), s.limits.scanner(s.limits.Unauthenticated))
 	return c
 }
 
@@ -107,41 +108,63 @@ func (c *Conn) Scanner() *xmltok.Scanner { return c.sc }
 // peer has to hear of it is on its way.
 //
 // The call says that the stanza before has been handled: it may be acknowledged.
-func (c *Conn) Next() (xmltok.Token, error) {
+func (c *Conn) Next() (*xmltok.Token, error) {
 	if c.whole {
 		c.handled()
 	}
 	for {
 		if err := c.Err(); err != nil {
-			return xmltok.Token{}, err
+			return nil, err
 		}
-		t, err := c.sc.Next()
-		if err != nil && c.pass != nil {
-			if err = c.pass(err); err == nil {
-				c.handled()
-				continue
-			}
-		}
-		if err != nil {
-			return xmltok.Token{}, c.stop(readError(err))
-		}
-		switch {
-		case c.sc.Depth() == 0:
-			return xmltok.Token{}, c.stop(ErrPeerClosed)
-		case t.Kind == xmltok.Start && c.sc.Depth() == 2:
-			if t.Name.Space == c.content && isStanza(t.Name.Local) {
-				c.within = true
-				return t, nil
-			}
-			if err := c.foreign(&t); err != nil {
-				return xmltok.Token{}, c.stop(err)
-			}
-		case t.Kind == xmltok.End && c.within && c.sc.Depth() == 1:
+		err := c.sc.NextInto(&c.token)
+		if err == nil && c.within && c.token.Kind == xmltok.End && c.sc.Depth() == 1 {
 			c.handled()
-		case t.Kind == xmltok.Text && c.sc.Depth() == 1 && !blank(t.Data):
-			return xmltok.Token{}, c.stop(&StreamError{Condition: BadFormat, Text: "text between stanzas"})
+			continue
+		}
+		if stanza, err := c.begins(err); err != nil {
+			return nil, c.stop(err)
+		} else if stanza {
+			return &c.token, nil
 		}
 	}
+}
+
+// begins reports whether a stanza begins with the token that was read, or with which
+// error it could not be, and takes what stands between stanzas.
+func (c *Conn) begins(err error) (stanza bool, _ error) {
+	if err != nil && c.pass != nil {
+		if err = c.pass(err); err == nil {
+			c.handled()
+			return false, nil
+		}
+	}
+	if err != nil {
+		return false, readError(err)
+	}
+	switch t := &c.token; {
+	case c.sc.Depth() == 0:
+		return false, ErrPeerClosed
+	case t.Kind == xmltok.Start && c.sc.Depth() == 2:
+		if t.Name.Space == c.content && isStanza(t.Name.Local) {
+			c.within = true
+			return true, nil
+		}
+		return false, c.foreign(t)
+	case t.Kind == xmltok.Text && c.sc.Depth() == 1 && !blank(t.Data):
+		return false, &StreamError{Condition: BadFormat, Text: "text between stanzas"}
+	}
+	return false, nil
+}
+
+// Await waits until there is something for Next, as far as it can tell, or reports, once
+// in each silence, that nothing has come for a second. Who has many connections may go
+// on then from another goroutine, whose stack has not grown. It says no less than Next
+// that the stanza before has been handled.
+func (c *Conn) Await() (idle bool) {
+	if c.whole {
+		c.handled()
+	}
+	return c.sc.Await() != nil
 }
 
 // handled counts a stanza as one that the peer need not send again.
@@ -339,9 +362,13 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// run writes until the end, and then closes the connection.
+// run writes until the end, and then closes the connection. While there is nothing to
+// write for long it does not run.
 func (c *Conn) run() {
-	err := c.w.run()
+	over, err := c.w.run(c.run)
+	if !over {
+		return
+	}
 	if err != nil {
 		c.End(broken(err))
 	}
@@ -397,17 +424,19 @@ func (c *Conn) setUp() {
 }
 
 // source is what the scanner reads from: the stream, with an eye on its silence.
-type source struct{ c *Conn }
+type source Conn
 
-func (s source) Read(p []byte) (int, error) {
-	c := s.c
+func (s *source) Read(p []byte) (int, error) {
+	c := (*Conn)(s)
 	for {
 		n, err := c.stream.Read(p)
 		if n > 0 && c.live {
 			if c.pace != nil {
 				c.pace(n)
 			}
-			c.alive.hear(time.Now())
+			if c.alive.hear(time.Now()) {
+				c.arm(c.w.spoke()) // where the connection ends, the next read fails
+			}
 		}
 		if n > 0 || !c.live || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
@@ -418,7 +447,7 @@ func (s source) Read(p []byte) (int, error) {
 	}
 }
 
-// watch is called when a read has met its deadline.
+// watch is called when a read has met its deadline. xmltok.ErrIdle says that nothing has come for a while.
 func (c *Conn) watch() error {
 	now, spoke := time.Now(), c.w.spoke()
 	ping, lost := c.alive.tick(now)
@@ -433,6 +462,16 @@ func (c *Conn) watch() error {
 		c.w.say([]byte{' '}) // RFC 6120, Section 4.6.1
 		spoke = now
 	}
+	rest := c.alive.rest(now)
+	if err := c.arm(spoke); err != nil || !rest {
+		return err
+	}
+	c.w.doze()
+	return xmltok.ErrIdle
+}
+
+// arm sets when reading is to be interrupted next, where something was last sent at spoke.
+func (c *Conn) arm(spoke time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cause != nil {

@@ -45,7 +45,7 @@ func TestConnSkipsWhatIsNotRead(t *testing.T) {
 			if err != nil {
 				return
 			}
-			st, _ := stanza.ParseHead(&tok)
+			st, _ := stanza.ParseHead(tok)
 			got = append(got, string(c.Scanner().RawStart()))
 			if st.ID == "2" {
 				raw, err := c.Inner()

@@ -20,15 +20,32 @@ type keepAlive struct {
 	quiet time.Duration // how long we may be silent; 0 for as long as we like
 	heard time.Time     // when the peer last sent something
 	asked time.Time     // when it was last asked since then, or zero
+	idle  bool          // nothing has come since then for so long that nothing may come for longer
 }
+
+// restAfter is the silence after which a connection gives back what it does not need
+// to wait.
+const restAfter = time.Second
 
 func newKeepAlive(k KeepAlive, now time.Time) keepAlive {
 	return keepAlive{KeepAlive: k, heard: now}
 }
 
-// hear notes a sign of life.
-func (k *keepAlive) hear(now time.Time) {
-	k.heard, k.asked = now, time.Time{}
+// hear notes a sign of life. It reports whether it ends a silence, so that next is
+// sooner than it was.
+func (k *keepAlive) hear(now time.Time) (sooner bool) {
+	sooner = k.idle
+	k.heard, k.asked, k.idle = now, time.Time{}, false
+	return sooner
+}
+
+// rest reports whether it is time to rest at now, once in a silence.
+func (k *keepAlive) rest(now time.Time) bool {
+	if k.idle || now.Sub(k.heard) < restAfter {
+		return false
+	}
+	k.idle = true
+	return true
 }
 
 // tick says what is due at now.
@@ -52,14 +69,14 @@ func (k *keepAlive) speak(now, spoke time.Time) bool {
 	return k.quiet > 0 && now.Sub(spoke) >= k.quiet
 }
 
-// nextSince is next with regard to when something was sent last.
+// nextSince is next with regard to when something was sent last, and to resting.
 func (k *keepAlive) nextSince(spoke time.Time) time.Time {
 	next := k.next()
-	if k.quiet <= 0 {
-		return next
+	if due := spoke.Add(k.quiet); k.quiet > 0 && (next.IsZero() || due.Before(next)) {
+		next = due
 	}
-	if due := spoke.Add(k.quiet); next.IsZero() || due.Before(next) {
-		return due
+	if due := k.heard.Add(restAfter); !k.idle && (next.IsZero() || due.Before(next)) {
+		next = due
 	}
 	return next
 }

@@ -50,3 +50,28 @@ func TestKeepAlive(t *testing.T) {
 		})
 	}
 }
+
+// A connection rests after a second of silence, once in each.
+func TestRest(t *testing.T) {
+	start := time.Unix(0, 0)
+	at := func(s float64) time.Time { return start.Add(time.Duration(s * float64(time.Second))) }
+	k := newKeepAlive(KeepAlive{Idle: 8 * time.Second, Loss: -1}, start)
+	for _, s := range []struct {
+		at    float64
+		heard bool
+		rest  bool
+		next  float64
+	}{{0.5, false, false, 1}, {1, false, true, 8}, {7, false, false, 8}, {7.5, true, false, 8.5}, {8, true, false, 9}, {9, false, true, 16}} {
+		if s.heard {
+			if sooner, want := k.hear(at(s.at)), s.at == 7.5; sooner != want {
+				t.Errorf("at %v s: the end of a silence %v, want %v", s.at, sooner, want)
+			}
+		}
+		if rest := k.rest(at(s.at)); rest != s.rest {
+			t.Errorf("at %v s: rest %v, want %v", s.at, rest, s.rest)
+		}
+		if next := k.nextSince(start); !next.Equal(at(s.next)) {
+			t.Errorf("at %v s: next at %v, want %v", s.at, next, at(s.next))
+		}
+	}
+}

@@ -123,7 +123,7 @@ func (s *shell) readHeader() (step, error) {
 		s.trace.Authenticated(s.m.id, s.info)
 		s.sc.SetLimits(s.limits.scanner(s.limits.Authenticated))
 	}
-	s.sc.Reset(source{s.Conn})
+	s.sc.Reset((*source)(s.Conn))
 	t, err := s.sc.Next()
 	if err != nil {
 		return step{}, err

@@ -63,7 +63,7 @@ func (w *writer) answer() {
 	defer w.mu.Unlock()
 	if w.managed != nil {
 		w.managed.answer = true
-		signal(w.wake)
+		w.rouse()
 	}
 }
 
@@ -73,7 +73,7 @@ func (w *writer) ask() {
 	defer w.mu.Unlock()
 	if w.managed != nil && !w.managed.asked && w.managed.kept.count() > 0 {
 		w.managed.ask = true
-		signal(w.wake)
+		w.rouse()
 	}
 }
 
@@ -110,7 +110,7 @@ func (w *writer) detach(last []byte, deadline time.Time) bool {
 		w.queue.free()
 		w.queue = nil
 	}
-	signal(w.wake)
+	w.rouse()
 	return true
 }
 

@@ -131,7 +131,7 @@ func streamBetweenServers(t *testing.T, direct bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := stanza.ParseHead(&tok)
+	st, err := stanza.ParseHead(tok)
 	raw, err2 := to.Inner()
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)

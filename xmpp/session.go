@@ -240,7 +240,7 @@ func (s *Session) take(c *Conn) {
 		if err != nil {
 			return
 		}
-		st, bad := s.heads.Parse(&t)
+		st, bad := s.heads.Parse(t)
 		tags := tagOctets(c.sc.RawStart(), st.Kind)
 		taken, octets, err := s.payload(&st)
 		if err != nil {

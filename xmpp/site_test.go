@@ -91,7 +91,7 @@ func echo(c *Conn) {
 		if err != nil {
 			return
 		}
-		st, _ := stanza.ParseHead(&t)
+		st, _ := stanza.ParseHead(t)
 		raw, err := c.Inner()
 		if err != nil {
 			return

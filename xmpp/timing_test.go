@@ -330,3 +330,37 @@ func TestSlowReader(t *testing.T) {
 		})
 	}
 }
+
+// Both ends of a connection that is idle rest, whatever the keep-alive, and are there again at once.
+func TestIdleConnectionRests(t *testing.T) {
+	for name, k := range map[string]KeepAlive{"pings": {}, "no pings": {Idle: -1, Loss: -1}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := inBubble(t)
+				p.client.KeepAlive, p.server.KeepAlive = k, k
+				var conn *Conn
+				served := p.serve(t.Context(), func(c *Conn) { conn = c; echo(c) })
+				s, err := Dial(t.Context(), p.client)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range 3 {
+					time.Sleep(20 * time.Second)
+					synctest.Wait()
+					for end, c := range map[string]*Conn{"client": s.conn.Load(), "server": conn} {
+						c.w.mu.Lock()
+						if c.w.asleep == nil {
+							t.Errorf("the %s has a goroutine that waits for something to write", end)
+						}
+						c.w.mu.Unlock()
+					}
+					if _, err := s.Request(t.Context(), stanza.Stanza{Kind: stanza.IQ, Type: stanza.Get, To: jid.MustParse(domain), Payload: query}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s.Close()
+				<-served
+			})
+		})
+	}
+}

@@ -86,6 +86,8 @@ type writer struct {
 	waiting  int           // senders that hold turn or want it
 	room     chan struct{} // signalled when the queue was emptied, or something acknowledged
 	wake     chan struct{} // signalled when there is something for run to do
+	dozing   bool          // run is to return when there is nothing for it to do
+	asleep   func()        // starts run again, where it has returned for that; else nil
 	detached bool          // run ends when the queue is empty; what comes is kept for another connection
 	closing  bool          // nothing more is accepted; run ends when the queue is empty
 	written  time.Time     // when run began to write last, or was to begin
@@ -205,7 +207,28 @@ func (w *writer) append(parts ...[]byte) {
 	for _, p := range parts {
 		w.queue.octets = append(w.queue.octets, p...)
 	}
-	signal(w.wake)
+	w.rouse()
+}
+
+// rouse tells run that there is something to do. w.mu is held.
+func (w *writer) rouse() {
+	if w.asleep == nil {
+		signal(w.wake)
+		return
+	}
+	go w.asleep()
+	w.asleep = nil
+}
+
+// doze lets run return until there is something to do again: an idle connection needs
+// no goroutine to write.
+func (w *writer) doze() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.asleep == nil && w.queue == nil {
+		w.dozing = true
+		signal(w.wake)
+	}
 }
 
 // queued returns the number of octets that wait.
@@ -295,17 +318,25 @@ func (w *writer) last(b []byte, deadline time.Time) {
 }
 
 // run writes until finish or detach was called and the queue is empty, or a write
-// fails; then it returns the error of that write.
-func (w *writer) run() error {
+// fails; then it returns the error of that write. After doze it returns, with over
+// false, once the queue is empty, and again is called on a goroutine of its own when
+// there is something to do, which is to run once more.
+func (w *writer) run(again func()) (over bool, err error) {
 	for {
 		w.mu.Lock()
 		batch, over := w.take(), w.closing || w.detached
+		if batch == nil && !over && w.dozing {
+			w.asleep = again
+		}
+		sleeps := w.asleep != nil
 		w.mu.Unlock()
 		signal(w.room)
-		if batch == nil {
-			if over {
-				return nil
-			}
+		switch {
+		case sleeps:
+			return false, nil
+		case batch == nil && over:
+			return true, nil
+		case batch == nil:
 			<-w.wake
 			w.gather()
 			continue
@@ -313,7 +344,7 @@ func (w *writer) run() error {
 		err := w.write(batch.octets)
 		batch.free()
 		if err != nil {
-			return err
+			return true, err
 		}
 	}
 }
@@ -349,6 +380,7 @@ func (w *writer) take() *buffer {
 	batch := w.queue
 	w.queue = nil
 	w.batch++
+	w.dozing = w.dozing && batch == nil
 	return batch
 }
 

@@ -20,7 +20,8 @@ func newTestWriter(limit int) (w *writer, r net.Conn, ended <-chan error) {
 	w = newWriter(a, 10*time.Second, limit)
 	done := make(chan error, 1)
 	go func() {
-		done <- w.run()
+		_, err := w.run(nil)
+		done <- err
 		a.Close()
 	}()
 	return w, b, done
@@ -70,6 +71,69 @@ func TestWriterCoalesces(t *testing.T) {
 			t.Errorf("send after the end: %v", err)
 		}
 	})
+}
+
+// A writer that dozes has no goroutine until there is something to write, and ends as any does.
+func TestWriterDozes(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end  func(w *writer)
+		want string
+	}{
+		"something to write": {func(w *writer) {
+			w.push(parts("<b/>"))
+			synctest.Wait()
+			w.finish([]byte("<end/>"), time.Now().Add(time.Second))
+		}, "<a/>|<b/>|<end/>"},
+		"the end":    {func(w *writer) { w.finish([]byte("<end/>"), time.Now().Add(time.Second)) }, "<a/>|<end/>"},
+		"the cut":    {func(w *writer) { w.detach(nil, time.Now()) }, "<a/>"},
+		"an answer":  {func(w *writer) { w.answer(); synctest.Wait(); w.finish(nil, time.Now().Add(time.Second)) }, "<a/>|<a xmlns='urn:xmpp:sm:3' h='0'/>"},
+		"a question": {func(w *writer) { w.ask(); synctest.Wait(); w.detach(nil, time.Now()) }, "<a/>|<r xmlns='urn:xmpp:sm:3'/>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, r := net.Pipe()
+				w := newWriter(a, 10*time.Second, 1000)
+				w.manage(&management{id: "id", resume: time.Minute}, nil)
+				starts := 0
+				var run func()
+				run = func() {
+					starts++
+					if over, _ := w.run(run); over {
+						a.Close()
+					}
+				}
+				go run()
+				w.push(parts("<a/>"))
+				var got []string
+				read := make(chan struct{})
+				go func() {
+					defer close(read)
+					for b := make([]byte, 100); ; {
+						n, err := r.Read(b)
+						if err != nil {
+							return
+						}
+						got = append(got, string(b[:n]))
+					}
+				}()
+				synctest.Wait()
+				w.doze()
+				synctest.Wait()
+				w.mu.Lock()
+				dozes := w.asleep != nil
+				w.mu.Unlock()
+				if !dozes {
+					t.Error("its goroutine is still there")
+				}
+				w.doze() // once more is no harm
+				tt.end(w)
+				<-read
+				if s := strings.Join(got, "|"); s != tt.want || starts < 2 {
+					t.Errorf("written: %s, want %s; it was started %d times", s, tt.want, starts)
+				}
+			})
+		})
+	}
 }
 
 func TestWriterQueueIsBounded(t *testing.T) {

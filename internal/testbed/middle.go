@@ -76,7 +76,7 @@ func (m *Middle) conn(ctx context.Context, nc net.Conn, id *pki.Identity, trust 
 		if err != nil {
 			return
 		}
-		st, err := stanza.ParseHead(&tok)
+		st, err := stanza.ParseHead(tok)
 		if err != nil {
 			continue
 		}

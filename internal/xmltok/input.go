@@ -35,7 +35,12 @@ func (s *Scanner) fill() error {
 			return s.rerr
 		}
 		n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
+		if err == ErrIdle {
+			s.rest()
+			continue
+		}
 		s.rerr = err
+		s.work()
 		if n > 0 {
 			s.buf = s.buf[:len(s.buf)+n]
 			return nil
@@ -69,6 +74,48 @@ func (s *Scanner) room() {
 	s.base += int64(keep)
 	s.pos -= keep
 	s.hold -= keep
+}
+
+// rest gives back what is not needed while nothing comes, if no token has begun.
+func (s *Scanner) rest() {
+	if s.inner.on || s.pos < len(s.buf) || s.known == nil {
+		return
+	}
+	s.base += int64(s.pos)
+	s.buf, s.pos, s.hold = s.buf[:0], 0, 0
+	if cap(s.buf) != idleBuffer {
+		s.buf = make([]byte, 0, idleBuffer)
+	}
+	clear(s.attrs[:cap(s.attrs)]) // they point into the buffer
+	s.known.attrs, s.known.raw = s.attrs[:0], s.raw[:0]
+	s.attrs, s.raw, s.scratch = nil, nil, nil
+	resting.Put(s.known)
+	s.known = nil
+}
+
+// work ends a rest.
+func (s *Scanner) work() {
+	if s.known == nil {
+		s.known = resting.Get().(*known)
+		s.attrs, s.raw = s.known.attrs, s.known.raw
+	}
+}
+
+// Await waits in stream mode until Next may have something to return. Where its reader says ErrIdle first the scanner has rested and Await
+// returns that: it is to be called again. Any other error is kept for Next.
+func (s *Scanner) Await() error {
+	if s.err != nil || s.rerr != nil || s.empty || s.Buffered() > 0 {
+		return nil
+	}
+	s.room()
+	n, err := s.r.Read(s.buf[:cap(s.buf)])
+	if err == ErrIdle {
+		s.rest()
+		return ErrIdle
+	}
+	s.work()
+	s.buf, s.rerr = s.buf[:n], err
+	return nil
 }
 
 // done consumes the n octets of the current token.

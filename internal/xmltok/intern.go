@@ -3,6 +3,7 @@ package xmltok
 import (
 	"encoding/binary"
 	"math/bits"
+	"sync"
 )
 
 // A qname is a qualified name that was checked. It is immutable.
@@ -87,6 +88,18 @@ func (f *follows) note(q *qname) {
 	}
 	f.last = q.slot
 }
+
+// known is what a scanner knows of what its input repeats. Whatever input that was, it says the same of any other, so those
+// who rest pass it on.
+type known struct {
+	names   names
+	follows follows
+	uris    uris
+	attrs   []Attr    // empty
+	raw     []rawAttr // empty
+}
+
+var resting = sync.Pool{New: func() any { return new(known) }}
 
 // A uris table does the same for namespace names, of which a connection knows few.
 type uris struct {

@@ -60,7 +60,7 @@ func (s *Scanner) plainTag(t *Token) bool {
 	t.Kind, t.Name.Space, t.Name.Local, t.Attrs, t.Data, t.Offset = Start, s.def, name.local, nil, nil, s.Offset()
 	s.stack = append(s.stack, elem{name: name, space: s.def, marks: len(s.ns)})
 	s.start = true
-	s.follows.note(name)
+	s.known.follows.note(name)
 	s.done(len("<>") + len(name.raw))
 	return true
 }
@@ -70,7 +70,7 @@ func (s *Scanner) plainTag(t *Token) bool {
 func (s *Scanner) plainStart(b []byte) *qname {
 	q := s.before()
 	if q == nil || !q.opens(b) {
-		if q = s.follows.guess(); q == nil || !q.opens(b) {
+		if q = s.known.follows.guess(); q == nil || !q.opens(b) {
 			n := 1
 			for n < len(b) && class[b[n]]&plainName != 0 {
 				n++
@@ -79,7 +79,7 @@ func (s *Scanner) plainStart(b []byte) *qname {
 				return nil
 			}
 			var p problem
-			if q, p = s.names.get(b[1:n]); p.kind != 0 {
+			if q, p = s.known.names.get(b[1:n]); p.kind != 0 {
 				return nil
 			}
 		}

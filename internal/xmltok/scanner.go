@@ -38,9 +38,7 @@ type Scanner struct {
 	attrs   []Attr
 	raw     []rawAttr
 	scratch []byte // text and values that differ from their spelling
-	names   names
-	follows follows
-	uris    uris
+	known   *known // nil while it rests
 	inner   inner
 	skimmed []span // scratch of skim
 }
@@ -58,7 +56,12 @@ type binding struct {
 	outside     string // of a default one: the default namespace outside its element
 }
 
+// ErrIdle is what a reader returns to have the scanner rest: to give back what it does not need while nothing comes. Then
+// it is read from again, so it returns the error once in a silence.
+var ErrIdle = errors.New("xmltok: nothing has come for a while")
+
 const (
+	idleBuffer  = 512      // octets of the buffer of a scanner that rests
 	firstBuffer = 4 << 10  // octets
 	keptBuffer  = 32 << 10 // octets; what grew larger is released when it is empty
 )
@@ -98,6 +101,9 @@ func (s *Scanner) ResetBytes(b []byte) {
 
 func (s *Scanner) reset() {
 	s.rerr, s.err = nil, nil
+	if s.known == nil {
+		s.known = new(known)
+	}
 	s.base, s.pos, s.hold, s.last, s.unit = 0, 0, 0, 0, 0
 	s.stack, s.ns, s.def = s.stack[:0], s.ns[:0], s.outer
 	s.rootNS, s.rooted, s.empty, s.start, s.rebound = 0, false, false, false, false

@@ -54,7 +54,7 @@ func (s *Scanner) skim() {
 		}
 	}
 	for _, o := range open {
-		name, _ := s.names.get(b[o.from:o.to]) // a name it is, that was checked
+		name, _ := s.known.names.get(b[o.from:o.to]) // a name it is, that was checked
 		s.stack = append(s.stack, elem{name: name, space: s.def, marks: len(s.ns)})
 	}
 	s.skimmed = open[:0]

@@ -52,6 +52,45 @@ func TestTokensAreTheSameHoweverTheInputIsSplit(t *testing.T) {
 			if diff := cmp.Diff(want, outcome(NewScanner(dribble, l))); diff != "" {
 				t.Fatalf("octet by octet (-whole +split):\n%s\ninput %q", diff, doc)
 			}
+			slow := &pausing{r: iotest.OneByteReader(strings.NewReader(doc))}
+			if diff := cmp.Diff(want, outcome(NewScanner(slow, l))); diff != "" {
+				t.Fatalf("with a silence before each octet (-whole +split):\n%s\ninput %q", diff, doc)
+			}
+		}
+	}
+}
+
+// A pausing reader makes a pause before each Read of r.
+type pausing struct {
+	r      io.Reader
+	paused bool
+}
+
+func (p *pausing) Read(b []byte) (int, error) {
+	if p.paused = !p.paused; p.paused {
+		return 0, ErrIdle
+	}
+	return p.r.Read(b)
+}
+
+func TestSilentScannerKeepsLittle(t *testing.T) {
+	in := &pausing{r: &loop{head: []byte("<s>"), part: []byte("<a b='c'>" + strings.Repeat("x", 20<<10) + "</a>")}}
+	s := NewScanner(in, Limits{})
+	for range 10 {
+		tok, err := s.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tok.Name.Local != "a" {
+			continue
+		}
+		if _, err := s.Inner(); err != nil {
+			t.Fatal(err)
+		}
+		in.paused = false // the next Read makes a pause
+		s.rest()
+		if cap(s.buf) > idleBuffer || s.known != nil || s.attrs != nil || s.raw != nil {
+			t.Errorf("in a silence it keeps a buffer of %d octets, and %v, %v, %v, want %d and nothing", cap(s.buf), s.known, s.attrs, s.raw, idleBuffer)
 		}
 	}
 }
@@ -234,5 +273,32 @@ func TestLargeBufferIsGivenUpWhenItIsNoLongerNeeded(t *testing.T) {
 	}
 	if cap(s.buf) > keptBuffer {
 		t.Errorf("got a buffer of %d octets after small stanzas, want at most %d", cap(s.buf), keptBuffer)
+	}
+}
+
+func TestAwait(t *testing.T) {
+	in := &pausing{r: iotest.OneByteReader(strings.NewReader("<s><a/> <b>x</b></s>"))}
+	s := NewScanner(in, Limits{})
+	var got []string
+	for {
+		silences := 0
+		for s.Await() == ErrIdle {
+			silences++
+		}
+		tok, err := s.Next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%d %v %s%s", silences, tok.Kind, tok.Name.Local, tok.Data))
+	}
+	// A silence is reported where no token has begun, and nothing is waited for where there is one.
+	want := []string{"1 start s", "1 start a", "0 end a", "1 text  ", "0 start b", "1 text x", "0 end b", "1 end s"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("silences and tokens (-want +got):\n%s", diff)
+	}
+	if s.Await() != nil {
+		t.Error("it waits for what comes after the end")
 	}
 }

@@ -124,7 +124,7 @@ func (s *Scanner) elementName(b []byte) (_ []byte, n int, name *qname, err error
 	if name = s.before(); name != nil {
 		n = 1 + len(name.raw)
 		if len(b) > n && b[n] == '>' && string(b[1:n]) == name.raw && len(name.raw) <= s.lim.NameLen {
-			s.follows.note(name)
+			s.known.follows.note(name)
 			return b, n, name, nil
 		}
 	}
@@ -141,10 +141,10 @@ func (s *Scanner) before() *qname {
 
 // qname scans a qualified name at b[i:], which is missing if there is none, and returns its end, which is in the window.
 func (s *Scanner) qname(b []byte, i int, missing string) (_ []byte, n int, name *qname, err error) {
-	if name = s.follows.guess(); name != nil {
+	if name = s.known.follows.guess(); name != nil {
 		n = i + len(name.raw)
 		if n < len(b) && class[b[n]]&nameOctet == 0 && string(b[i:n]) == name.raw && len(name.raw) <= s.lim.NameLen {
-			s.follows.last = name.slot
+			s.known.follows.last = name.slot
 			return b, n, name, nil
 		}
 	}
@@ -154,11 +154,11 @@ func (s *Scanner) qname(b []byte, i int, missing string) (_ []byte, n int, name 
 	if n == i {
 		return nil, 0, nil, s.unexpected(b, n, missing)
 	}
-	name, p := s.names.get(b[i:n])
+	name, p := s.known.names.get(b[i:n])
 	if p.kind != 0 {
 		return nil, 0, nil, s.fail(p.kind, i+p.at, p.msg)
 	}
-	s.follows.note(name)
+	s.known.follows.note(name)
 	return b, n, name, nil
 }
 
@@ -265,7 +265,7 @@ func (s *Scanner) spelled(b []byte, a *rawAttr) []byte {
 
 // bind makes one namespace declaration. Namespaces in XML 1.0, Sections 2.2 and 3.
 func (s *Scanner) bind(a *rawAttr, value []byte, marks int) error {
-	n := binding{uri: s.uris.get(value)}
+	n := binding{uri: s.known.uris.get(value)}
 	if a.name.prefix != "" {
 		n.prefix = a.name.local
 	}

@@ -137,6 +137,9 @@ func (p purpose) checkPresented(chain []*x509.Certificate) (*x509.Certificate, n
 // the mark that crypto/x509 leaves on a critical subjectAltName in which it
 // found no name that it reads.
 func withHandledSAN(cert *x509.Certificate) *x509.Certificate {
+	if !slices.ContainsFunc(cert.UnhandledCriticalExtensions, oidSAN.Equal) {
+		return cert // which its owner keeps anyway
+	}
 	c := *cert
 	c.UnhandledCriticalExtensions = nil
 	for _, id := range cert.UnhandledCriticalExtensions {

@@ -28,7 +28,7 @@ func (s *Server) ServePeers(ctx context.Context, l net.Listener) error {
 		l.Close()
 		return errors.New("xmppd: there is no Federation")
 	}
-	return s.serveOn(ctx, l, func(nc net.Conn, seat *seat) func() {
+	return s.serveOn(ctx, l, func(nc net.Conn, seat *seat) func() bool {
 		s.handlePeer(nc, seat)
 		return nil
 	})
@@ -124,7 +124,7 @@ func (in *incoming) run() error {
 		in.count()
 		from, _ := token.Attr("", "from")
 		claimed := string(from)
-		head, headErr := in.heads.Parse(&token)
+		head, headErr := in.heads.Parse(token)
 		var start []byte
 		if tap != nil {
 			start = bytes.Clone(in.conn.Scanner().RawStart())

@@ -20,7 +20,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // serveOn is Serve for connections that handle serves.
-func (s *Server) serveOn(ctx context.Context, l net.Listener, handle func(net.Conn, *seat) (rest func())) error {
+func (s *Server) serveOn(ctx context.Context, l net.Listener, handle func(net.Conn, *seat) (rest func() (idle bool))) error {
 	defer l.Close()
 	s.mu.Lock()
 	if s.open.Err() != nil {
@@ -50,7 +50,7 @@ func (s *Server) serveOn(ctx context.Context, l net.Listener, handle func(net.Co
 }
 
 // accept takes connections until l fails.
-func (s *Server) accept(ctx context.Context, l net.Listener, handle func(net.Conn, *seat) (rest func())) error {
+func (s *Server) accept(ctx context.Context, l net.Listener, handle func(net.Conn, *seat) (rest func() (idle bool))) error {
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	pause := shortest
 	for {
@@ -84,7 +84,7 @@ func outOfResources(err error) bool {
 }
 
 // start gives nc a goroutine of its own, or closes it where a limit is reached.
-func (s *Server) start(nc net.Conn, handle func(net.Conn, *seat) (rest func())) {
+func (s *Server) start(nc net.Conn, handle func(net.Conn, *seat) (rest func() (idle bool))) {
 	addr := nc.RemoteAddr()
 	seat, why := s.gate.admit(addr)
 	if seat == nil {
@@ -113,15 +113,23 @@ func (s *Server) start(nc net.Conn, handle func(net.Conn, *seat) (rest func())) 
 			leave()
 			return
 		}
-		go func() { // on a stack of its own: handshakes need a large one, which would stay
-			defer leave()
-			rest()
-		}()
+		// On a stack of its own: handshakes need a large one, which would stay, and so does what comes now and then on a connection
+		// that is idle otherwise.
+		var carry func()
+		carry = func() {
+			if rest() {
+				go carry()
+			} else {
+				leave()
+			}
+		}
+		go carry()
 	}()
 }
 
-// handle takes a connection through its negotiation, and returns what serves it from then to its last octet.
-func (s *Server) handle(nc net.Conn, seat *seat) (rest func()) {
+// handle takes a connection through its negotiation, and returns what serves it from then on: until it has ended, or
+// is idle for a while and may be served on another stack.
+func (s *Server) handle(nc net.Conn, seat *seat) (rest func() (idle bool)) {
 	cancel := context.AfterFunc(s.live, func() { nc.Close() })
 	var ses *session
 	k := &keeper{server: s, ses: &ses}
@@ -148,20 +156,25 @@ func (s *Server) handle(nc net.Conn, seat *seat) (rest func()) {
 		Audit:              s.cfg.Audit,
 	})
 	s.negotiated(err)
-	return func() {
-		defer cancel()
-		s.carry(conn, ses, seat, nc.RemoteAddr(), err)
-	}
-}
-
-// carry serves the session of a connection that is set up; where that has failed, which err says, it clears away what there is of it.
-func (s *Server) carry(conn *xmpp.Conn, ses *session, seat *seat, from net.Addr, err error) {
 	if err == nil {
 		seat.authenticated()
 		s.recheck(ses) // for what was withdrawn after it has proved itself and before it was in the table
-		err = ses.run()
-		conn.End(err)
 	}
+	return func() (idle bool) {
+		if err == nil {
+			if idle, err = ses.run(); idle {
+				return true
+			}
+			conn.End(err)
+		}
+		s.clear(conn, ses, nc.RemoteAddr(), err)
+		cancel()
+		return false
+	}
+}
+
+// clear clears away what there is of a connection that has ended because of err: there may be neither a stream nor a session.
+func (s *Server) clear(conn *xmpp.Conn, ses *session, from net.Addr, err error) {
 	if ses != nil {
 		s.release(ses)
 	}

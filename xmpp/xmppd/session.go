@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"busbar.example/internal/xmltok"
 	"busbar.example/secure/audit"
 	"busbar.example/xmpp"
 	"busbar.example/xmpp/jid"
@@ -131,39 +132,49 @@ func (a *account) session(full jid.JID) *session {
 	return nil
 }
 
-// run reads the session's stanzas and routes each before it reads the next, until the stream ends.
-func (ses *session) run() error {
-	tap := ses.server.cfg.Tap
+// run reads the session's stanzas and routes each before it reads the next, until the stream ends or is idle for a while.
+func (ses *session) run() (idle bool, err error) {
 	for {
+		if ses.conn.Await() {
+			return true, nil
+		}
 		token, err := ses.conn.Next()
 		if err != nil {
-			return err
+			return false, err
 		}
-		ses.count()
-		head, headErr := ses.heads.Parse(&token)
-		var start []byte
-		if tap != nil {
-			start = bytes.Clone(ses.conn.Scanner().RawStart())
+		if err := ses.take(token); err != nil {
+			return false, err
 		}
-		payload, err := ses.inner(start)
-		if err != nil {
-			return err
-		}
-		if err := ses.checkFrom(head, headErr); err != nil {
-			return err
-		}
-		head.From = ses.jid
-		if refusal, ok := errors.AsType[*stanza.Error](headErr); ok {
-			refuse(ses, head, refusal)
-			continue
-		} else if headErr != nil {
-			return &xmpp.StreamError{Condition: xmpp.UnsupportedStanzaType}
-		}
-		ses.account.tally.received[head.Kind].Add(1)
-		head.Payload = payload
-		ses.route(head)
-		ses.trim()
 	}
+}
+
+// take routes the stanza that begins with token. An error ends the stream.
+func (ses *session) take(token *xmltok.Token) error {
+	ses.count()
+	head, headErr := ses.heads.Parse(token)
+	var start []byte
+	if ses.server.cfg.Tap != nil {
+		start = bytes.Clone(ses.conn.Scanner().RawStart())
+	}
+	payload, err := ses.inner(start)
+	if err != nil {
+		return err
+	}
+	if err := ses.checkFrom(head, headErr); err != nil {
+		return err
+	}
+	head.From = ses.jid
+	if refusal, ok := errors.AsType[*stanza.Error](headErr); ok {
+		refuse(ses, head, refusal)
+		return nil
+	} else if headErr != nil {
+		return &xmpp.StreamError{Condition: xmpp.UnsupportedStanzaType}
+	}
+	ses.account.tally.received[head.Kind].Add(1)
+	head.Payload = payload
+	ses.route(head)
+	ses.trim()
+	return nil
 }
 
 // checkFrom ends the stream of a client that speaks in another's name.
