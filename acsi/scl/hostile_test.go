@@ -30,6 +30,8 @@ func TestBrokenFilesAreRefusedWithTheLineAndWhatToDo(t *testing.T) {
 	deep := strings.Repeat("<a>", largest.depth+1)
 	for name, tc := range map[string]struct{ in, want string }{
 		"empty":                  {"", "it ends before </SCL>: the file may be cut off, or empty"},
+		"gzip":                   {"\x1f\x8b\x08\x00", "it is compressed (gzip): unpack it first"},
+		"ZIP":                    {"PK\x03\x04\x14\x00", "it is compressed (ZIP): unpack it first"},
 		"no XML":                 {"hello", "it ends before </SCL>"},
 		"another XML file":       {"<html/>", "this is no SCL file: it starts with <html"},
 		"SCL of another kind":    {`<SCL xmlns="urn:x"/>`, "this is no SCL file"},

@@ -52,6 +52,11 @@ func newReader(r io.Reader, l limits) (*reader, string, error) {
 	if err != nil {
 		return nil, "", rd.broken(err)
 	}
+	for format, begin := range archives {
+		if bytes.HasPrefix(raw, []byte(begin)) {
+			return nil, "", &Error{File: rd.file, Line: 1, Rule: rules[ruleMalformed].ID, Msg: "it is compressed (" + format + ")", Hint: "unpack it first"}
+		}
+	}
 	text, wrong, err := toUTF8(raw)
 	if err != nil {
 		return nil, "", rd.broken(err)
@@ -62,6 +67,9 @@ func newReader(r io.Reader, l limits) (*reader, string, error) {
 	rd.dec.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // it is UTF-8 now
 	return rd, wrong, nil
 }
+
+// archives are how files begin in which SCL files are sent, by format.
+var archives = map[string]string{"gzip": "\x1f\x8b", "ZIP": "PK\x03\x04", "7-Zip": "7z\xbc\xaf"}
 
 var errTooLarge = errors.New("the file is too large")
 
