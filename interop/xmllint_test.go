@@ -18,14 +18,16 @@ import (
 	"busbar.example/acsi"
 	"busbar.example/acsi/client"
 	"busbar.example/internal/testbed"
+	"busbar.example/scsm/mmsmap"
 	"busbar.example/secure/rbac"
 	"busbar.example/value"
 	"busbar.example/xmpp/jid"
 )
 
 // TestXmllintAcceptsWhatWeEmit shows xmllint the streams, the stanzas of the broker and the security PDUs that the golden
-// files hold, and all stanzas of a client and an IED that browse, read, write, fail and part. What is in a stanza is in one
-// document with it. The PDUs of MMS on their own are in package mms.
+// files hold; all stanzas of a client and an IED that browse, read, write, fail and part; all that passes between a client and the broker in
+// each mode, between two brokers, and what a trace and an extract of SCL show. What is in a stanza is in one document with it. The PDUs
+// of MMS on their own are in package mms. What is emitted in a namespace that none of this has makes it fail.
 func TestXmllintAcceptsWhatWeEmit(t *testing.T) {
 	if _, err := exec.LookPath("xmllint"); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -33,6 +35,7 @@ func TestXmllintAcceptsWhatWeEmit(t *testing.T) {
 		}
 		t.Skip("xmllint is missing: install the package libxml2-utils")
 	}
+	var all []string
 	for _, c := range []struct {
 		name      string
 		documents []string
@@ -42,7 +45,13 @@ func TestXmllintAcceptsWhatWeEmit(t *testing.T) {
 		{"stanzas of the broker", scripted(t, "../xmpp/xmppd/testdata/*.txt", delivered), 100},
 		{"security PDUs", scripted(t, "../testdata/e2e/*.txt", securityPDUs), 15},
 		{"a conversation", conversation(t), 60},
+		{"streams, encrypted", watched(t, testbed.Encrypted, true), 60},
+		{"streams, clear", watched(t, testbed.Clear, false), 60},
+		{"streams, off", watched(t, testbed.Off, false), 60},
+		{"streams of brokers", brokers(t), 15},
+		{"SCL", extracts(t), 8},
 	} {
+		all = append(all, c.documents...)
 		t.Run(c.name, func(t *testing.T) {
 			if len(c.documents) < c.least {
 				t.Errorf("got %d documents, want %d at least", len(c.documents), c.least)
@@ -50,6 +59,7 @@ func TestXmllintAcceptsWhatWeEmit(t *testing.T) {
 			lint(t, c.documents)
 		})
 	}
+	checkNamespaces(t, all)
 }
 
 // lint shows all documents to one xmllint.
@@ -86,20 +96,13 @@ func scripted(t *testing.T, pattern string, take func(script string) []string) (
 
 // streams takes what one end sends: each stream is a document, which the next one, or the end of the script, cuts off.
 func streams(script string) (documents []string) {
-	const header = "<?xml version='1.0'?>"
 	var sent strings.Builder
 	for line := range strings.Lines(script) {
 		if octets, ok := strings.CutPrefix(line, "> "); ok {
 			sent.WriteString(strings.TrimSuffix(octets, "\n"))
 		}
 	}
-	for _, stream := range strings.Split(sent.String(), header) {
-		if stream == "" {
-			continue
-		}
-		documents = append(documents, header+strings.TrimSuffix(stream, "</stream:stream>")+"</stream:stream>")
-	}
-	return documents
+	return cutStreams(sent.String())
 }
 
 var delivery = regexp.MustCompile(`(?m)^ +\S+ (<.*>)$`)
@@ -136,22 +139,28 @@ func conversation(t *testing.T) []string {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for _, role := range []rbac.Role{rbac.Engineer, rbac.Viewer} {
-		c := bed.Associate(role.String(), "pv1", role)
-		if err := client.New(c).Walk(ctx, acsi.Ref{}, func(client.Object) error { return nil }); err != nil {
-			t.Fatal(err)
-		}
-		c.SetDataValues(ctx, []acsi.Assignment{
-			{Ref: acsi.MustRef("PV1LD0/DGEN1.WMax.setMag.f[SP]"), Value: value.Float(80)},
-			{Ref: acsi.MustRef("PV1LD0/LLN0.NamPlt.vendor[DC]"), Value: value.Visible("<&>\"'")},
-		})
-		c.GetDataValues(ctx, []acsi.Ref{acsi.MustRef("PV1LD0/NONE1.None[MX]")})
-		if err := c.Release(ctx); err != nil {
-			t.Fatal(err)
-		}
+		use(t, ctx, bed.Associate(role.String(), "pv1", role), func() {})
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	return documents
+}
+
+// use browses, reads, writes, is refused, has something done in between, and parts.
+func use(t *testing.T, ctx context.Context, c *mmsmap.Client, between func()) {
+	t.Helper()
+	if err := client.New(c).Walk(ctx, acsi.Ref{}, func(client.Object) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	between()
+	c.SetDataValues(ctx, []acsi.Assignment{
+		{Ref: acsi.MustRef("PV1LD0/DGEN1.WMax.setMag.f[SP]"), Value: value.Float(80)},
+		{Ref: acsi.MustRef("PV1LD0/LLN0.NamPlt.vendor[DC]"), Value: value.Visible("<&>\"'")},
+	})
+	c.GetDataValues(ctx, []acsi.Ref{acsi.MustRef("PV1LD0/NONE1.None[MX]")})
+	if err := c.Release(ctx); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // pv is the model of the demo's photovoltaic plant.

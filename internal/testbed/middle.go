@@ -101,8 +101,7 @@ func (m *Middle) conn(ctx context.Context, nc net.Conn, id *pki.Identity, trust 
 func StartMiddle(t TB, route func(stanza.Stanza) []stanza.Stanza) (*Bed, *Middle) {
 	t.Helper()
 	b := newBed(t, Options{Listener: NewListener()})
-	id, err := b.e2m.IssueServer(Domain)
-	must(t, err)
+	id := b.ServerIdentity()
 	m := &Middle{Route: route, conns: make(map[jid.JID]*xmpp.Conn)}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	var served sync.WaitGroup

@@ -67,9 +67,8 @@ func Start(t TB, o Options) *Bed {
 	if b.mode.OverTCP() {
 		return b
 	}
-	id, err := b.e2m.IssueServer(Domain)
-	must(t, err)
-	b.broker, err = xmppd.New(xmppd.Config{Domain: Domain, Trust: b.e2mTrust, Live: xmppd.Live{Identity: id, Stream: o.Stream}, Audit: &b.Audit, Tap: o.Tap, Passwords: o.Passwords})
+	var err error
+	b.broker, err = xmppd.New(xmppd.Config{Domain: Domain, Trust: b.e2mTrust, Live: xmppd.Live{Identity: b.ServerIdentity(), Stream: o.Stream}, Audit: &b.Audit, Tap: o.Tap, Passwords: o.Passwords})
 	must(t, err)
 	served := make(chan error, 1)
 	go func() { served <- b.broker.Serve(context.Background(), b.listener) }()
@@ -120,6 +119,14 @@ func (b *Bed) Address() string { return b.listener.Addr().String() }
 
 // Broker is the broker, nil over TCP.
 func (b *Bed) Broker() *xmppd.Server { return b.broker }
+
+// ServerIdentity is a new certificate of the broker's, for what stands between it and a client.
+func (b *Bed) ServerIdentity() *pki.Identity {
+	b.t.Helper()
+	id, err := b.e2m.IssueServer(Domain)
+	must(b.t, err)
+	return id
+}
 
 // Mode is how the parties are joined.
 func (b *Bed) Mode() Mode { return b.mode }
