@@ -92,6 +92,8 @@ type writer struct {
 	closing  bool          // nothing more is accepted; run ends when the queue is empty
 	written  time.Time     // when run began to write last, or was to begin
 	deadline time.Time     // for everything, with detached or closing
+	writing  bool          // run is writing
+	between  time.Time     // until when TLS may write on its own account, while run does not
 	ended    chan struct{} // closed when closing is set
 }
 
@@ -381,7 +383,31 @@ func (w *writer) take() *buffer {
 	w.queue = nil
 	w.batch++
 	w.dozing = w.dozing && batch == nil
+	if w.writing && batch == nil {
+		w.letWrite()
+	}
+	w.writing = batch != nil
 	return batch
+}
+
+// allow says until when whoever reads may write what TLS has to answer: a client may ask
+// for new keys at any time, and the time limit of what run wrote last is then over.
+//
+// RFC 8446, Section 4.6.3.
+func (w *writer) allow(until time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.between = until
+	if !w.writing {
+		w.letWrite()
+	}
+}
+
+// letWrite sets the time limit for what TLS writes between two writes of run. w.mu is held.
+func (w *writer) letWrite() {
+	if !w.closing && !w.detached {
+		w.conn.SetWriteDeadline(w.between) // what fails here has ended
+	}
 }
 
 // write sends b. Each chunk has the whole timeout to make its way, so a slow

@@ -15,8 +15,8 @@ import (
 	"busbar.example/xmpp/xmppd"
 )
 
-// TestOpenSSLAgrees lets another implementation of TLS and X.509 judge the server's STARTTLS and certificates.
-func TestOpenSSLAgrees(t *testing.T) {
+func findOpenSSL(t *testing.T) string {
+	t.Helper()
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -24,6 +24,12 @@ func TestOpenSSLAgrees(t *testing.T) {
 		}
 		t.Skip("openssl is missing: install the package openssl")
 	}
+	return openssl
+}
+
+// TestOpenSSLAgrees lets another implementation of TLS and X.509 judge the server's STARTTLS and certificates.
+func TestOpenSSLAgrees(t *testing.T) {
+	openssl := findOpenSSL(t)
 	s := newCA(t)
 	server, err := xmppd.New(xmppd.Config{Domain: domain, Trust: s.trust(), Live: xmppd.Live{Identity: s.serverIdentity()}})
 	if err != nil {
