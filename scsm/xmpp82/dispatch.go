@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
-	"time"
 
 	"busbar.example/secure/audit"
 	"busbar.example/xmpp/jid"
@@ -193,7 +191,7 @@ func (e *Endpoint) send(ctx context.Context, st stanza.Stanza) {
 // record reports what is wrong with a stanza, as often as the throttle lets it.
 func (e *Endpoint) record(id audit.ID, st stanza.Stanza, text string) {
 	now := e.cfg.Now()
-	ok, missed := e.faults.allow(st.From.Bare(), now)
+	ok, missed := e.faults.Allow(st.From.Bare().String(), now)
 	if !ok {
 		return
 	}
@@ -201,35 +199,4 @@ func (e *Endpoint) record(id audit.ID, st stanza.Stanza, text string) {
 		text += fmt.Sprintf(" (%d more before, of all peers, were not reported)", missed)
 	}
 	e.audit.Record(audit.Event{ID: id, Time: now, Peer: st.From.String(), Subject: st.From.Bare().String(), Text: text})
-}
-
-// A throttle bounds the events that peers can cause as often as they like: some a minute for each account, so
-// that one does not hide another's.
-type throttle struct {
-	mu     sync.Mutex
-	since  time.Time // when the minute began
-	told   map[jid.JID]int
-	missed int
-}
-
-const (
-	eventsPerMinute   = 32   // of one account
-	accountsPerMinute = 1024 // that are told apart
-)
-
-// allow says whether the next event of an account is reported, and how many were not since the last that was.
-func (t *throttle) allow(account jid.JID, now time.Time) (ok bool, missed int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.told == nil || now.Sub(t.since) >= time.Minute {
-		t.since, t.told = now, make(map[jid.JID]int)
-	}
-	n, known := t.told[account]
-	if n >= eventsPerMinute || !known && len(t.told) >= accountsPerMinute {
-		t.missed++
-		return false, 0
-	}
-	t.told[account] = n + 1
-	missed, t.missed = t.missed, 0
-	return true, missed
 }

@@ -2,39 +2,13 @@ package xmpp82
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"testing"
-	"time"
 
 	"busbar.example/mms"
 	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
 )
-
-// One account's events do not hide another's, and neither fills the log or the memory.
-func TestThrottle(t *testing.T) {
-	var th throttle
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	a, b := jid.MustParse("a@x.example"), jid.MustParse("b@x.example")
-	for i := range 2 * eventsPerMinute {
-		if ok, _ := th.allow(a, now); ok != (i < eventsPerMinute) {
-			t.Fatalf("event %d of a: %t", i, ok)
-		}
-	}
-	if ok, missed := th.allow(b, now); !ok || missed != eventsPerMinute {
-		t.Errorf("an event of b: %t, %d missed", ok, missed)
-	}
-	for i := range 2 * accountsPerMinute {
-		th.allow(jid.MustParse(fmt.Sprintf("n%d@x.example", i)), now)
-	}
-	if len(th.told) != accountsPerMinute {
-		t.Errorf("%d accounts are remembered", len(th.told))
-	}
-	if ok, missed := th.allow(a, now.Add(time.Minute)); !ok || missed == 0 || len(th.told) != 1 {
-		t.Errorf("a minute later: %t, %d missed, %d accounts", ok, missed, len(th.told))
-	}
-}
 
 // A full outbox drops: the reader must not wait.
 func TestFullOutboxDrops(t *testing.T) {

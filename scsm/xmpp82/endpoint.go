@@ -67,7 +67,7 @@ type Endpoint struct {
 	attached chan struct{}        // closed once session is set
 	ends     atomic.Pointer[ends] // nil: end-to-end security is off
 	opener   *opener              // the reader's
-	faults   throttle
+	faults   audit.Throttle
 	maxPDU   int
 	offers   chan offer
 	outbox   chan stanza.Stanza // what the reader has to say
