@@ -17,19 +17,21 @@ import (
 
 // Config is what an Engine is made of.
 type Config struct {
-	Model            *acsi.Model
-	Policy           *rbac.Policy            // nil: rbac.DefaultPolicy
-	Audit            audit.Sink              // nil: audit.Discard
-	Now              func() time.Time        // nil: time.Now
-	TimeQuality      func() acsi.TimeQuality // of the time that Now gives; nil: acsi.AccuracyUnspecified
-	State            State                   // what outlives the process; nil: nothing does
-	ReportBuffer     int                     // octets of memory that each report control block has; 0: report.DefaultLimit
-	LogSize          int                     // octets of memory that each log has; 0: journal.DefaultLimit
-	Control          ControlHandler          // nil: every command is accepted, and the IED brings its values to what was commanded
-	SubstitutionEnds bool                    // a value that a peer has substituted is the process's again when its association ends, not only when a peer says so
-	CommandAge       time.Duration           // how old a command may be by the time that it was sealed with; 0: 10 s
-	Files            *os.Root                // the files that are served; nil: none
-	MaxFileSize      int64                   // of a file that a client sets, in octets; 0: file.DefaultMaxSize
+	Model             *acsi.Model
+	Policy            *rbac.Policy            // nil: rbac.DefaultPolicy
+	Audit             audit.Sink              // nil: audit.Discard
+	Now               func() time.Time        // nil: time.Now
+	TimeQuality       func() acsi.TimeQuality // of the time that Now gives; nil: acsi.AccuracyUnspecified
+	State             State                   // what outlives the process; nil: nothing does
+	ReportBuffer      int                     // octets of memory that each report control block has; 0: report.DefaultLimit
+	ReportsPerAccount int                     // report control blocks that one account uses or reserves at once; 0: half of those there are, at least 8
+	Reservation       time.Duration           // the longest ResvTms that a client gets, 1 s to 32,767 s; 0: 1 h
+	LogSize           int                     // octets of memory that each log has; 0: journal.DefaultLimit
+	Control           ControlHandler          // nil: every command is accepted, and the IED brings its values to what was commanded
+	SubstitutionEnds  bool                    // a value that a peer has substituted is the process's again when its association ends, not only when a peer says so
+	CommandAge        time.Duration           // how old a command may be by the time that it was sealed with; 0: 10 s
+	Files             *os.Root                // the files that are served; nil: none
+	MaxFileSize       int64                   // of a file that a client sets, in octets; 0: file.DefaultMaxSize
 }
 
 // Engine keeps the values of a model and serves them. All methods may be called concurrently.
@@ -68,6 +70,8 @@ type Engine struct {
 	modes    behaviours
 	subs     substitutions
 	trackers []tracker
+	refusals audit.Throttle // of events
+	untold   audit.Throttle // of refused services that are tracked
 
 	schedules schedules
 

@@ -70,7 +70,7 @@ func (e *Engine) makeReport(ctl *acsi.ReportControl) error {
 		first += part.leafs
 	}
 	r.config = report.Config{Name: ctl.Ref.MMS(), Buffered: ctl.Buffered(), RptID: ctl.RptID, ConfRev: ctl.ConfRev, OptFlds: ctl.OptFlds,
-		TrgOps: ctl.TrgOps, BufTm: ctl.BufTm, IntgPd: ctl.IntgPd, Assigned: ctl.Reserved, Limit: e.cfg.ReportBuffer, Value: r.member}
+		TrgOps: ctl.TrgOps, BufTm: ctl.BufTm, IntgPd: ctl.IntgPd, Assigned: ctl.Reserved, Limit: e.cfg.ReportBuffer, MaxResvTms: e.reservation(), Value: r.member}
 	if !ctl.DataSet.IsZero() {
 		set := e.sets.by[ctl.DataSet]
 		if set == nil {
@@ -211,15 +211,13 @@ func (c *call) setAttribute(r *reportControl, name string, v value.Value) error 
 		return errClosed
 	}
 	now := c.e.cfg.Now()
+	if err := c.maySet(r, name, v); err != nil {
+		return err
+	}
 	var err error
-	switch {
-	case name == "DatSet":
+	if name == "DatSet" {
 		err = c.setDatSet(r, now, v.Text())
-	case name == "RptEna" && v.Bool() && !r.Enabled():
-		if err = c.readable(r); err == nil {
-			err = r.Set(now, c.reportClient(), name, v)
-		}
-	default:
+	} else {
 		err = r.Set(now, c.reportClient(), name, v)
 	}
 	if err != nil {
@@ -231,6 +229,22 @@ func (c *call) setAttribute(r *reportControl, name string, v value.Value) error 
 		if !slices.Contains([]string{"RptEna", "GI", "EntryID"}, name) { // these do not outlive the association
 			c.rest = c.e.saveAll
 		}
+	}
+	return nil
+}
+
+// maySet decides what takes more than the right to use control blocks.
+func (c *call) maySet(r *reportControl, name string, v value.Value) error {
+	switch n, _ := v.Int(); {
+	case name == "RptEna" && v.Bool() && !r.Enabled():
+		if err := c.readable(r); err != nil {
+			return err
+		}
+		return c.mayTake(r)
+	case name == "Resv" && v.Bool(), name == "ResvTms" && n > 0:
+		return c.mayTake(r)
+	case name == "PurgeBuf" && v.Bool():
+		return c.mayPurge(r)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func large(t testing.TB) (*Engine, []Handle) {
 		lln0.Reports = append(lln0.Reports, &acsi.ReportControl{Ref: acsi.MustRef("LD/LLN0." + name + "[RP]"), DataSet: set.Ref, TrgOps: allTriggers})
 		ld.LNs = append(ld.LNs, ln)
 	}
-	e, err := New(Config{Model: &acsi.Model{LDs: []*acsi.LogicalDevice{ld}}})
+	e, err := New(Config{Model: &acsi.Model{LDs: []*acsi.LogicalDevice{ld}}, ReportsPerAccount: 10})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func (e *Engine) makeTracking() error {
 // and what a write that was refused would have made of it.
 func (c *call) track(service string, ref acsi.Ref, err error) {
 	c.tracked = true
-	if len(c.e.trackers) == 0 {
+	if len(c.e.trackers) == 0 || !c.tracks(err) {
 		return
 	}
 	block := trackedBy[service] != ""
@@ -83,6 +83,16 @@ func (c *call) track(service string, ref acsi.Ref, err error) {
 	c.show(t, service, ref, errorCode(err))
 }
 
+// tracks decides whether a service that was refused with err, or was not, is tracked: what is refused as often as a peer likes does
+// not hide from others, or wash out of their buffers, what was done.
+func (c *call) tracks(err error) bool {
+	if err == nil {
+		return true
+	}
+	ok, _ := c.e.untold.Allow(c.subject.Name, c.at.Time)
+	return ok
+}
+
 // trackWrite tracks a write that has not been tracked as the service that it is, because it was refused before that was known, or
 // because it is nothing but a write.
 func (c *call) trackWrite(a acsi.Assignment, err error) {
@@ -99,6 +109,9 @@ func (c *call) trackWrite(a acsi.Assignment, err error) {
 		service = serviceOf(a.Ref.Name(), control.Request{})
 		p, o := c.e.layout.points[a.Ref], c.e.controlled(a.Ref)
 		if o != nil && p.shape != nil && p.shape.node.Check(a.Value) == nil {
+			if !c.tracks(err) {
+				return
+			}
 			r := requestOf(p.shape.node, a.Value)
 			c.trackControl(o, serviceOf(a.Ref.Name(), r), r, acsi.NoAccessAuthority)
 			return

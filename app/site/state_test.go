@@ -97,12 +97,14 @@ func TestTheLogHearsThatNothingIsKept(t *testing.T) {
 func TestBusbarYAMLOnIEDs(t *testing.T) {
 	for _, tc := range []struct{ name, text, err, hint string }{
 		{"nothing", "ied: {}", "", ""},
-		{"all of it", "ied: {associations: 1, report_buffer: 65536, log_size: 65536, state_size: 1048576}", "", ""},
+		{"all of it", "ied: {associations: 1, reports_per_account: 1, reservation: 1s, report_buffer: 65536, log_size: 65536, state_size: 1048576}", "", ""},
 		{"no association", "ied: {associations: -1}", "associations: -1", "leave it out"},
 		{"too many associations", "ied: {associations: 10001}", "is not 1 to 10000", "another number"},
 		{"no room for a report", "ied: {report_buffer: 4095}", "report_buffer: 4095", "octets"},
 		{"no room for an entry", "ied: {log_size: 1}", "log_size: 1", "octets"},
 		{"no room for a state", "ied: {state_size: 1000000}", "state_size: 1000000", "octets"},
+		{"no control blocks", "ied: {reports_per_account: -1}", "reports_per_account: -1", "leave it out"},
+		{"a reservation that ResvTms cannot say", "ied: {reservation: 10h}", "reservation: 10h", "such as 30m"},
 		{"an unknown field", "ied: {reports: 1}", "no field reports", "report_buffer"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

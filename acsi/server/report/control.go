@@ -16,6 +16,9 @@ import (
 // else is configured, in octets.
 const DefaultLimit = 1 << 20
 
+// MaxResvTms is the longest reservation that ResvTms can say, in seconds.
+const MaxResvTms = 1<<15 - 1
+
 // minPeriod is the shortest integrity period that is kept: a shorter one would be work without end.
 const minPeriod = 20 * time.Millisecond
 
@@ -33,6 +36,8 @@ type Config struct {
 	IntgPd   uint32   // milliseconds
 	Assigned []string // addresses or names of the clients that alone may use it; nil: whoever comes first
 	Limit    int      // octets of what it holds; 0: DefaultLimit
+	// MaxResvTms is the longest reservation of a buffered one that outlives an association, in seconds; 0: MaxResvTms.
+	MaxResvTms int16
 
 	// Value gives what a member of the data set holds now.
 	Value func(member int) value.Value
@@ -115,6 +120,9 @@ func New(now time.Time, cfg Config) *Control {
 	if cfg.Limit == 0 {
 		cfg.Limit = DefaultLimit
 	}
+	if cfg.MaxResvTms == 0 {
+		cfg.MaxResvTms = MaxResvTms
+	}
 	c := &Control{cfg: cfg, rptID: cfg.RptID, confRev: cfg.ConfRev, trgOps: cfg.TrgOps &^ 1, bufTm: cfg.BufTm, intgPd: cfg.IntgPd}
 	c.optFlds = c.ownOptFlds(cfg.OptFlds)
 	c.becomeDataSet(cfg.DataSet, cfg.Members)
@@ -139,6 +147,10 @@ func (c *Control) Enabled() bool { return c.enabled }
 
 // Holder is the association that has enabled or reserved it, or 0.
 func (c *Control) Holder() uint64 { return c.holder }
+
+// UsedBy reports whether client, or another association of its account, has enabled or reserved it, or has it kept for when it comes
+// back.
+func (c *Control) UsedBy(client Client) bool { return c.owner != "" && c.account == client.account() }
 
 // DataSet is the data set's name as it travels, or "".
 func (c *Control) DataSet() string { return c.dataSet }

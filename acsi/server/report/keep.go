@@ -51,8 +51,8 @@ func (c *Control) Restore(now time.Time, s State, members []string, entries []En
 	c.released = c.last
 	c.show()
 	if s.ResvTms > 0 && s.Owner != "" {
-		c.resvTms, c.owner, c.account = s.ResvTms, s.Owner, s.Account
-		c.until = now.Add(time.Duration(s.ResvTms) * time.Second)
+		c.resvTms, c.owner, c.account = min(s.ResvTms, c.cfg.MaxResvTms), s.Owner, s.Account
+		c.until = now.Add(time.Duration(c.resvTms) * time.Second)
 	}
 	c.plan(now)
 }

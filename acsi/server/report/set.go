@@ -123,7 +123,7 @@ func (c *Control) setResvTms(client Client, tms int16) error {
 		c.becomeFree()
 	default:
 		c.becomeHeld(client)
-		c.resvTms = tms
+		c.resvTms = min(tms, c.cfg.MaxResvTms)
 	}
 	return nil
 }
