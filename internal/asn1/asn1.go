@@ -184,6 +184,33 @@ func (u *Use) NewAlternative() reflect.Value {
 	return reflect.New(u.Go)
 }
 
+// Alternatives makes what NewAlternative makes for who decodes a list of the same alternative: several share an allocation, which
+// lives as long as one of them. So one that is kept may hold maxShared in memory, and of what is allocated, about half at most is
+// never used. The zero Alternatives is ready.
+type Alternatives struct {
+	of   *Use          // the alternative made last
+	free reflect.Value // slice
+	used int           // elements of free
+	next int           // length of the next free
+}
+
+// maxShared is the largest number of alternatives that share an allocation.
+const maxShared = 32
+
+// New makes a pointer to a new value, as u.NewAlternative does.
+func (a *Alternatives) New(u *Use) reflect.Value {
+	if a.of != u || !u.Pointer {
+		*a = Alternatives{of: u, next: 2}
+		return u.NewAlternative()
+	}
+	if !a.free.IsValid() || a.used == a.free.Len() {
+		a.free, a.used = reflect.MakeSlice(reflect.SliceOf(u.Go.Elem()), a.next, a.next), 0
+		a.next = min(2*a.next, maxShared)
+	}
+	a.used++
+	return a.free.Index(a.used - 1).Addr()
+}
+
 // Starts reports whether an encoding of u may begin with tag.
 func (u *Use) Starts(tag Tag) bool {
 	switch {

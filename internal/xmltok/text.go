@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -85,10 +86,10 @@ func (s *Scanner) mayEnd() bool { return !s.stream && len(s.stack) == 0 }
 // plainRun returns the end of the octets from b[i:] on that stand for themselves in text.
 func plainRun(b []byte, i int) int {
 	const low, high = 0x0101010101010101, 0x8080808080808080
-	for long := i + 64; i+8 <= len(b); i += 8 {
+	for long := i + 64; i+8 <= len(b); {
 		if i >= long && i+chunk <= len(b) { // a long text, such as ciphertext
 			if plainChunk(b[i : i+chunk]) {
-				i += chunk - 8
+				i += chunk
 				continue
 			}
 			long = i + chunk
@@ -98,10 +99,15 @@ func plainRun(b []byte, i int) int {
 		w := binary.LittleEndian.Uint64(b[i:])
 		tag := (w | 2*low) ^ '>'*low // '<' differs from '>' in this bit
 		amp := w ^ '&'*low
-		bad := (w - ' '*low) | (tag - low) | (amp - low) | w
-		if bad&high != 0 {
-			break
+		bad := ((w - ' '*low) | (tag - low) | (amp - low) | w) & high
+		if bad == 0 {
+			i += 8
+			continue
 		}
+		if i += bits.TrailingZeros64(bad) / 8; class[b[i]]&plainText == 0 {
+			return i
+		}
+		i++ // a tab or a line end
 	}
 	for i < len(b) && class[b[i]]&plainText != 0 {
 		i++
@@ -131,15 +137,20 @@ func plainChunk(b []byte) bool {
 // plainValueRun is plainRun for attribute values; it stops at quotes, too.
 func plainValueRun(b []byte, i int) int {
 	const low, high = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(b); i += 8 {
+	for i+8 <= len(b) {
 		w := binary.LittleEndian.Uint64(b[i:])
 		tag := (w | 2*low) ^ '>'*low
 		amp := (w | low) ^ '\''*low // '&' differs from '\'' in this bit
 		quote := w ^ '"'*low
-		bad := (w - ' '*low) | (tag - low) | (amp - low) | (quote - low) | w
-		if bad&high != 0 {
-			break
+		bad := ((w - ' '*low) | (tag - low) | (amp - low) | (quote - low) | w) & high
+		if bad == 0 {
+			i += 8
+			continue
 		}
+		if i += bits.TrailingZeros64(bad) / 8; class[b[i]]&plainValue == 0 {
+			return i
+		}
+		i++ // '>'
 	}
 	for i < len(b) && class[b[i]]&plainValue != 0 {
 		i++

@@ -21,6 +21,7 @@ type decoder struct {
 	depth int    // levels that are left
 	items int    // items that are left
 	slab  value.Slab
+	fresh asn1.Alternatives
 }
 
 // scratch is what a decoder uses again.
@@ -233,7 +234,8 @@ func (d *decoder) inside(u *asn1.Use, v reflect.Value) error {
 		return err
 	case asn1.DataValue:
 		x, err := d.data()
-		*v.Addr().Interface().(*value.Value) = x
+		place, _ := reflect.TypeAssert[*value.Value](v.Addr())
+		*place = x
 		return err
 	case asn1.OpenType:
 		return d.open(v)
@@ -357,7 +359,7 @@ func (d *decoder) alternative(t *asn1.Type, v reflect.Value) error {
 		if !u.Is(d.tok.Name.Local) {
 			continue
 		}
-		x := u.NewAlternative()
+		x := d.fresh.New(u)
 		if err := d.inside(u, u.Unwrap(x.Elem())); err != nil {
 			return asn1.In(err, u.Name)
 		}
