@@ -420,7 +420,7 @@ func (c *Conn) setUp() {
 	c.live, c.alive = true, newKeepAlive(c.keepAlive, time.Now())
 	c.nc.SetDeadline(time.Time{})
 	c.alive.quiet = c.info.MaxSilence / 2
-	c.interrupt(c.alive.nextSince(time.Now()))
+	c.nc.SetReadDeadline(c.alive.nextSince(time.Now()))
 }
 
 // source is what the scanner reads from: the stream, with an eye on its silence.
@@ -477,11 +477,7 @@ func (c *Conn) arm(spoke time.Time) error {
 	if c.cause != nil {
 		return c.cause
 	}
-	return c.interrupt(c.alive.nextSince(spoke))
-}
-
-// interrupt has reading stop at next, zero for never.
-func (c *Conn) interrupt(next time.Time) error {
+	next := c.alive.nextSince(spoke)
 	until := next
 	if !next.IsZero() {
 		until = next.Add(c.settings.write)

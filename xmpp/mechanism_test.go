@@ -48,7 +48,6 @@ func TestAnotherMechanism(t *testing.T) {
 	shells := make([]*shell, 2)
 	for i, nc := range []net.Conn{a, b} {
 		c := newConn(nc, settings{trace: traceOf(nil)}.withDefaults())
-		c.w = newWriter(nc, c.settings.write, 1<<20)
 		m := newMachine(domain)
 		m.newID = func() string { return "id" }
 		m.limits = c.limits
