@@ -256,7 +256,7 @@ func TestAllocations(t *testing.T) {
 	for _, c := range []struct {
 		codec
 		decoding float64 // values and results share what they are made of
-	}{{berCodec, 25}, {xerCodec, 60}} {
+	}{{berCodec, 25}, {xerCodec, 80}} {
 		enc := c.codec
 		b, err := enc.encode(nil, pdu)
 		if err != nil {
