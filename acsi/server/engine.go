@@ -24,7 +24,7 @@ type Config struct {
 	TimeQuality       func() acsi.TimeQuality // of the time that Now gives; nil: acsi.AccuracyUnspecified
 	State             State                   // what outlives the process; nil: nothing does
 	ReportBuffer      int                     // octets of memory that each report control block has; 0: report.DefaultLimit
-	ReportsPerAccount int                     // report control blocks that one account uses or reserves at once; 0: half of those there are, at least 8
+	ReportsPerAccount int                     // report control blocks that one account uses or reserves at once; 0: as many as there are where it may control or configure, else half of them, at least 8
 	Reservation       time.Duration           // the longest ResvTms that a client gets, 1 s to 32,767 s; 0: 1 h
 	LogSize           int                     // octets of memory that each log has; 0: journal.DefaultLimit
 	Control           ControlHandler          // nil: every command is accepted, and the IED brings its values to what was commanded

@@ -25,20 +25,23 @@ func TestR2OneAccountDoesNotTakeAllControlBlocks(t *testing.T) {
 	const unavailable = "temporarily-unavailable"
 	for _, tc := range []struct {
 		name                 string
+		role                 rbac.Role
 		configured           int
 		unbuffered, buffered int
 		want                 int
 	}{
-		{"half of them", 0, 10, 10, 10},
-		{"of few, eight", 0, 5, 5, 8},
-		{"as configured", 3, 5, 5, 3},
+		{"half of them", rbac.Viewer, 0, 10, 10, 10},
+		{"of few, eight", rbac.SECAUD, 0, 5, 5, 8},
+		{"who may control gets all", rbac.Operator, 0, 10, 9, 19},
+		{"who may configure gets all", rbac.Installer, 0, 10, 9, 19},
+		{"as configured", rbac.Operator, 3, 5, 5, 3},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := newPlant(t, func(c *Config) { c.ReportsPerAccount = tc.configured }, 1, tc.unbuffered, tc.buffered)
 			got := 0
 			var sessions []*session
 			take := func(ref string, v value.Value) {
-				s := p.associateAs("guest", rbac.Viewer) // an association each: the account counts
+				s := p.associateAs("guest", tc.role) // an association each: the account counts
 				sessions = append(sessions, s)
 				switch code := put(t, s, ref, v); code {
 				case "":
@@ -59,6 +62,9 @@ func TestR2OneAccountDoesNotTakeAllControlBlocks(t *testing.T) {
 			}
 			if n := p.count(audit.AccessDenied); n != tc.unbuffered+tc.buffered-tc.want {
 				t.Errorf("%d events, want one for each of %d refusals: %+v", n, tc.unbuffered+tc.buffered-tc.want, p.events.Events())
+			}
+			if tc.want == tc.unbuffered+tc.buffered {
+				return
 			}
 			last := fmt.Sprintf("LD/LLN0.u%d.RptEna[RP]", tc.unbuffered-1)
 			if code := put(t, p.associateAs("hmi", rbac.Viewer), last, value.Bool(true)); code != "" {

@@ -172,7 +172,8 @@ domain: %s
 
 # How many clients an IED here takes at once over each mapping (default: as its SCL file says, else 256), and how much it keeps, in
 # octets: each report control block, each log, and the file in state/ in which all that outlives it. One account uses or reserves
-# so many report control blocks at once (default: half of them, at least 8), and keeps one for so long while it is away.
+# so many report control blocks at once (default: half of them, at least 8; all where it
+# may control or configure), and keeps one for so long while it is away.
 # ied:
 #   associations: 8
 #   reports_per_account: 32

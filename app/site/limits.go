@@ -16,7 +16,7 @@ type IEDs struct {
 	Associations int `yaml:"associations,omitempty"`  // at once over each mapping; default: as the SCL file says, else 256
 	ReportBuffer int `yaml:"report_buffer,omitempty"` // octets that each report control block keeps; default 1 MiB
 	// ReportsPerAccount is how many report control blocks of an IED one account uses or reserves at once; default: half of them, at
-	// least 8.
+	// least 8, and where its role lets it control or configure, all.
 	ReportsPerAccount int `yaml:"reports_per_account,omitempty"`
 	// Reservation is the longest that a client may have a buffered one kept while it is away (ResvTms); default 1h, at most 9h.
 	Reservation time.Duration `yaml:"reservation,omitempty"`
