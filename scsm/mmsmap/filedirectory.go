@@ -9,7 +9,6 @@ import (
 
 	"busbar.example/acsi"
 	"busbar.example/mms"
-	"busbar.example/mms/assoc"
 )
 
 // What a list of files is bounded by.
@@ -64,10 +63,10 @@ func (s *server) fileDirectory(ctx context.Context, r *mms.FileDirectoryRequest)
 	}
 	if after := fileName(r.ContinueAfter); after != "" {
 		at, found := slices.BinarySearchFunc(files, after, func(f acsi.File, name string) int { return strings.Compare(f.Name, name) })
-		if !found {
-			return nil, &assoc.ServiceError{Class: mms.ServiceContinuationInvalid}
+		if found {
+			at++
 		}
-		files = files[at+1:]
+		files = files[at:] // by their order: a file that is gone by now has its place in it all the same
 	}
 	response := &mms.FileDirectoryResponse{ListOfDirectoryEntry: []mms.DirectoryEntry{}}
 	room := roomForNames(s.association.Parameters().MaxPDU)

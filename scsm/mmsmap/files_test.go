@@ -101,6 +101,29 @@ func TestFilesAreListedAndDeleted(t *testing.T) {
 	}
 }
 
+// A list goes on after a file that is gone by then, from where that was.
+func TestListOfFilesGoesOnAfterOneThatIsGone(t *testing.T) {
+	f := newFake()
+	for _, name := range []string{"a", "c", "e"} {
+		f.files = append(f.files, acsi.File{Name: name})
+	}
+	a, _ := rawly(t, f.services, everyRole())
+	for after, want := range map[string]string{"a": "c e", "b": "c e", "c": "e", "d": "e", "e": "", "f": ""} {
+		r, err := a.Call(t.Context(), &mms.FileDirectoryRequest{ContinueAfter: mms.FileName{after}})
+		if err != nil {
+			t.Errorf("after %s: %v", after, err)
+			continue
+		}
+		var names []string
+		for _, entry := range r.(*mms.FileDirectoryResponse).ListOfDirectoryEntry {
+			names = append(names, strings.Join(entry.FileName, ""))
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("after %s: got %q, want %q", after, got, want)
+		}
+	}
+}
+
 // Clients of some makers begin names with a /: that is the root, as no name is.
 func TestNamesFromTheRoot(t *testing.T) {
 	f := newFake()
