@@ -292,13 +292,14 @@ func positionOf(on bool) value.Value {
 //
 // IEC 61850-8-1, 20: the attributes of the control services.
 func requestOf(n *acsi.Node, v value.Value) control.Request {
-	r := control.Request{Whole: v}
+	r := control.Request{Whole: v, NoOperTm: true}
 	for i, part := range n.Children {
 		x := v.At(i)
 		switch part.Name {
 		case "ctlVal":
 			r.Value = x
 		case "operTm":
+			r.NoOperTm = false
 			if x.UTC()>>8 != 0 {
 				r.OperTm, _ = x.Time()
 			}

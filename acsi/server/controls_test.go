@@ -315,6 +315,34 @@ func TestTimeActivatedOperate(t *testing.T) {
 	is(t, "told", strings.Join(toldOf(t, s), "; "), ggio+"ISCSO1.Oper[CO] abortion-by-cancel (not begun)")
 }
 
+// A Cancel whose structure has no operTm takes back the command for later all the same, if the rest names it.
+func TestCancelWithoutRoomForOperTm(t *testing.T) {
+	m := controlModel(t)
+	node := m.LD("CTLLD0").LN("GGIO1").Node
+	for _, name := range []string{"ISCSO1", "Cancel"} {
+		node = node.Children[slices.IndexFunc(node.Children, func(n *acsi.Node) bool { return n.Name == name })]
+	}
+	node.Children = slices.DeleteFunc(slices.Clone(node.Children), func(n *acsi.Node) bool { return n.Name == "operTm" })
+	b := &bench{now: noon, events: &audit.Memory{}}
+	e, err := New(Config{Model: m, Audit: b.events, Now: func() time.Time { return b.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Engine = e
+	s := b.as(rbac.Operator)
+	is(t, "operate", send(t, s, ggio+"ISCSO1", "Oper", order{v: value.Int(4), num: 7, at: noon.Add(time.Minute)}), "")
+	cancel := func(num uint64) string {
+		t.Helper()
+		v := value.StructureOf(value.Int(4), value.StructureOf(value.Int(int64(acsi.OrRemoteControl)), value.Octets([]byte("ems"))),
+			value.Uint(num), value.UTC(0), value.Bool(false))
+		return causeOf(t, write(s, ggio+"ISCSO1.Cancel[CO]", v))
+	}
+	is(t, "cancel of another command", cancel(8), "inconsistent-parameters")
+	is(t, "cancel", cancel(7), "")
+	b.wait(2 * time.Minute)
+	shows(t, b, ggio+"ISCSO1.stVal[ST]", "integer 0")
+}
+
 // Conformance: sCtlN9.
 func TestControlModelStaysWhileInUse(t *testing.T) {
 	b := controlBench(t, Config{})

@@ -230,6 +230,9 @@ func (s *Request) namedBy(r *Request) bool {
 // Cancel takes back a selection or a command whose time has not come. IEC 61850-7-2, 20.5.2.4.
 func (m *Machine) Cancel(now time.Time, c Client, r Request) []Output {
 	out := m.Tick(now)
+	if r.NoOperTm {
+		r.OperTm = m.request.OperTm // there is one command at most: the rest names it
+	}
 	cause := acsi.Done
 	switch {
 	case m.settings.Model == StatusOnly:

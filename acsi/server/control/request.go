@@ -60,6 +60,7 @@ type Request struct {
 	Subject   rbac.Subject
 	Value     value.Value // ctlVal
 	OperTm    time.Time   // when it is to be carried out; zero: at once
+	NoOperTm  bool        // its structure has no room for OperTm
 	Origin    acsi.Origin
 	CtlNum    uint8
 	T         time.Time
