@@ -267,8 +267,8 @@ func (r *reportControl) follow(by *session, now time.Time) {
 	r.progress()
 }
 
-// setDatSet names another data set. One of an association is only for an unbuffered control block that the association has reserved:
-// nobody else could tell what it means.
+// setDatSet names another data set. One of an association reserves the control block, which must be an unbuffered one, for the
+// association: nobody else could tell what it means.
 func (c *call) setDatSet(r *reportControl, now time.Time, name string) error {
 	if name == "" {
 		if err := r.SetDataSet(now, c.reportClient(), "", nil); err != nil {
@@ -281,8 +281,8 @@ func (c *call) setDatSet(r *reportControl, now time.Time, name string) error {
 	if err != nil {
 		return acsi.Errorf(acsi.ObjectValueInvalid, "%v", err)
 	}
-	if ref.IsLocal() && (r.Buffered() || r.Holder() != c.id) {
-		return acsi.Errorf(acsi.ObjectValueInvalid, "%s belongs to an association: the control block must be an unbuffered one that it has reserved", ref)
+	if ref.IsLocal() && r.Buffered() {
+		return acsi.Errorf(acsi.ObjectValueInvalid, "%s belongs to an association: a buffered control block outlives that", ref)
 	}
 	if err := c.decideSet(rbac.View, ref); err != nil {
 		return err
@@ -293,6 +293,14 @@ func (c *call) setDatSet(r *reportControl, now time.Time, name string) error {
 	}
 	if set == r.set {
 		return r.SetDataSet(now, c.reportClient(), r.DataSet(), nil)
+	}
+	if ref.IsLocal() && r.Holder() == 0 && !r.Enabled() {
+		if err := c.mayTake(r); err != nil {
+			return err
+		}
+		if err := r.Set(now, c.reportClient(), "Resv", value.Bool(true)); err != nil {
+			return err
+		}
 	}
 	if err := r.SetDataSet(now, c.reportClient(), ref.MMS(), set.names()); err != nil {
 		return err

@@ -343,14 +343,19 @@ func TestDataSetOfAControlBlock(t *testing.T) {
 	}{
 		{"unknown", "LD/LLN0.u0.DatSet[RP]", "LD/LLN0$nix", ann, acsi.ObjectValueInvalid},
 		{"no name", "LD/LLN0.u0.DatSet[RP]", "LD", ann, acsi.ObjectValueInvalid},
-		{"its own, not reserved", "LD/LLN0.u0.DatSet[RP]", "@own", ann, acsi.ObjectValueInvalid},
 		{"its own, buffered", "LD/LLN0.b0.DatSet[BR]", "@own", ann, acsi.ObjectValueInvalid},
 		{"another's own", "LD/LLN0.u0.DatSet[RP]", "@own", bob, acsi.ObjectValueInvalid},
 	} {
 		wantCode(t, tc.step, tc.code, write(tc.by, tc.ref, value.Visible(tc.name)))
 	}
-	mustWrite(t, ann, "LD/LLN0.u0.Resv[RP]", value.Bool(true))
+	mustWrite(t, bob, "LD/LLN0.u0.Resv[RP]", value.Bool(true))
+	wantCode(t, "its own, reserved for another", acsi.TemporarilyUnavailable, write(ann, "LD/LLN0.u0.DatSet[RP]", value.Visible("@own")))
+	mustWrite(t, bob, "LD/LLN0.u0.Resv[RP]", value.Bool(false))
 	mustWrite(t, ann, "LD/LLN0.u0.DatSet[RP]", value.Visible("@own"))
+	if owner := get(t, bob, "LD/LLN0.u0.Owner[RP]").Text(); owner != "ann@dso.example/IEC" || !get(t, bob, "LD/LLN0.u0.Resv[RP]").Bool() {
+		t.Errorf("a data set of an association has not reserved the control block for it: Owner is %q", owner)
+	}
+	wantCode(t, "enabled by another", acsi.TemporarilyUnavailable, write(bob, "LD/LLN0.u0.RptEna[RP]", value.Bool(true)))
 	mustWrite(t, ann, "LD/LLN0.u0.RptEna[RP]", value.Bool(true))
 	mustWrite(t, bob, "LD/LLN0.u1.DatSet[RP]", value.Visible("LD/LLN0.mine"))
 	mustWrite(t, bob, "LD/LLN0.u1.DatSet[RP]", value.Visible("LD/LLN0$mine"))
