@@ -112,13 +112,23 @@ func FuzzLenientBER(f *testing.F) {
 	for _, v := range valid(f) {
 		f.Add(loosened(random, v.octets(f, "ber")))
 	}
-	lenient := codec{"lenient BER", AppendBER, Lenient{AnyLength: true}.DecodeBER}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		strict, err := DecodeBER(b, Limits{})
-		got, lenientErr := lenient.decode(b, Limits{})
-		if err == nil && (lenientErr != nil || !same(strict, got)) {
-			t.Fatalf("got %s, %v, want %s\nof %x", dump(got), lenientErr, dump(strict), b)
+	for _, data := range []string{"850400000005", "8504fffffffb", "8601ff", "87043f800000", "87083ff0000000000000", "840206bf", "8a064cfc6674657a", "90034cfc66"} {
+		b, err := hex.DecodeString(readOf(data))
+		if err != nil {
+			f.Fatal(err)
 		}
-		fuzzed(t, b, lenient, xerCodec)
+		f.Add(b)
+	}
+	lenients := []codec{{"lenient BER", AppendBER, Lenient{AnyLength: true}.DecodeBER}, {"tolerant BER", AppendBER, Tolerant().DecodeBER}}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		want, err := DecodeBER(b, Limits{})
+		for _, lenient := range lenients { // the second allows what the first does, and more
+			got, lenientErr := lenient.decode(b, Limits{})
+			if err == nil && (lenientErr != nil || !same(want, got)) {
+				t.Fatalf("%s: got %s, %v, want %s\nof %x", lenient.name, dump(got), lenientErr, dump(want), b)
+			}
+			fuzzed(t, b, lenient, xerCodec)
+			want, err = got, lenientErr
+		}
 	})
 }

@@ -223,6 +223,7 @@ func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"pv1@dso.example/IEC", "PV1@DSO.Example./a/b@c", "ÉCLAIR@bücher.example/\u00a0", "a@[2001:DB8::1]/r",
 		"a@xn--bcher-kva.example", "e\u0301@d\u3002e/\u265a", "\uff20@x", "a@b..c", "@/", "ﬀ@x", "ǅ@x", "a@ﬀ.example",
+		"d/ x", "d/\u1680", "d/\u212b", "a@192.0.2.1", "a@b/" + strings.Repeat("é", 600),
 	} {
 		f.Add(s)
 	}
@@ -245,6 +246,16 @@ func FuzzParse(f *testing.F) {
 		}
 		if len(j.Local()) > 1023 || len(j.Domain()) > 1023 || len(j.Resource()) > 1023 || j.Domain() == "" {
 			t.Fatalf("Parse(%q): lengths of %q", s, j)
+		}
+		ascii := j.ASCIIDomain()
+		if there, err := Parse(ascii); err != nil || there.Domain() != j.Domain() || strings.ContainsFunc(ascii, func(r rune) bool { return r > '~' }) {
+			t.Fatalf("ASCIIDomain of %q = %q, which is %q, %v", j, ascii, there, err)
+		}
+		if j.Bare().IsFull() || j.Bare().Domain() != j.Domain() || j.Bare().Local() != j.Local() {
+			t.Fatalf("Bare of %q = %q", j, j.Bare())
+		}
+		if again, err := j.Bare().WithResource(j.Resource()); err != nil || again != j {
+			t.Fatalf("%q with the resource of %q = %q, %v", j.Bare(), j, again, err)
 		}
 	})
 }

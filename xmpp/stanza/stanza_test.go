@@ -2,6 +2,7 @@ package stanza
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -188,13 +189,26 @@ func FuzzRead(f *testing.F) {
 		`<presence type='unavailable'/>`,
 		`<iq type='get' id='&apos;&#9;' x:to='a' xmlns:x='urn:x'/>`,
 		`<iq xmlns='jabber:client' type='set' id='a'>&amp;</iq>`,
+		`<message from='A@B.example' to='a@b/ c'/>`, `<message to='@'/>`, `<iq from='' to='' id='1' type='result'/>`, `<presence type=''/>`,
 	} {
 		f.Add(s)
 	}
+	for kind, types := range map[string][]Type{"iq": {Get, Set, Result, TypeError, "x"}, "message": {Chat, Groupchat, Headline, Normal, TypeError, "x"},
+		"presence": {Unavailable, Subscribe, Subscribed, Unsubscribe, Unsubscribed, Probe, TypeError, "x"}} {
+		for _, typ := range types {
+			f.Add(fmt.Sprintf("<%s type='%s' id='1' to='a@b/c' from='d@e'/>", kind, typ))
+		}
+	}
 	f.Fuzz(func(t *testing.T, in string) {
+		checkHeads(t, in)
 		s, err := read(in)
 		if err != nil {
 			return
+		}
+		for _, answer := range []Stanza{s.Reply(s.Payload), s.ErrorReply(NewError(ItemNotFound, s.ID))} {
+			if answer.From != s.To || answer.To != s.From || answer.ID != s.ID || answer.Kind != s.Kind {
+				t.Fatalf("%q is answered %+v", in, answer)
+			}
 		}
 		sc := xmltok.NewBytesScanner(s.Payload, xmltok.Limits{})
 		sc.SetDefaultNamespace(Namespace)
@@ -211,6 +225,24 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("%q became %q: %+v, then %+v, %v", in, out, s, again, err)
 		}
 	})
+}
+
+// checkHeads makes sure that who remembers addresses reads what others read, the first time and again.
+func checkHeads(t *testing.T, in string) {
+	sc := xmltok.NewBytesScanner([]byte(in), xmltok.Limits{})
+	sc.SetDefaultNamespace(Namespace)
+	token, err := sc.Next()
+	if err != nil {
+		return
+	}
+	want, wantErr := ParseHead(&token)
+	var heads Heads
+	for range 2 {
+		got, err := heads.Parse(&token)
+		if fmt.Sprint(err) != fmt.Sprint(wantErr) || !cmp.Equal(got, want, jidsByString) {
+			t.Fatalf("%q: got %+v, %v, want %+v, %v", in, got, err, want, wantErr)
+		}
+	}
 }
 
 func BenchmarkAppend(b *testing.B) {
