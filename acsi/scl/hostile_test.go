@@ -1,6 +1,8 @@
 package scl
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"busbar.example/acsi"
 	"busbar.example/acsi/server"
@@ -255,6 +259,17 @@ func FuzzSCL(f *testing.F) {
 		}
 		f.Add(text)
 	}
+	sound := file(oneLN, beh)
+	f.Add([]byte("\xff\xfe" + toUTF16(sound, binary.LittleEndian)))
+	f.Add([]byte(toUTF16(sound, binary.BigEndian)))
+	f.Add([]byte("<?xml version='1.0' encoding='windows-1252'?>" + strings.Replace(sound, "<SCL", "<!-- \x80\xfc --><SCL", 1)))
+	for _, wrong := range []string{`<DO name="Beh" type="D"/>`, `<DO name="A" type="NIX"/>`, `<DO name="a.b" type="D"/>`} {
+		for _, da := range []string{`<DA name="a" fc="ST" bType="Struct" type="NIX"/>`, `<DA name="a" fc="ZZ" bType="INT7"/>`,
+			`<DA name="a" fc="ST" bType="INT8" count="n"/><DA name="n" fc="CF" bType="INT32"><Val>2</Val></DA>`} {
+			f.Add([]byte(file(oneLN, `<LNodeType id="T" lnClass="LLN0">`+wrong+`<DO name="Beh" type="D"/></LNodeType><DOType id="D" cdc="ENS">`+da+
+				`<DA name="stVal" fc="ST" bType="INT32"/></DOType>`)))
+		}
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		d, err := Parse(strings.NewReader(string(in)))
 		if err != nil {
@@ -262,6 +277,7 @@ func FuzzSCL(f *testing.F) {
 		}
 		d.Check("")
 		for _, ied := range d.IEDs() {
+			checkExtract(t, d, ied.Name)
 			for _, ap := range ied.AccessPoints {
 				m, _, err := d.Model(ied.Name, ap.Name)
 				if err != nil {
@@ -278,6 +294,34 @@ func FuzzSCL(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checkExtract makes sure that an extract is a file of that one IED, which is what it was.
+func checkExtract(t *testing.T, d *Document, name string) {
+	var b bytes.Buffer
+	if err := d.Extract(&b, name); err != nil {
+		t.Fatalf("there is no extract of %q: %v", name, err)
+	}
+	if name == "" {
+		return // which stands for any
+	}
+	again, err := Parse(bytes.NewReader(b.Bytes()))
+	if err != nil {
+		t.Fatalf("the extract of %q cannot be read: %v\n%s", name, err, &b)
+	}
+	if ieds := again.IEDs(); len(ieds) != 1 || ieds[0].Name != name {
+		t.Fatalf("the extract of %q has %v\n%s", name, ieds, &b)
+	}
+	was, _, err := d.Model(name, "")
+	is, _, errAgain := again.Model(name, "")
+	if (err == nil) != (errAgain == nil) {
+		t.Fatalf("the extract of %q is served with %v, where it was %v\n%s", name, errAgain, err, &b)
+	}
+	if err == nil {
+		if diff := cmp.Diff(was.Counts(), is.Counts()); diff != "" {
+			t.Fatalf("the extract of %q (-was +is):\n%s\n%s", name, diff, &b)
+		}
+	}
 }
 
 // checkLN makes sure that what a file gives is a model: names that make references, values of leaves that exist.
