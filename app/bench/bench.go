@@ -45,6 +45,7 @@ var (
 	CPULarge    = Measure{"8 kB: routed per second of CPU", "stanzas", true}
 	TripSmall   = Measure{"600 octets: round trip of an iq, p50", "µs", false}
 	TripLarge   = Measure{"8 kB: round trip of an iq, p50", "µs", false}
+	TripHuge    = Measure{"60 kB: round trip of an iq, p50", "µs", false}
 	HalfLoad    = Measure{"600 octets: p99 at half load", "µs", false}
 	HalfLoadP50 = Measure{"600 octets: p50 at half load", "µs", false}
 	SetUp       = Measure{"session set-up, p50", "µs", false}
@@ -53,7 +54,7 @@ var (
 )
 
 // Measures are all of them.
-var Measures = []Measure{RateSmall, CPUSmall, RateLarge, CPULarge, TripSmall, TripLarge, HalfLoad, HalfLoadP50, SetUp, SetUpCPU, Memory}
+var Measures = []Measure{RateSmall, CPUSmall, RateLarge, CPULarge, TripSmall, TripLarge, TripHuge, HalfLoad, HalfLoadP50, SetUp, SetUpCPU, Memory}
 
 // A Figure is what the rounds have given for one measure of one server.
 type Figure struct {
@@ -197,13 +198,16 @@ func (r *run) loads(ctx context.Context, s *server) (rate float64, err error) {
 	for _, size := range []struct {
 		octets          int
 		rate, cpu, trip Measure
-	}{{600, RateSmall, CPUSmall, TripSmall}, {8000, RateLarge, CPULarge, TripLarge}} {
+	}{{600, RateSmall, CPUSmall, TripSmall}, {8000, RateLarge, CPULarge, TripLarge}, {octets: 60000, trip: TripHuge}} {
 		r.Tell(fmt.Sprintf("  %-9s %d octets", s.name, size.octets))
 		t, err := s.trip(ctx, size.octets, r.Duration/2)
 		if err != nil {
 			return 0, err
 		}
 		r.add(s.name, size.trip, micros(t))
+		if size.rate == (Measure{}) {
+			continue
+		}
 		l, err := s.flood(ctx, size.octets, r.Duration)
 		if err != nil {
 			return 0, err

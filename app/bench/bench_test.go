@@ -54,8 +54,10 @@ func TestLoads(t *testing.T) {
 	if l, err := s.flood(ctx, 600, 200*time.Millisecond); err != nil || l.rate() <= 0 {
 		t.Errorf("a flood of %v stanzas a second, %v", l.rate(), err)
 	}
-	if d, err := s.trip(ctx, 8000, 100*time.Millisecond); err != nil || d <= 0 {
-		t.Errorf("a round trip of %v, %v", d, err)
+	for _, octets := range []int{8000, 60000} {
+		if d, err := s.trip(ctx, octets, 100*time.Millisecond); err != nil || d <= 0 {
+			t.Errorf("a round trip of %d octets in %v, %v", octets, d, err)
+		}
 	}
 	times, err := s.steady(ctx, 1000, 500*time.Millisecond)
 	if want := 250; err != nil || len(times) < want/2 || len(times) > 2*want {
