@@ -41,7 +41,7 @@ type preset struct {
 type builder struct {
 	doc      *Document
 	findings findings
-	lnTypes  map[string]*part
+	lnTypes  map[*typeDef]*part
 	dos      map[string]*part
 	das      map[daKey]*part
 	building map[*typeDef]bool
@@ -67,7 +67,7 @@ type nature struct {
 }
 
 func newBuilder(d *Document, most int) *builder {
-	b := &builder{doc: d, findings: newFindings(most), lnTypes: map[string]*part{}, dos: map[string]*part{}, das: map[daKey]*part{},
+	b := &builder{doc: d, findings: newFindings(most), lnTypes: map[*typeDef]*part{}, dos: map[string]*part{}, das: map[daKey]*part{},
 		building: map[*typeDef]bool{}, members: map[*typeDef]map[string]*member{}, device: acsi.MustRef("LD"),
 		addresses: map[[2]string][]string{}, frames: map[frameKey]*frame{}}
 	for _, c := range d.conns {
@@ -165,7 +165,7 @@ func (b *builder) usable(t *typeDef, m *member, p *part) bool {
 
 // ln makes the data objects of a logical node. dois are the instance's, which may tell the length of arrays.
 func (b *builder) ln(t *typeDef, dois *named[*instance]) (*part, error) {
-	if p := b.lnTypes[t.id]; p != nil {
+	if p := b.lnTypes[t]; p != nil {
 		return p, nil
 	}
 	p := newPart()
@@ -179,7 +179,7 @@ func (b *builder) ln(t *typeDef, dois *named[*instance]) (*part, error) {
 	}
 	p.taken = nil
 	if !p.varies {
-		b.lnTypes[t.id] = p
+		b.lnTypes[t] = p
 	}
 	return p, nil
 }

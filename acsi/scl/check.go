@@ -35,11 +35,21 @@ func (d *Document) Check(name string) Report {
 	}
 	c.findings.more += d.findings.more
 	c.checkTypes()
+	c.checkUnused()
+	c.checkFrames()
+	c.checkHosts()
+	c.checkLNodes()
 	served := c.checkIEDs(name)
+	c.checkInputs(name)
 	if _, _, err := d.choose(name, ""); err != nil && !c.tried {
 		c.failed(err)
 	}
 	return Report{Findings: c.findings.sorted(), More: c.findings.more, Servers: served}
+}
+
+// note adds a finding that is of no IED alone.
+func (c *checker) note(by rule, line int, element, format string, args ...any) {
+	c.findings.note(by, line, "", element, format, args...)
 }
 
 // checker tries the rules that a model is not hurt by.
@@ -139,7 +149,7 @@ func (c *checker) checkLD(ld *lDevice) {
 func (c *checker) checkLN(ln *lNode) {
 	el := element(ln.element, "lnType", ln.typ)
 	c.checkName(ln, el)
-	if t := c.doc.types.lns[ln.typ]; t != nil && t.class != ln.class {
+	if t := c.doc.types.ln(ln.key()); t != nil && t.class != ln.class {
 		c.finding(ruleLNClass, ln.line, el, "its lnClass is %s, and its type's is %s", quote(ln.class), quote(t.class))
 	}
 	c.checkBlocks(ln)
@@ -169,7 +179,7 @@ func (d *Document) checkCommunication() {
 	}
 	owner := map[string]*connectedAP{}
 	for _, c := range d.conns {
-		el := "<ConnectedAP iedName=" + quote(c.ied) + " apName=" + quote(c.ap) + ">"
+		el := connElement(c)
 		if !there[[2]string{c.ied, c.ap}] {
 			d.finding(ruleAddressOfNone, c.line, el, "the file has no such access point")
 		}
@@ -187,6 +197,10 @@ func (d *Document) checkCommunication() {
 			owner[bare] = c
 		}
 	}
+}
+
+func connElement(c *connectedAP) string {
+	return "<ConnectedAP iedName=" + quote(c.ied) + " apName=" + quote(c.ap) + ">"
 }
 
 // cutJID takes localpart@domain/resource apart. It looks at the form only: what of it an XMPP server accepts is decided

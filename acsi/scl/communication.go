@@ -13,6 +13,7 @@ type frame struct {
 	mac                   []byte // six octets
 	priority, vid, appID  uint64
 	minTime, maxTime      uint64 // milliseconds
+	line                  int
 }
 
 // readCommunication keeps the addresses of access points and control blocks.
@@ -21,17 +22,18 @@ func (d *Document) readCommunication(rd *reader) error {
 		if e.Name.Local != "SubNetwork" {
 			return rd.skip()
 		}
+		subnet := rd.attr(e, "name")
 		return rd.children(func(e xml.StartElement) error {
 			if e.Name.Local != "ConnectedAP" {
 				return rd.skip()
 			}
-			return d.readConnectedAP(rd, e)
+			return d.readConnectedAP(rd, e, subnet)
 		})
 	})
 }
 
-func (d *Document) readConnectedAP(rd *reader, e xml.StartElement) error {
-	c := &connectedAP{ied: rd.attr(e, "iedName"), ap: rd.attr(e, "apName"), line: rd.at, extent: extent{from: rd.offset}}
+func (d *Document) readConnectedAP(rd *reader, e xml.StartElement, subnet string) error {
+	c := &connectedAP{ied: rd.attr(e, "iedName"), ap: rd.attr(e, "apName"), subnet: subnet, line: rd.at, extent: extent{from: rd.offset}}
 	d.conns = append(d.conns, c)
 	err := rd.children(func(e xml.StartElement) error {
 		switch e.Name.Local {
@@ -72,7 +74,7 @@ func readAddress(rd *reader, f func(kind string, v val)) error {
 //
 // IEC 61850-8-1, Annex C: numbers are hexadecimal, but the priority.
 func readFrame(rd *reader, e xml.StartElement, c *connectedAP) error {
-	f := frame{element: e.Name.Local, ldInst: rd.attr(e, "ldInst"), name: rd.attr(e, "cbName"), priority: 4}
+	f := frame{element: e.Name.Local, ldInst: rd.attr(e, "ldInst"), name: rd.attr(e, "cbName"), priority: 4, line: rd.at}
 	err := rd.children(func(e xml.StartElement) error {
 		var text string
 		var err error

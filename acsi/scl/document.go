@@ -19,6 +19,8 @@ type Document struct {
 	doubles  []*ied // of a name that is taken
 	conns    []*connectedAP
 	types    templates
+	inputs   []lnRef  // ExtRefs that name an IED
+	lnodes   []lnRef  // of the Substation, Line and Process sections
 	findings findings // that hold for every IED of the file
 }
 
@@ -43,6 +45,7 @@ type connectedAP struct {
 	ied, ap string
 	jids    []val
 	hosts   []string // its addresses by other mappings
+	subnet  string
 	frames  []frame
 	line    int
 	extent  extent
@@ -63,7 +66,7 @@ type accessPoint struct {
 	serverAt string // the access point whose server this one shares, or ""
 	server   bool
 	lds      []*lDevice
-	clients  []string // the types of the logical nodes beside the server
+	clients  []lnKey // the types of the logical nodes beside the server
 	able     acsi.Abilities
 	line     int
 }
@@ -86,6 +89,8 @@ type lNode struct {
 	logs                           []string
 	line                           int
 }
+
+func (ln *lNode) key() lnKey { return lnKey{ln.typ, ln.class} }
 
 // instance is a DOI, SDI or DAI.
 type instance struct {
@@ -256,12 +261,15 @@ func checkEnd(rd *reader) error {
 }
 
 func (d *Document) readSCL(rd *reader) error {
+	process := map[string]int{} // the lines of the sections of the process, by their names
 	return rd.children(func(e xml.StartElement) error {
 		switch e.Name.Local {
 		case "Communication":
 			return d.readCommunication(rd)
 		case "IED":
 			return d.readIED(rd, e)
+		case "Substation", "Line", "Process":
+			return d.readPart(rd, e, process)
 		case "DataTypeTemplates":
 			return d.readTemplates(rd)
 		}
@@ -310,15 +318,32 @@ func (d *Document) finding(by rule, line int, element, format string, args ...an
 
 // templates are the data type templates of a file by their id.
 type templates struct {
-	lns   map[string]*typeDef
+	lns   map[string]*typeDef // the first of each id
+	also  map[lnKey]*typeDef  // further ones, of another lnClass
 	dos   map[string]*typeDef
 	das   map[string]*typeDef
 	enums map[string]*enumDef
 	all   []*typeDef // of lns, dos and das, in the order of the file
 }
 
+// lnKey names a LNodeType: one id may stand for one of each lnClass.
+//
+// IEC 61850-6, 9.5.
+type lnKey struct{ id, class string }
+
+// ln is the LNodeType of that id and class, or else one of that id, or nil.
+func (t *templates) ln(key lnKey) *typeDef {
+	first := t.lns[key.id]
+	if first != nil && first.class != key.class {
+		if other := t.also[key]; other != nil {
+			return other
+		}
+	}
+	return first
+}
+
 func newTemplates() templates {
-	return templates{lns: map[string]*typeDef{}, dos: map[string]*typeDef{}, das: map[string]*typeDef{}, enums: map[string]*enumDef{}}
+	return templates{lns: map[string]*typeDef{}, also: map[lnKey]*typeDef{}, dos: map[string]*typeDef{}, das: map[string]*typeDef{}, enums: map[string]*enumDef{}}
 }
 
 // enumDef is an EnumType.

@@ -24,7 +24,7 @@ func (d *Document) Extract(w io.Writer, name string) error {
 		return &Error{File: d.file, Rule: rules[ruleNoSuchIED].ID, Msg: fmt.Sprintf("there is no IED %s", quote(name)), Hint: "choose one of " + list(names)}
 	}
 	cuts := d.others(kept)
-	used := d.typesOf(kept)
+	used := d.typesUsed([]*ied{kept})
 	for _, t := range d.types.all {
 		if !used[t.extent] {
 			cuts = append(cuts, t.extent)
@@ -62,8 +62,8 @@ func (d *Document) others(kept *ied) []extent {
 	return cuts
 }
 
-// typesOf are the types that an IED uses, directly or through others.
-func (d *Document) typesOf(dev *ied) map[extent]bool {
+// typesUsed are the types that the IEDs and the LNodes of the process use, directly or through others.
+func (d *Document) typesUsed(devs []*ied) map[extent]bool {
 	used := map[extent]bool{}
 	var open []*typeDef
 	use := func(t *typeDef) {
@@ -72,13 +72,18 @@ func (d *Document) typesOf(dev *ied) map[extent]bool {
 			open = append(open, t)
 		}
 	}
-	for _, ap := range dev.aps.list {
-		for _, id := range ap.clients {
-			use(d.types.lns[id])
-		}
-		for _, ld := range ap.lds {
-			for _, ln := range ld.lns {
-				use(d.types.lns[ln.typ])
+	for i := range d.lnodes {
+		use(d.types.ln(lnKey{d.lnodes[i].typ, d.lnodes[i].class}))
+	}
+	for _, dev := range devs {
+		for _, ap := range dev.aps.list {
+			for _, key := range ap.clients {
+				use(d.types.ln(key))
+			}
+			for _, ld := range ap.lds {
+				for _, ln := range ld.lns {
+					use(d.types.ln(ln.key()))
+				}
 			}
 		}
 	}

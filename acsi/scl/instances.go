@@ -55,12 +55,12 @@ func (d *Document) readAccessPoint(rd *reader, e xml.StartElement, dev *ied) err
 	return rd.children(func(e xml.StartElement) error {
 		switch e.Name.Local {
 		case "LN":
-			ap.clients = append(ap.clients, rd.attr(e, "lnType"))
+			ap.clients = append(ap.clients, lnKey{rd.attr(e, "lnType"), rd.attr(e, "lnClass")})
 		case "ServerAt":
 			ap.serverAt = rd.attr(e, "apName")
 		case "Server":
 			ap.server = true
-			return readServer(rd, ap)
+			return d.readServer(rd, ap, dev.name)
 		case "Services":
 			return readServices(rd, &ap.able)
 		}
@@ -68,7 +68,7 @@ func (d *Document) readAccessPoint(rd *reader, e xml.StartElement, dev *ied) err
 	})
 }
 
-func readServer(rd *reader, ap *accessPoint) error {
+func (d *Document) readServer(rd *reader, ap *accessPoint, owner string) error {
 	return rd.children(func(e xml.StartElement) error {
 		if e.Name.Local != "LDevice" {
 			return rd.skip()
@@ -79,12 +79,12 @@ func readServer(rd *reader, ap *accessPoint) error {
 			if e.Name.Local != "LN0" && e.Name.Local != "LN" {
 				return rd.skip()
 			}
-			return readLN(rd, e, ld)
+			return d.readLN(rd, e, ld, owner)
 		})
 	})
 }
 
-func readLN(rd *reader, e xml.StartElement, ld *lDevice) error {
+func (d *Document) readLN(rd *reader, e xml.StartElement, ld *lDevice, owner string) error {
 	ln := &lNode{element: e.Name.Local, prefix: rd.attr(e, "prefix"), class: rd.attr(e, "lnClass"), inst: rd.attr(e, "inst"),
 		typ: rd.attr(e, "lnType"), desc: rd.attr(e, "desc"), line: rd.at}
 	ld.lns = append(ld.lns, ln)
@@ -98,6 +98,8 @@ func readLN(rd *reader, e xml.StartElement, ld *lDevice) error {
 			return readDataSet(rd, e, ln)
 		case "ReportControl", "LogControl", "GSEControl", "SampledValueControl":
 			return readControlBlock(rd, e, ln)
+		case "Inputs":
+			return d.readInputs(rd, owner)
 		case "Log":
 			ln.logs = append(ln.logs, rd.attr(e, "name"))
 		case "SettingControl":

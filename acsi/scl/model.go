@@ -225,7 +225,7 @@ func (m *modeller) addLN(at *placed, name, el string) (bool, error) {
 		m.finding(ruleLNName, ln.line, el, "it is left out: %v", err)
 		return false, nil
 	}
-	t := m.doc.types.lns[ln.typ]
+	t := m.doc.types.ln(ln.key())
 	if t == nil {
 		m.finding(ruleLNType, ln.line, el, "it is left out: there is no LNodeType %s", quote(ln.typ))
 		return false, nil

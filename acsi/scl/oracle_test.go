@@ -64,6 +64,7 @@ func (t tally) add(u tally, times int) {
 type oracle struct {
 	root  *xmlNode
 	types map[string]map[string]*xmlNode
+	lns   []*xmlNode
 }
 
 func newOracle(t *testing.T, file string) *oracle {
@@ -79,6 +80,9 @@ func newOracle(t *testing.T, file string) *oracle {
 	for _, tmpl := range o.root.all("DataTypeTemplates") {
 		for _, t := range tmpl.Children {
 			kind := t.XMLName.Local
+			if kind == "LNodeType" {
+				o.lns = append(o.lns, t)
+			}
 			if o.types[kind] == nil {
 				o.types[kind] = map[string]*xmlNode{}
 			}
@@ -86,6 +90,19 @@ func newOracle(t *testing.T, file string) *oracle {
 		}
 	}
 	return o
+}
+
+// lnType is the type of ln, which has its id and, where there is one, its class too.
+func (o *oracle) lnType(ln *xmlNode) *xmlNode {
+	var found *xmlNode
+	for _, t := range o.lns {
+		if t.attr("id") == ln.attr("lnType") && (found == nil || found.attr("lnClass") != ln.attr("lnClass")) {
+			if found == nil || t.attr("lnClass") == ln.attr("lnClass") {
+				found = t
+			}
+		}
+	}
+	return found
 }
 
 // servers are the access points that have a server, or share one.
@@ -117,7 +134,7 @@ func (o *oracle) server(server *xmlNode) tally {
 	for _, ld := range server.all("LDevice") {
 		sum["LD"]++
 		for _, ln := range ld.all("LN0", "LN") {
-			t := o.types["LNodeType"][ln.attr("lnType")]
+			t := o.lnType(ln)
 			if t == nil {
 				continue
 			}
@@ -220,7 +237,7 @@ func (o *oracle) exists(server, own, f *xmlNode) int {
 					path = append(path, strings.Split(part, ".")...)
 				}
 			}
-			t, n := o.types["LNodeType"][ln.attr("lnType")], 0
+			t, n := o.lnType(ln), 0
 			paths := [][]string{path}
 			if path == nil {
 				paths = nil

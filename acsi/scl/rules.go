@@ -48,6 +48,13 @@ const (
 	ruleJID
 	ruleJIDTwice
 	ruleJIDResource
+	ruleHostTwice
+	ruleFrame
+	ruleLNodeIED
+	ruleLNode
+	rulePartTwice
+	ruleInputIED
+	ruleInputSource
 
 	ruleLDName
 	ruleLDTwice
@@ -68,6 +75,7 @@ const (
 	ruleTypeMissing
 	ruleTypeEmpty
 	ruleTypeRecursive
+	ruleTypeUnused
 	ruleMemberName
 	ruleMemberTwice
 	ruleFC
@@ -126,6 +134,13 @@ var rules = [numRules]Rule{
 	ruleJID:           {"scl.comm.jid", SeverityError, "an address by IEC 61850-8-2 is no JID", "write localpart@domain/IEC"},
 	ruleJIDTwice:      {"scl.comm.jid-duplicate", SeverityError, "two access points have one JID", "give each IED an account of its own"},
 	ruleJIDResource:   {"scl.comm.jid-resource", SeverityWarning, "a JID does not end with the resource IEC, under which IEDs are looked for", "write localpart@domain/IEC"},
+	ruleHostTwice:     {"scl.comm.ip-duplicate", SeverityWarning, "two IEDs in one SubNetwork have one IP address", "give each an address of its own"},
+	ruleFrame:         {"scl.comm.control-block", SeverityWarning, "a GSE or SMV names a control block that its access point does not have", "correct ldInst and cbName, or remove it"},
+	ruleLNodeIED:      {"scl.process.ied", SeverityInfo, "an LNode of a Substation, Line or Process names an IED that the file does not have: in an extract that is as it should be", "add the IED where the file is of a whole system, or write iedName=\"None\" where there is none yet"},
+	ruleLNode:         {"scl.process.lnode", SeverityWarning, "an LNode of a Substation, Line or Process names a logical node that its IED does not have", "correct the LNode"},
+	rulePartTwice:     {"scl.process.duplicate", SeverityWarning, "two parts of one Substation, Line, Process or part of these have one name: paths to them are ambiguous", "rename one of them"},
+	ruleInputIED:      {"scl.input.ied", SeverityInfo, "an ExtRef takes from an IED that the file does not have: in an ICD or CID that is as it should be", "add the IED where the file is of a whole system"},
+	ruleInputSource:   {"scl.input.source", SeverityWarning, "an ExtRef names a logical node, data or control block that its IED does not have", "correct the ExtRef"},
 
 	ruleLDName:      {"scl.ld.name", SeverityError, "a logical device's name, made of ldName or of IED name and inst, cannot be a name; it is left out", "use letters, digits and _, at most 64 characters"},
 	ruleLDTwice:     {"scl.ld.duplicate", SeverityError, "two logical devices of an IED have one name; the later one is left out", "correct inst or ldName"},
@@ -146,6 +161,7 @@ var rules = [numRules]Rule{
 	ruleTypeMissing:   {"scl.type.missing", SeverityError, "the DOType or DAType of a member is not in the file; the member is left out", "add the type, or correct the reference to it"},
 	ruleTypeEmpty:     {"scl.type.empty", SeverityError, "the type of a member holds nothing that can be served; the member is left out", "complete the type, or remove the member"},
 	ruleTypeRecursive: {"scl.type.recursive", SeverityError, "a type contains itself, directly or through others; the member that closes the circle is left out", "remove that member, or give it another type"},
+	ruleTypeUnused:    {"scl.type.unused", SeverityInfo, "no logical node uses a type, directly or through others", "remove it, or look for an lnType or type that should name it"},
 	ruleMemberName:    {"scl.member.name", SeverityError, "a DO, SDO, DA or BDA has a name that cannot be one; it is left out", "use letters, digits and _, at most 64 characters"},
 	ruleMemberTwice:   {"scl.member.duplicate", SeverityError, "a type has two members of one name; the later one is left out", "rename or remove one of them"},
 	ruleFC:            {"scl.member.fc", SeverityError, "fc of a DA is missing or no functional constraint; the attribute is left out", "write one of ST, MX, SP, SV, CF, DC, SG, SE, SR, OR, BL, EX, CO"},

@@ -60,6 +60,19 @@ func TestEveryRuleFindsWhatItIsFor(t *testing.T) {
 		{"scl.comm.jid-duplicate", "of two", "snd.b@dso.example/IEC", "snd@dso.example/IEC", "", `in line 7, too`},
 		{"scl.comm.jid-resource", "none", "snd.b@dso.example/IEC", "snd.b@dso.example", "", `resource of "snd.b@dso.example" is ""`},
 
+		{"scl.comm.ip-duplicate", "of two IEDs", `<P type="JID">snd.b@dso.example/IEC</P>`, `<P type="IP">10.0.0.1</P></Address></ConnectedAP><ConnectedAP iedName="OTH" apName="A"><Address><P type="IP">10.0.0.1</P>`, "", `"10.0.0.1" is the address of "SND" in line`},
+		{"scl.comm.control-block", "of a GSE", `<P type="JID">snd.b@dso.example/IEC</P></Address>`, `</Address><GSE ldInst="LD0" cbName="go"/>`, "", `no such GSEControl in "LD0"`},
+		{"scl.comm.control-block", "of an SMV that is a GSE's", `<P type="JID">snd.b@dso.example/IEC</P></Address>`, `</Address><SMV ldInst="LD0" cbName="urcb"/>`, "", `no such SampledValueControl`},
+		{"scl.process.ied", "none", `<Communication>`, `<Substation name="S"><LNode iedName="NIX" ldInst="LD0" lnClass="LLN0"/></Substation><Communication>`, "", `no IED "NIX"`},
+		{"scl.process.lnode", "no such logical node", `<Communication>`, `<Line name="S"><Bay name="B"><LNode iedName="SND" ldInst="LD0" prefix="x" lnClass="GGIO" lnInst="1"/></Bay></Line><Communication>`, "", `no logical node "LD0/xGGIO1"`},
+		{"scl.process.duplicate", "bays", `<Communication>`, `<Substation name="S"><Bay name="B"/><Function name="B"/></Substation><Communication>`, "", `in line 5, too`},
+		{"scl.process.duplicate", "substations", `<Communication>`, `<Substation name="S"/><Substation name="S"/><Communication>`, "", `in line 5, too`},
+		{"scl.input.ied", "none", ln, ln + `<Inputs><ExtRef iedName="NIX" ldInst="L" lnClass="LLN0"/></Inputs>`, "", `no IED "NIX"`},
+		{"scl.input.source", "no such logical node", ln, ln + `<Inputs><ExtRef iedName="SND" ldInst="LD0" lnClass="MMXU" lnInst="1" doName="A"/></Inputs>`, "", `no logical node "LD0/MMXU1"`},
+		{"scl.input.source", "no such data", ln, ln + `<Inputs><ExtRef iedName="@" ldInst="LD0" lnClass="GGIO" lnInst="1" doName="Ind1" daName="stValue"/></Inputs>`, "", `no "stValue" in "LD0/GGIO1.Ind1.stValue"`},
+		{"scl.input.source", "no such data below a sub-data object", ln, ln + `<Inputs><ExtRef iedName="SND" ldInst="LD0" prefix="Har" lnClass="MHAI" lnInst="1" doName="HA.phsAHar(1)" daName="cVal.mag.i"/></Inputs>`, "", `no "i" in`},
+		{"scl.input.source", "no such control block", ln, ln + `<Inputs><ExtRef iedName="SND" ldInst="LD0" lnClass="GGIO" lnInst="1" doName="Ind1" srcPrefix="" srcCBName="go"/></Inputs>`, "", `no control block "LD0/LLN0.go"`},
+
 		{"scl.ld.name", "not letters", `ldName="FreelyNamed"`, `ldName="Freely named"`, "", `"Freely named" is not a logical device name`},
 		{"scl.ld.duplicate", "one name", `ldName="FreelyNamed"`, `ldName="SNDLD0"`, "", `two logical devices are called "SNDLD0"`},
 		{"scl.ld.lln0", "none", "<LN0 lnClass=\"LLN0\" inst=\"\" lnType=\"LLN0_1\"/>", "", `        <LDevice inst="LD1"`, "it has no LLN0"},
@@ -81,6 +94,9 @@ func TestEveryRuleFindsWhatItIsFor(t *testing.T) {
 
 		{"scl.type.duplicate", "DOType", `<DOType id="DPL_1"`, `<DOType id="SPS_1" cdc="SPS"><DA name="stVal" fc="ST" bType="BOOLEAN"/><DA name="q" fc="ST" bType="Quality"/><DA name="t" fc="ST" bType="Timestamp"/></DOType><DOType id="DPL_1"`, "", "taken already in line"},
 		{"scl.type.duplicate", "EnumType", `<EnumType id="Beh">`, `<EnumType id="X"/><EnumType id="X"/><EnumType id="Beh">`, "", "taken already in line"},
+		{"scl.type.duplicate", "LNodeType", `<LNodeType id="GGIO_1"`, `<LNodeType id="LPHD_1" lnClass="LPHD"><DO name="PhyNam" type="DPL_1"/><DO name="PhyHealth" type="ENS_1"/><DO name="Proxy" type="SPS_1"/></LNodeType><LNodeType id="GGIO_1"`, "", "taken already in line"},
+		{"scl.type.unused", "LNodeType", `<DOType id="ENS_1"`, `<LNodeType id="y" lnClass="GGIO"><DO name="Beh" type="ENS_1"/></LNodeType><DOType id="ENS_1"`, "", "nothing uses it"},
+		{"scl.type.unused", "EnumType", `<EnumType id="Beh">`, `<EnumType id="X"/><EnumType id="Beh">`, "", "nothing uses it"},
 		{"scl.type.missing", "DOType", ind, ind + `<DO name="Ind2" type="NIX"/>`, "", `there is no DOType "NIX"`},
 		{"scl.type.missing", "DAType", da, da + `<DA name="s" fc="ST" bType="Struct" type="NIX"/>`, "", `there is no DAType "NIX"`},
 		{"scl.type.empty", "DAType", da, da + `<DA name="s" fc="ST" bType="Struct" type="E"/>`, "", `its type "E" is empty`},
@@ -166,9 +182,11 @@ func TestEveryRuleFindsWhatItIsFor(t *testing.T) {
 			}
 			var got []Finding
 			for _, f := range check(text, "") {
-				if tc.rule != "scl.file.no-server" || f.Rule == tc.rule {
-					got = append(got, f)
+				if tc.rule == "scl.file.no-server" && f.Rule != tc.rule || tc.rule != "scl.type.unused" && f.Rule == "scl.type.unused" ||
+					tc.rule == "scl.comm.ip-duplicate" && f.Rule == "scl.comm.access-point" {
+					continue // what is broken on the way
 				}
+				got = append(got, f)
 			}
 			if len(got) != 1 || got[0].Rule != tc.rule || got[0].Line != line || !strings.Contains(got[0].Msg, tc.message) {
 				t.Errorf("got  %v\nwant one by %s in line %d: %s", got, tc.rule, line, tc.message)
@@ -243,5 +261,19 @@ func TestRulesAreCompleteAndDocumented(t *testing.T) {
 		if !strings.Contains(string(page), row+"\n") {
 			t.Errorf("docs/scl.md lacks\n%s", row)
 		}
+	}
+}
+
+// What is said of one part of a file in another is followed where it is right, too.
+func TestSoundSystemHasNoFindings(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "system.scd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := check(string(text), ""); len(found) != 0 {
+		t.Errorf("got %v", found)
+	}
+	for _, f := range check(string(text), "SUB") {
+		t.Errorf("of SUB alone: %v", f)
 	}
 }

@@ -25,10 +25,18 @@ func (d *Document) readTemplates(rd *reader) error {
 
 func (d *Document) readType(rd *reader, e xml.StartElement, into map[string]*typeDef, class string) error {
 	t := &typeDef{element: e.Name.Local, id: rd.attr(e, "id"), class: class, line: rd.at, extent: extent{from: rd.offset}}
-	if first, twice := into[t.id]; twice {
+	first, twice := into[t.id]
+	if twice && t.element == "LNodeType" && first.class != class {
+		key := lnKey{t.id, class}
+		if first, twice = d.types.also[key]; !twice {
+			d.types.also[key] = t
+		}
+	} else if !twice {
+		into[t.id] = t
+	}
+	if twice {
 		d.finding(ruleTypeTwice, t.line, t.String(), "the id is taken already in line %d: this one is left out", first.line)
 	} else {
-		into[t.id] = t
 		d.types.all = append(d.types.all, t)
 	}
 	err := rd.children(func(e xml.StartElement) error {
