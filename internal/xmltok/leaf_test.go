@@ -40,6 +40,7 @@ func FuzzShortWays(f *testing.F) {
 		f.Add([]byte("<a>"+doc+doc+"</a>"), uint8(0))
 	}
 	f.Add(report(f)[:700], uint8(200))
+	f.Add([]byte("<a><bcde></bcde></a>"), uint8(6))
 	f.Fuzz(func(t *testing.T, doc []byte, n uint8) {
 		for _, l := range []Limits{{}, {MaxText: int(n)}, {MaxToken: int64(n)}, {MaxDocument: int64(n)}, {NameLen: int(n), Depth: int(n)}} {
 			compareShort(t, NewScanner(bytes.NewReader(doc), l), NewScanner(bytes.NewReader(doc), l), doc)

@@ -53,6 +53,7 @@ func compareContents(t *testing.T, doc []byte) {
 // plainContents are documents in which the short way and what ends it meet.
 var plainContents = []string{
 	"<r xmlns='d'><a><b><c>t</c><d/><e></e></b>text</a><a/><f><a></a></f></r>",
+	"<r xmlns='d' xmlns:p='u'><p:a></p:a><p:a><p:b></p:b><p:b></p:b><c></c></p:a></r>",
 	"<r xmlns='d' xmlns:p='u'><a><b>x<c><p:d>y</p:d>z</c></b><b p:e=''><p:b/></b></a></r>",
 	"<r><a><b xmlns='e'><c><d/></c></b><c><d xmlns=''/></c></a></r>",
 	"<r><a>x&lt;<b>y<![CDATA[<]]>z</b>\r\n<c>é</c></a></r>",
