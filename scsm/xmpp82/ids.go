@@ -17,6 +17,7 @@ import (
 const (
 	idHalves = 1000
 	idRest   = 20 * time.Minute // how long a half is not used again for the same peer
+	idRound  = 2 * idRest       // in which the clock goes through all halves: one each 2.4 s
 )
 
 func validID(s string) bool {
@@ -51,8 +52,47 @@ type idPool struct {
 	swept time.Time
 }
 
-// take gives a random half that is not in use towards peer, and that acceptable likes.
+// take gives the client's half of an id: one that is not in use towards peer, was not of late, and that acceptable
+// likes. The clock gives the first that is looked at, and comes round in twice the time that a half rests: a process that
+// has started anew does not remember what it used, and its peer does.
 func (p *idPool) take(peer jid.JID, now time.Time, acceptable func(string) bool) (string, error) {
+	first := uint16(now.UnixMilli() / (idRound.Milliseconds() / idHalves) % idHalves)
+	used := p.of(peer, now)
+	if again, known := used[first]; known && (again.IsZero() || now.Before(again)) {
+		first = randomHalf()
+	}
+	return takeFrom(used, first, now, acceptable)
+}
+
+// retake is take after a peer has refused a half as used before: what the clock gives next may be no better.
+func (p *idPool) retake(peer jid.JID, now time.Time, acceptable func(string) bool) (string, error) {
+	return takeFrom(p.of(peer, now), randomHalf(), now, acceptable)
+}
+
+// answer gives the server's half of an id. Where all are in use or rest, it is the one that has rested longest: an
+// account may come under any number of resources, and towards one of them the client's half differs.
+func (p *idPool) answer(peer jid.JID, now time.Time, acceptable func(string) bool) (string, error) {
+	used := p.of(peer, now)
+	half, err := takeFrom(used, randomHalf(), now, acceptable)
+	if err == nil {
+		return half, nil
+	}
+	longest, found := uint16(0), false
+	for n, again := range used {
+		if again.IsZero() || found && !again.Before(used[longest]) || !acceptable(strconv.Itoa(int(n))) {
+			continue
+		}
+		longest, found = n, true
+	}
+	if !found {
+		return "", err
+	}
+	used[longest] = time.Time{}
+	return strconv.Itoa(int(longest)), nil
+}
+
+// of is what is remembered of an account.
+func (p *idPool) of(peer jid.JID, now time.Time) map[uint16]time.Time {
 	p.sweep(now)
 	peer = peer.Bare()
 	used := p.peers[peer]
@@ -63,7 +103,10 @@ func (p *idPool) take(peer jid.JID, now time.Time, acceptable func(string) bool)
 		used = make(map[uint16]time.Time)
 		p.peers[peer] = used
 	}
-	first := randomHalf()
+	return used
+}
+
+func takeFrom(used map[uint16]time.Time, first uint16, now time.Time, acceptable func(string) bool) (string, error) {
 	for i := range uint16(idHalves) {
 		half := (first + i) % idHalves
 		if again, known := used[half]; known && (again.IsZero() || now.Before(again)) {

@@ -22,18 +22,81 @@ func TestValidIDs(t *testing.T) {
 	}
 }
 
+// The server's half is random, as the client's is after a refusal, or where the clock's is taken.
 func TestHalvesAreRandom(t *testing.T) {
-	seen := make(map[string]bool)
-	for range 200 {
-		var p idPool
-		half, err := p.take(jid.MustParse("a@x.example/IEC"), time.Now(), anyHalf)
-		if err != nil || !validHalf(half) {
-			t.Fatalf("got %q, %v", half, err)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	peer := jid.MustParse("a@x.example/IEC")
+	for name, draw := range map[string]func(*idPool) (string, error){
+		"answer": func(p *idPool) (string, error) { return p.answer(peer, now, anyHalf) },
+		"retake": func(p *idPool) (string, error) { return p.retake(peer, now, anyHalf) },
+		"take, the second time": func(p *idPool) (string, error) {
+			if _, err := p.take(peer, now, anyHalf); err != nil {
+				return "", err
+			}
+			return p.take(peer, now, anyHalf)
+		},
+	} {
+		seen := make(map[string]bool)
+		for range 200 {
+			var p idPool
+			half, err := draw(&p)
+			if err != nil || !validHalf(half) {
+				t.Fatalf("%s gives %q, %v", name, half, err)
+			}
+			seen[half] = true
 		}
-		seen[half] = true
+		if len(seen) < 100 { // of 200 draws out of 1,000 some 181 differ
+			t.Errorf("%s: 200 draws give %d different halves", name, len(seen))
+		}
 	}
-	if len(seen) < 100 { // of 200 draws out of 1,000 some 181 differ
-		t.Errorf("200 draws give %d different halves", len(seen))
+}
+
+// A process that starts anew again and again, and remembers nothing, draws no half that it drew in the last 20 minutes.
+func TestHalvesOfProcessesThatStartAnew(t *testing.T) {
+	peer := jid.MustParse("a@x.example/IEC")
+	drawn := make(map[string]time.Time)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 3 * idHalves {
+		var p idPool
+		half, err := p.take(peer, now, anyHalf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at, again := drawn[half]; again && now.Sub(at) < idRest {
+			t.Fatalf("start %d draws %s, which was drawn %v before", i, half, now.Sub(at))
+		}
+		drawn[half] = now
+		now = now.Add(idRound/idHalves + time.Duration(i%7)*100*time.Millisecond)
+	}
+}
+
+// Where an account has made 1,000 associations in 20 minutes, the server gives the half that has rested longest, and none
+// that is in use.
+func TestServersHalvesAreUsedAgain(t *testing.T) {
+	var p idPool
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	peer := jid.MustParse("a@x.example/IEC-1")
+	var order []string
+	for range idHalves {
+		half, err := p.answer(peer, now, anyHalf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		order = append(order, half)
+	}
+	if half, err := p.answer(peer, now, anyHalf); !errors.Is(err, errNoIDs) {
+		t.Errorf("all are in use, and %q is given, %v", half, err)
+	}
+	for i, half := range order[1:] {
+		p.release(peer, half, now.Add(time.Duration(i)*time.Millisecond))
+	}
+	for i, want := range order[1:4] {
+		if half, err := p.answer(peer, now.Add(2*time.Second), anyHalf); half != want {
+			t.Errorf("draw %d gives %q, %v; want %q", i, half, err, want)
+		}
+	}
+	if half, err := p.answer(peer, now.Add(2*time.Second), func(s string) bool { return s != order[4] }); half != order[5] {
+		t.Errorf("got %q, %v, want %q: %q is not acceptable", half, err, order[5], order[4])
 	}
 }
 

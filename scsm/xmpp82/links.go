@@ -2,14 +2,17 @@ package xmpp82
 
 import (
 	"net"
+	"time"
 
 	"busbar.example/xmpp/jid"
 	"busbar.example/xmpp/stanza"
 )
 
 // enter gives an association that this end asks for its half of an id. e.mu is held.
-func (e *Endpoint) enter(a *Association) error {
-	half, err := e.ids.take(a.peer, e.cfg.Now(), func(half string) bool {
+func (e *Endpoint) enter(a *Association) error { return e.enterBy(a, e.ids.take) }
+
+func (e *Endpoint) enterBy(a *Association, take func(jid.JID, time.Time, func(string) bool) (string, error)) error {
+	half, err := take(a.peer, e.cfg.Now(), func(half string) bool {
 		_, taken := e.links[linkKey{a.peer, half}]
 		return !taken
 	})
@@ -40,7 +43,7 @@ func (e *Endpoint) reenter(a *Association) error {
 	}
 	delete(e.links, a.key)
 	e.ids.release(a.peer, a.half, e.cfg.Now())
-	if err := e.enter(a); err != nil {
+	if err := e.enterBy(a, e.ids.retake); err != nil {
 		e.links[a.key] = a
 		return err
 	}
@@ -75,7 +78,7 @@ func (e *Endpoint) admit(a *Association, client string) stanza.Condition {
 	if !e.roomy() || e.halfOpenOf(a.peer.Bare()) >= halfOpenPerPeer {
 		return stanza.ResourceConstraint
 	}
-	half, err := e.ids.take(a.peer, e.cfg.Now(), func(half string) bool {
+	half, err := e.ids.answer(a.peer, e.cfg.Now(), func(half string) bool {
 		_, taken := e.links[linkKey{a.peer, client + ":" + half}]
 		return !taken
 	})

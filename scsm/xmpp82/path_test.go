@@ -101,3 +101,30 @@ func TestIDsDifferOverTime(t *testing.T) {
 		}
 	}
 }
+
+// A client that starts anew again and again under one address, within 20 minutes, does not draw half an id that the IED
+// remembers.
+func TestIDsOfClientsThatStartAnew(t *testing.T) {
+	bed := testbed.Start(t, testbed.Options{Listener: testbed.NewListener()})
+	bed.IED("pv1", pv(t))
+	now := time.Now()
+	for i := range 40 {
+		cfg := bed.Config("ems", rbac.Viewer)
+		cfg.Now = func() time.Time { return now }
+		e := bed.Dial(cfg)
+		link, err := e.Associate(testbed.JID("pv1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := bed.AssociateLink(link).Release(timeout(t)); err != nil {
+			t.Fatalf("release %d: %v", i, err)
+		}
+		e.Close()
+		now = now.Add(3 * time.Second)
+	}
+	for _, ev := range bed.Audit.Events() {
+		if ev.ID == audit.E2EAssociationID {
+			t.Errorf("the IED has recorded %v", ev)
+		}
+	}
+}
