@@ -56,7 +56,7 @@ type builder struct {
 type frameKey struct{ ied, element, ldInst, name string }
 
 type daKey struct {
-	typ string
+	typ *typeDef
 	as  nature
 }
 
@@ -260,8 +260,11 @@ func (b *builder) attribute(p *part, m *member, kind acsi.NodeKind, as nature, c
 	case "RO", "Conf", "Spec":
 		node.ReadOnly = true
 	}
-	if m.basic == "Struct" {
+	if m.basic == "Struct" || m.basic == physicalAddress.id {
 		t := b.doc.types.das[m.typ]
+		if m.basic == physicalAddress.id {
+			t = physicalAddress
+		}
 		if t == nil {
 			b.finding(ruleTypeMissing, m.line, m.String(), "it is left out: there is no DAType %s", quote(m.typ))
 			return nil
@@ -324,7 +327,7 @@ func (b *builder) basic(node *acsi.Node, m *member) bool {
 }
 
 func (b *builder) daType(t *typeDef, as nature) (*part, error) {
-	key := daKey{t.id, as}
+	key := daKey{t, as}
 	if p := b.das[key]; p != nil {
 		return p, nil
 	}

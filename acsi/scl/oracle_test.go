@@ -170,7 +170,11 @@ func (o *oracle) object(kind string, do, in *xmlNode) tally {
 }
 
 func (o *oracle) attribute(m *xmlNode, fc string) tally {
-	if m.attr("bType") != "Struct" {
+	switch m.attr("bType") {
+	case "Struct":
+	case "PhyComAddr": // a MAC address, priority, VLAN and application
+		return tally{fc: 4}
+	default:
 		return tally{fc: 1}
 	}
 	sum := tally{}

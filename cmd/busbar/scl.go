@@ -203,7 +203,7 @@ func findingLine(file string, f scl.Finding) string {
 
 func serverLine(s scl.Server) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: ", s.IED, s.AccessPoint)
+	fmt.Fprintf(&b, "%s: ", strings.TrimSpace(s.IED+" "+s.AccessPoint))
 	if s.At != "" {
 		fmt.Fprintf(&b, "the server of access point %s, ", s.At)
 	}
