@@ -165,6 +165,8 @@ func (s *session) GetAllDataValues(_ context.Context, ln acsi.Ref) ([]acsi.DataV
 			result := acsi.DataValue{Ref: ref}
 			if err := c.decide(readRight(fc), ref.LD(), ref); err != nil {
 				result.Err = err
+			} else if err := c.mayReadEdited(ref); err != nil {
+				result.Err = err
 			} else {
 				result.Value = s.e.read(p)
 			}
@@ -190,6 +192,8 @@ func (s *session) GetDataValues(ctx context.Context, refs []acsi.Ref) ([]acsi.Re
 			selecting := c // that c itself stays off the heap: it is on the way of every read
 			results[i].Value, results[i].Err = selecting.getControl(ctx, ref, p)
 			c = selecting
+		} else if err := c.mayReadEdited(ref); err != nil {
+			results[i].Err = err
 		} else {
 			results[i].Value = s.e.read(p)
 		}

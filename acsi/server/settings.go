@@ -255,6 +255,22 @@ func (c *call) setSetting(a acsi.Assignment, p point) error {
 	return err
 }
 
+// mayReadEdited says why the peer may not read ref, where that is of the setting group that is edited. It is called with the lock held.
+func (c *call) mayReadEdited(ref acsi.Ref) error {
+	if ref.FC() != acsi.SE {
+		return nil
+	}
+	g := c.e.settings[ref.LD()]
+	if g == nil {
+		return nil
+	}
+	err := g.control.CanRead(c.session, c.at.Time)
+	if err == nil {
+		g.show() // the reservation may have run out
+	}
+	return err
+}
+
 // processSetting lets the process change a setting of the active group, or which group that is. It is false where h is neither.
 func (e *Engine) processSetting(h Handle, v value.Value) (bool, error) {
 	if fc := h.ref.FC(); fc != acsi.SG && fc != acsi.SP {

@@ -95,6 +95,46 @@ func refIn(ref string) string {
 	return ref
 }
 
+// What one edits and has not confirmed nobody else sees, until the editing ends.
+func TestEditedValuesAreForTheEditorAlone(t *testing.T) {
+	b := feederBench(t, Config{})
+	editor, other := b.as(rbac.Engineer), b.as(rbac.Engineer)
+	reads := func(s acsi.Services) string {
+		t.Helper()
+		results, err := s.GetDataValues(bg, []acsi.Ref{acsi.MustRef(delay + "[SE]")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.GetAllDataValues(bg, acsi.MustRef(acsi.MustRef(delay).LD()+"/"+acsi.MustRef(delay).LN()+"[SE]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, of := range all {
+			if codeOf(of.Err) != codeOf(results[0].Err) {
+				t.Errorf("%s is answered %q, and among all values %q", delay, codeOf(results[0].Err), codeOf(of.Err))
+			}
+		}
+		if results[0].Err != nil {
+			return codeOf(results[0].Err)
+		}
+		return results[0].Value.String()
+	}
+	active := reads(other)
+	if got := put(t, editor, sgcb+".EditSG[SP]", value.Uint(2)); got != "" {
+		t.Fatal(got)
+	}
+	if got := put(t, editor, delay+"[SE]", value.Int(700)); got != "" {
+		t.Fatal(got)
+	}
+	if mine, theirs := reads(editor), reads(other); mine != "integer 700" || theirs != "temporarily-unavailable" {
+		t.Errorf("while one edits: the editor reads %s, another %s, want integer 700 and temporarily-unavailable", mine, theirs)
+	}
+	b.now = b.now.Add(time.Hour) // the reservation has run out, and nobody has ticked
+	if mine, theirs := reads(editor), reads(other); mine != active || theirs != active {
+		t.Errorf("after that: the editor reads %s, another %s, want %s, which is active", mine, theirs, active)
+	}
+}
+
 // Conformance: sSgN1, sSgN2, sSgN4, sSgN5.
 func TestWhatSettingGroupsRefuse(t *testing.T) {
 	const invalid, unavailable, denied, inconsistent = "object-value-invalid", "temporarily-unavailable", "object-access-denied", "type-inconsistent"
@@ -125,12 +165,14 @@ func TestWhatSettingGroupsRefuse(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			b := feederBench(t, Config{})
 			s, other := b.as(rbac.Engineer), b.as(rbac.Engineer)
+			reader := s // who may read what is edited
 			if test.other {
+				reader = other
 				if got := put(t, other, sgcb+".EditSG[SP]", value.Uint(2)); got != "" {
 					t.Fatal(got)
 				}
 			}
-			before := groups(t, s)
+			before := groups(t, reader)
 			ref := test.ref
 			if !strings.Contains(ref, "/") {
 				ref = sgcb + ref
@@ -138,7 +180,7 @@ func TestWhatSettingGroupsRefuse(t *testing.T) {
 			if got := put(t, s, ref, test.v); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
-			if got := groups(t, s); got != before {
+			if got := groups(t, reader); got != before {
 				t.Errorf("got %q, want still %q", got, before)
 			}
 		})

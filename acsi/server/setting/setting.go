@@ -138,6 +138,15 @@ func (c *Control) Edit(client any, group int, now time.Time) error {
 	return nil
 }
 
+// CanRead says why client may not see Edited now, or nil: what another has not confirmed is nobody else's.
+func (c *Control) CanRead(client any, now time.Time) error {
+	c.Tick(now)
+	if c.editor != nil && c.editor != client {
+		return acsi.Errorf(acsi.TemporarilyUnavailable, "another client edits setting group %d, for %d more seconds at most: what it has not confirmed is not to be seen", c.editing, c.Reserved(now))
+	}
+	return nil
+}
+
 // CanSet says why client may not edit values now, or nil.
 func (c *Control) CanSet(client any, now time.Time) error {
 	c.Tick(now)
