@@ -138,7 +138,7 @@ func joined(dir string, names []string) []string {
 	return paths
 }
 
-// start starts the server's program.
+// start starts the server's program, which does not outlive this process.
 func (s *Server) start(cmd *exec.Cmd) error {
 	s.cmd, s.said, s.ended = cmd, new(output), make(chan struct{})
 	cmd.Stdout, cmd.Stderr = s.said, s.said
@@ -146,9 +146,16 @@ func (s *Server) start(cmd *exec.Cmd) error {
 		return err
 	}
 	s.PID = cmd.Process.Pid
+	release, err := guard(cmd)
+	if err != nil {
+		cmd.Process.Kill()
+		cmd.Wait()
+		return err
+	}
 	go func() {
 		defer close(s.ended)
 		cmd.Wait() // how it ends is of no interest: what it has said is kept
+		release()
 	}()
 	return nil
 }
