@@ -65,6 +65,11 @@ func TestATimeToCheckGrowsAsTheFileDoes(t *testing.T) {
 		{"members of one large object", file(ln0(`<DataSet name="s">`+strings.Repeat(`<FCDA ldInst="L" lnClass="LLN0" doName="A" fc="MX"/>`, n)+`</DataSet>`),
 			`<LNodeType id="T" lnClass="LLN0"><DO name="A" type="D"/></LNodeType><DOType id="D" cdc="X">`+
 				many(n, func(i int) string { return fmt.Sprintf(`<DA name="a%d" fc="ST" bType="INT8"/>`, i) })+`</DOType>`), "holds nothing under that"},
+		{"inputs", file(ln0(`<Inputs>`+many(n, func(i int) string {
+			return fmt.Sprintf(`<ExtRef iedName="@" ldInst="L" lnClass="LLN0" doName="d%d" daName="nix"/>`, n-1-i)
+		})+`</Inputs>`), objects), `there is no "nix"`},
+		{"parts of a substation", top + `<Substation name="S">` + many(n, func(i int) string { return fmt.Sprintf(`<Bay name="b%d"><LNode iedName="I%[1]d"/></Bay>`, i) }) +
+			`</Substation></SCL>`, "the file has no IED"},
 		{"logs", file(ln0(many(n, func(i int) string {
 			return fmt.Sprintf(`<Log name="l%d"/><LogControl name="c%d" logName="x%d"/>`, i, i, i)
 		})), beh), "there is no Log"},
