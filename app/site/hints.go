@@ -55,8 +55,8 @@ func HintFor(err error) string {
 		return "is it running? Start it with `busbar ied --jid " + unreachable.Peer.Bare().String() + " --scl FILE`"
 	case errors.As(err, &mode):
 		return modeHint(mode)
-	case errors.As(err, &refused) && isAboutAlgorithms(refused.Diagnostic):
-		return "the IED and this end must have an algorithm in common: choose with --e2e-algorithms, or with e2e: algorithms in " + FileName
+	case errors.As(err, &refused) && algorithmHint(refused.Diagnostic) != "":
+		return algorithmHint(refused.Diagnostic) + ": choose with --e2e-algorithms, or with e2e: algorithms in " + FileName
 	case errors.As(err, &refused):
 		return "the peer's audit log says why: its trust roots, the certificate's validity and the clocks of both are what to look at"
 	case errors.As(err, &stream) && stream.Condition == xmpp.Conflict:
@@ -76,12 +76,18 @@ func HintFor(err error) string {
 	return ""
 }
 
-func isAboutAlgorithms(d e2e.HandshakeDiagnostics) bool {
+// algorithmHint says what is to be done about algorithms that the two ends do not share; "" where it is about something
+// else. A handshake offers one kind of encryption only, that of the algorithm which is named first.
+func algorithmHint(d e2e.HandshakeDiagnostics) string {
 	switch d {
-	case e2e.AeaAlgorithmsNotSupported, e2e.EncryptAlgorithmsNotSupported, e2e.IcvAlgorithmsNotSupported, e2e.EncrModeAeaNotSupported, e2e.AeIsRequired:
-		return true
+	case e2e.AeaAlgorithmsNotSupported, e2e.EncryptAlgorithmsNotSupported, e2e.IcvAlgorithmsNotSupported:
+		return "the IED and this end must have an algorithm in common"
+	case e2e.EncrModeAeaNotSupported:
+		return "the IED has no GCM, the kind that is offered here: an algorithm of CBC must be named first"
+	case e2e.AeIsRequired:
+		return "the IED has no CBC, the kind that is offered here: an algorithm of GCM must be named first"
 	}
-	return false
+	return ""
 }
 
 // modeHint says what to do about two ends that differ in their end-to-end security.
