@@ -18,7 +18,13 @@ def below(element, *names):
 
 
 templates = root.find(ns + "DataTypeTemplates")
-types = {kind: {t.get("id"): t for t in reversed(below(templates, kind))} for kind in ("LNodeType", "DOType", "DAType")}
+types = {kind: {t.get("id"): t for t in reversed(below(templates, kind))} for kind in ("DOType", "DAType")}
+
+
+def type_of(node):
+    """The LNodeType of a logical node: of its id, and of its class where several have that id."""
+    of = [t for t in below(templates, "LNodeType") if t.get("id") == node.get("lnType")]
+    return next((t for t in of if t.get("lnClass") == node.get("lnClass")), of[0] if of else None)
 
 
 def instance(parts, name):
@@ -38,6 +44,8 @@ def count(member, beside, given):
 
 
 def attribute(member, fc):
+    if member.get("bType") == "PhyComAddr":  # a MAC address, priority, VLAN and application
+        return collections.Counter({fc: 4})
     if member.get("bType") != "Struct":
         return collections.Counter({fc: 1})
     total = collections.Counter()
@@ -120,13 +128,13 @@ def blocks(node):
 
 
 def server(element):
-    nodes = {(device.get("inst"), name_of(node)): types["LNodeType"].get(node.get("lnType"))
+    nodes = {(device.get("inst"), name_of(node)): type_of(node)
              for device in below(element, "LDevice") for node in below(device, "LN0", "LN")}
     total = collections.Counter()
     for device in below(element, "LDevice"):
         total["LD"] += 1
         for node in below(device, "LN0", "LN"):
-            of = types["LNodeType"].get(node.get("lnType"))
+            of = type_of(node)
             if of is None:
                 continue
             total["LN"] += 1
