@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"busbar.example/acsi"
 )
@@ -68,3 +69,6 @@ func (r *counted) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Len is how many octets are to come, which the IED is told before it fetches them; 0 where that is not known.
+func (r *counted) Len() int { return int(min(max(r.total-r.done, 0), math.MaxInt32)) }

@@ -90,6 +90,9 @@ func (c *cabinet) OpenFile(_ context.Context, name string, offset uint32) (io.Re
 }
 
 func (c *cabinet) SetFile(_ context.Context, name string, r io.Reader) error {
+	if sized, ok := r.(interface{ Len() int }); !ok || sized.Len() != len("new") {
+		return fmt.Errorf("the IED is not told that %q has 3 octets", name)
+	}
 	content, err := io.ReadAll(r)
 	c.files[name] = string(content)
 	return err
