@@ -133,7 +133,11 @@ func (c *chart) row(e *event) row {
 
 func (c *chart) tls(r *row, e *event) {
 	r.from, r.to, r.both = client, broker, true
-	r.text = strings.TrimSpace("STARTTLS " + e.TLS.Version)
+	name := "STARTTLS"
+	if e.TLS.Direct {
+		name = "TLS before the stream:"
+	}
+	r.text = strings.TrimSpace(name + " " + e.TLS.Version)
 	if e.TLS.Suite != "" {
 		r.details = append(r.details, e.TLS.Suite)
 	}
@@ -143,9 +147,9 @@ func (c *chart) tls(r *row, e *event) {
 	}
 	if e.Error != nil {
 		r.both, r.bad = false, true
-		r.text = "STARTTLS fails"
+		r.text = strings.TrimSuffix(name, ":") + " fails"
 		if e.TLS.Version != "" {
-			r.text = "STARTTLS, " + e.TLS.Version + ", fails"
+			r.text = strings.TrimSuffix(name, ":") + ", " + e.TLS.Version + ", fails"
 		}
 	} else {
 		r.details = append(r.details, e.Took.String())

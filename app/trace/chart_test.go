@@ -333,3 +333,65 @@ func TestColoursChangeNothingElse(t *testing.T) {
 		t.Errorf("without its colours the chart differs (-plain +coloured):\n%s", d)
 	}
 }
+
+// What is asked of a client that serves nobody is never read.
+func TestStanzasThatNobodyReadsAreBounded(t *testing.T) {
+	for _, raw := range []bool{false, true} {
+		tracer := New(io.Discard, Options{Raw: raw})
+		st := stanza.Stanza{Kind: stanza.Message, ID: "same", From: jid.MustParse("mallory@plant.example/x"),
+			Payload: []byte(`<association xmlns="x">` + strings.Repeat("a", 8<<10) + `</association>`)}
+		for range 3 * maxArrived {
+			tracer.stanzaReceived(st, 9<<10)
+		}
+		n, octets := 0, 0
+		for _, waiting := range tracer.arrived {
+			n += len(waiting)
+			for _, c := range waiting {
+				octets += len(c.xml)
+			}
+		}
+		if n == 0 || n > maxArrived || octets > maxArrivedXML || n != tracer.waiting || octets != tracer.held {
+			t.Errorf("raw %t: %d stanzas of %d octets are kept, counted as %d of %d; want 1 to %d of at most %d", raw, n, octets, tracer.waiting, tracer.held, maxArrived, maxArrivedXML)
+		}
+		for range n {
+			tracer.takeArrived(st)
+		}
+		if tracer.waiting != 0 || tracer.held != 0 {
+			t.Errorf("raw %t: %d stanzas of %d octets are counted when all have been read", raw, tracer.waiting, tracer.held)
+		}
+	}
+}
+
+func TestTLSThatComesFirstIsNotCalledSTARTTLS(t *testing.T) {
+	for _, direct := range []bool{false, true} {
+		var out bytes.Buffer
+		tracer := New(&out, Options{})
+		hooks, _ := tracer.Hooks()
+		for range 2 { // an address that fails, and the next
+			hooks.Connecting("192.0.2.1:5223")
+			if !direct {
+				hooks.Opened("plant.example", "1")
+			}
+			hooks.Secured(xmpp.Info{})
+			hooks.Opened("plant.example", "2")
+		}
+		if got, want := strings.Count(out.String(), "STARTTLS"), map[bool]int{false: 2, true: 0}[direct]; got != want {
+			t.Errorf("direct %t: STARTTLS is told of %d times, want %d:\n%s", direct, got, want, out.String())
+		}
+	}
+}
+
+func TestResultsThatAreNotJSONAreNotLost(t *testing.T) {
+	var out bytes.Buffer
+	tracer := New(&out, Options{JSON: true})
+	before := out.Len()
+	if n, err := tracer.Results().Write(nil); n != 0 || err != nil || out.Len() != before {
+		t.Errorf("nothing: %d octets, %v, printed %q", n, err, out.String()[before:])
+	}
+	if n, err := tracer.Results().Write([]byte("plain\n")); n != 0 || err == nil || out.Len() != before {
+		t.Errorf("what is not JSON: %d octets, %v, printed %q; want an error", n, err, out.String()[before:])
+	}
+	if _, err := tracer.Results().Write([]byte(`{"ref":"a"}` + "\n")); err != nil || !strings.Contains(out.String(), `"result":{"ref":"a"}`) {
+		t.Errorf("a result: %v, printed %q", err, out.String()[before:])
+	}
+}

@@ -88,6 +88,7 @@ type secured struct {
 	Suite   string       `json:"suite"`
 	Server  *certificate `json:"server,omitempty"`
 	Client  *certificate `json:"client,omitempty"`
+	Direct  bool         `json:"direct,omitempty"` // it came first: nobody asked for STARTTLS
 }
 
 // certificate is what a certificate says of whose it is.

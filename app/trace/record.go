@@ -26,7 +26,7 @@ func (t *Tracer) connecting(address string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.began = time.Now()
-	t.last = t.began
+	t.last, t.clear = t.began, false
 	t.tell(&event{Event: connectingEvent, Address: address, Time: t.began.UTC().Format(time.RFC3339Nano)})
 }
 
@@ -40,6 +40,7 @@ func (t *Tracer) connected(local, remote net.Addr) {
 func (t *Tracer) opened(from, id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.clear = true
 	t.tell(&event{Event: streamEvent, From: from, ID: id})
 }
 
@@ -72,6 +73,7 @@ func (t *Tracer) tlsUp(info xmpp.Info) {
 	defer t.mu.Unlock()
 	t.sum.TLS = t.step()
 	e := &event{Event: tlsEvent, Took: t.sum.TLS, TLS: handshake(info.TLS)}
+	e.TLS.Direct = !t.clear
 	if info.Local != nil {
 		e.TLS.Client = describe(info.Local)
 	}
@@ -82,7 +84,9 @@ func (t *Tracer) tlsUp(info xmpp.Info) {
 func (t *Tracer) insecure(state tls.ConnectionState, _ error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.tell(&event{Event: tlsEvent, TLS: handshake(state), Error: &failure{Step: string(xmpp.StepTLS)}})
+	e := &event{Event: tlsEvent, TLS: handshake(state), Error: &failure{Step: string(xmpp.StepTLS)}}
+	e.TLS.Direct = !t.clear
+	t.tell(e)
 }
 
 func handshake(state tls.ConnectionState) *secured {
@@ -164,8 +168,11 @@ type came struct {
 	xml    []byte
 }
 
-// maxArrived bounds the stanzas that came and are not read, since nobody may ever read them.
-const maxArrived = 1 << 12
+// What bounds the stanzas that came and are not read, since nobody may ever read them.
+const (
+	maxArrived    = 1 << 12
+	maxArrivedXML = 16 << 20 // octets
+)
 
 func (t *Tracer) stanzaReceived(st stanza.Stanza, octets int) {
 	t.mu.Lock()
@@ -178,9 +185,12 @@ func (t *Tracer) stanzaReceived(st stanza.Stanza, octets int) {
 	if t.raw {
 		c.xml = st.Append(nil)
 	}
-	if len(t.arrived) >= maxArrived {
+	if t.waiting >= maxArrived || t.held+len(c.xml) > maxArrivedXML {
 		clear(t.arrived)
+		t.waiting, t.held = 0, 0
 	}
+	t.waiting++
+	t.held += len(c.xml)
 	key := arrival{st.From, st.Kind, st.Type, st.ID}
 	t.arrived[key] = append(t.arrived[key], c)
 }
@@ -197,6 +207,8 @@ func (t *Tracer) takeArrived(st stanza.Stanza) came {
 	} else {
 		t.arrived[key] = waiting[1:]
 	}
+	t.waiting--
+	t.held -= len(waiting[0].xml)
 	return waiting[0]
 }
 

@@ -4,6 +4,8 @@
 package trace
 
 import (
+	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"sync"
@@ -35,7 +37,10 @@ type Tracer struct {
 
 	mu      sync.Mutex
 	last    time.Time // end of the step before, of setting up the stream
+	clear   bool      // a stream has been opened on the connection, and TLS is not up
 	arrived map[arrival][]came
+	waiting int // stanzas in arrived
+	held    int // octets of their XML
 	calls   map[call]asked
 	sum     summary
 	offers  *event // features that are not told yet: mechanisms may follow
@@ -75,13 +80,18 @@ func (t *Tracer) Results() io.Writer { return (*results)(t) }
 
 type results Tracer
 
-// Write prints whole lines.
+// Write prints whole lines. Where the trace is JSON, what is not JSON is an error, and not printed.
 func (r *results) Write(b []byte) (int, error) {
 	t := (*Tracer)(r)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.json {
+	switch {
+	case !t.json:
 		return t.out.Write(b)
+	case len(b) == 0: // a table without lines
+		return 0, nil
+	case !json.Valid(b):
+		return 0, errors.New("a result that is not JSON cannot stand among JSON lines")
 	}
 	t.tell(&event{Event: resultEvent, Result: b})
 	return len(b), nil

@@ -133,6 +133,9 @@ func getFile(ctx context.Context, a *access, peer *session, names []string) erro
 	if len(names) > 1 {
 		local = names[1]
 	}
+	if local == "-" && a.g.tracing != nil {
+		return usagef("the trace goes to standard output: name a local file for %s", oneLine(name))
+	}
 	if local == "-" {
 		_, err := peer.GetFile(ctx, name, 0, a.g.stdout, nil)
 		return a.fileDone(name, err)
