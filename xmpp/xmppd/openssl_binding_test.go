@@ -2,7 +2,6 @@ package xmppd_test
 
 import (
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,16 +34,7 @@ func TestBindingsAreAnnouncedAsTLSHasThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(context.Background(), l) }()
-	defer func() {
-		server.Close()
-		<-served
-	}()
+	address := onLoopback(t, server)
 	without := filepath.Join(t.TempDir(), "openssl.cnf")
 	conf := "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nOptions = -ExtendedMasterSecret\n"
 	if err := os.WriteFile(without, []byte(conf), 0o600); err != nil {
@@ -62,7 +52,7 @@ func TestBindingsAreAnnouncedAsTLSHasThem(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, openssl, "s_client", "-connect", l.Addr().String(), "-starttls", "xmpp", "-xmpphost", domain, "-ign_eof", tt.version)
+			cmd := exec.CommandContext(ctx, openssl, "s_client", "-connect", address, "-starttls", "xmpp", "-xmpphost", domain, "-ign_eof", tt.version)
 			if tt.conf != "" {
 				cmd.Env = append(os.Environ(), "OPENSSL_CONF="+tt.conf)
 			}

@@ -27,6 +27,22 @@ func findOpenSSL(t *testing.T) string {
 	return openssl
 }
 
+// onLoopback has server listen on loopback until the test ends, and returns where.
+func onLoopback(t *testing.T, server *xmppd.Server) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(context.Background(), l) }()
+	t.Cleanup(func() {
+		server.Close()
+		<-served
+	})
+	return l.Addr().String()
+}
+
 // TestOpenSSLAgrees lets another implementation of TLS and X.509 judge the server's STARTTLS and certificates.
 func TestOpenSSLAgrees(t *testing.T) {
 	openssl := findOpenSSL(t)
@@ -35,16 +51,7 @@ func TestOpenSSLAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(context.Background(), l) }()
-	defer func() {
-		server.Close()
-		<-served
-	}()
+	address := onLoopback(t, server)
 
 	dir := t.TempDir()
 	root := filepath.Join(dir, "root.crt")
@@ -76,7 +83,7 @@ func TestOpenSSLAgrees(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
-			args := append([]string{"s_client", "-connect", l.Addr().String(), "-starttls", "xmpp", "-xmpphost", domain,
+			args := append([]string{"s_client", "-connect", address, "-starttls", "xmpp", "-xmpphost", domain,
 				"-CAfile", root, "-verify_return_error", "-verify_hostname", domain, "-cert", cert, "-key", key, "-cert_chain", cert}, tt.args...)
 			cmd := exec.CommandContext(ctx, openssl, args...)
 			cmd.Stdin = strings.NewReader("</stream:stream>\n")

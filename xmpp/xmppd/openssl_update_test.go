@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/pem"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,16 +25,7 @@ func TestKeysOfTLSAreUpdated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(context.Background(), l) }()
-	defer func() {
-		server.Close()
-		<-served
-	}()
+	address := onLoopback(t, server)
 	dir := t.TempDir()
 	root, cert, key := filepath.Join(dir, "root.crt"), filepath.Join(dir, "hmi.crt"), filepath.Join(dir, "hmi.key")
 	if err := os.WriteFile(root, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.root.Certificate().Raw}), 0o600); err != nil {
@@ -47,7 +37,7 @@ func TestKeysOfTLSAreUpdated(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, openssl, "s_client", "-connect", l.Addr().String(), "-starttls", "xmpp", "-xmpphost", domain,
+	cmd := exec.CommandContext(ctx, openssl, "s_client", "-connect", address, "-starttls", "xmpp", "-xmpphost", domain,
 		"-tls1_3", "-CAfile", root, "-cert", cert, "-key", key, "-cert_chain", cert)
 	in, err := cmd.StdinPipe()
 	if err != nil {
