@@ -2,6 +2,7 @@ package xmpp82_test
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -30,8 +31,13 @@ func TestPeerThatComesLate(t *testing.T) {
 			}
 		}}
 		e := bed.Dial(cfg)
-		time.AfterFunc(400*time.Millisecond, func() { bed.IED("late", pv(t)) })
+		var late sync.WaitGroup
+		late.Go(func() {
+			time.Sleep(400 * time.Millisecond)
+			bed.IED("late", pv(t))
+		})
 		c := bed.AssociateOn(e, "late")
+		late.Wait()
 		if asked != 5 || bounced != 4 { // after 0, 50, 150, 350 and 750 ms
 			t.Errorf("asked %d times, %d of them in vain; want 5 and 4", asked, bounced)
 		}
